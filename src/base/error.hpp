@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <exception>
+#include <string>
+#include <string_view>
+
+namespace sctr {
+
+/// Exit statuses that users of docker, podman and runc rely on.
+enum class ExitCode : int {
+    runtime_error = 125,  ///< sctr itself failed; the command never ran.
+    cannot_execute = 126, ///< The command was found and could not be executed.
+    not_found = 127,      ///< The command does not exist in the container.
+};
+
+/// The one error of sctr: what failed, where, why, and what mends it.
+///
+/// Reads as `what: where: why (mend)`. Libraries throw it and never print; the
+/// two mains print it and exit with `exit_code()`.
+///
+///     throw Error("cannot open the rootfs").at(path).because(errno);
+class Error : public std::exception {
+  public:
+    explicit Error(std::string what_failed) : what_(std::move(what_failed)) { compose(); }
+
+    /// The place: a path, a JSON pointer, a flag, a unit.
+    Error& at(std::string_view where);
+    /// The reason, in words.
+    Error& because(std::string_view why);
+    /// The reason as an errno value; its text is appended and the value kept.
+    Error& because(int error_number);
+    /// What the user can do about it.
+    Error& mend(std::string_view how);
+    Error& exit_with(ExitCode code);
+
+    [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
+    [[nodiscard]] int error_number() const noexcept { return errno_; }
+    [[nodiscard]] ExitCode exit_code() const noexcept { return exit_code_; }
+
+  private:
+    void compose();
+
+    std::string what_;
+    std::string where_;
+    std::string why_;
+    std::string mend_;
+    std::string text_;
+    int errno_ = 0;
+    ExitCode exit_code_ = ExitCode::runtime_error;
+};
+
+} // namespace sctr

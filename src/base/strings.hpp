@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sctr {
+
+/// Splits at every separator; "a,,b" gives three parts, "" gives one empty part.
+std::vector<std::string> split(std::string_view text, char separator);
+
+/// Splits at the first separator; the second half is empty optional when there is none.
+std::pair<std::string, std::optional<std::string>> split_once(std::string_view text, char separator);
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+
+/// The whole text as a decimal number; nothing when it is not one or out of range.
+std::optional<std::int64_t> parse_int(std::string_view text);
+std::optional<std::uint64_t> parse_uint(std::string_view text);
+
+/// Parses a size in bytes with an optional binary suffix b, k, m, g, t (case ignored, "ki" and
+/// "kib" too), as docker and podman read them. "-1" and "unlimited" give -1. Nothing if invalid or
+/// above 2^63-1. Fractions are allowed ("1.5g").
+std::optional<std::int64_t> parse_size(std::string_view text);
+
+/// Parses a time span in seconds or with a unit (us, ms, s, m, h, d); result in microseconds.
+std::optional<std::uint64_t> parse_duration_usec(std::string_view text);
+
+/// Parses a signal by number or name ("TERM", "SIGTERM", "RTMIN+3"); nothing if unknown.
+std::optional<int> parse_signal(std::string_view text);
+
+/// The name of a signal with its SIG prefix ("SIGTERM", "SIGRTMIN+3").
+std::string signal_name(int signal);
+
+/// Parses "0-3,7" into ascending CPU or node numbers; nothing if invalid or above 8191.
+std::optional<std::vector<unsigned>> parse_cpu_list(std::string_view text);
+
+} // namespace sctr

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+/// What sctr-init carries out, as plain data. Written by the plan layer, sent through
+/// plan/codec.hpp, read by sctr-init, which has no JSON and no exceptions: everything here is
+/// already decided, looked up and validated.
+namespace sctr::plan {
+
+/// A namespace that sctr-init unshares, or joins through an inherited fd.
+struct NamespaceStep {
+    std::uint64_t clone_flag = 0; ///< CLONE_NEW*
+    std::int32_t join_fd = -1;    ///< -1: a new one
+    std::string join_path;        ///< for messages and for opening on the host side
+};
+
+enum class MountKind : std::uint8_t {
+    filesystem, ///< a new instance of `fstype`
+    bind,       ///< a clone of the tree at `source`
+    cgroup,     ///< cgroup2 in the container's cgroup namespace, or a bind where it has none
+    remount,    ///< change the attributes of what is mounted at `target`
+};
+
+/// One mount. Attributes are MOUNT_ATTR_* of mount_setattr(2), applied before it is attached.
+struct MountStep {
+    MountKind kind = MountKind::filesystem;
+    std::string source;
+    std::string target; ///< absolute, inside the container
+    std::string fstype;
+    std::vector<std::string> data; ///< "key" or "key=value" for fsconfig(2)
+    std::uint64_t attr_set = 0;
+    std::uint64_t attr_clear = 0;
+    std::uint64_t recursive_attr_set = 0;
+    std::uint64_t recursive_attr_clear = 0;
+    std::uint64_t propagation = 0; ///< MS_PRIVATE, MS_SLAVE, ... with or without MS_REC; 0: as is
+    bool recursive = false;        ///< bind: with the mounts below the source
+    bool source_is_directory = true; ///< bind: what to create when the target is missing
+    bool copy_up = false;            ///< tmpfs: start with what the rootfs has at the target
+    std::int32_t source_fd = -1;     ///< bind: already opened on the host side
+    std::int32_t idmap_fd = -1;      ///< user namespace whose id map the mount gets
+    bool idmap_recursive = false;
+    std::string selinux_context; ///< the context= option where SELinux is enabled
+};
+
+/// A device node below the container's /dev, made with mknod or, where that is refused in a user
+/// namespace, bound from the host.
+struct DeviceStep {
+    std::string path;
+    std::uint32_t mode = 0; ///< type and permission bits, as of mknod(2)
+    std::uint64_t device = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+};
+
+struct SymlinkStep {
+    std::string path;
+    std::string target;
+};
+
+struct SysctlStep {
+    std::string path; ///< below /proc/sys, with slashes
+    std::string value;
+};
+
+struct RlimitStep {
+    std::int32_t resource = 0;
+    std::uint64_t soft = 0;
+    std::uint64_t hard = 0;
+};
+
+struct HookStep {
+    std::string path;
+    std::vector<std::string> args;
+    std::vector<std::string> env;
+    std::int32_t timeout_seconds = 0; ///< 0: none
+};
+
+struct CapabilitySets {
+    std::uint64_t bounding = 0;
+    std::uint64_t effective = 0;
+    std::uint64_t inheritable = 0;
+    std::uint64_t permitted = 0;
+    std::uint64_t ambient = 0;
+};
+
+/// sched_setattr(2); `policy` -1: leave as inherited.
+struct SchedulerStep {
+    std::int32_t policy = -1;
+    std::uint64_t flags = 0;
+    std::int32_t nice = 0;
+    std::uint32_t priority = 0;
+    std::uint64_t runtime = 0;
+    std::uint64_t deadline = 0;
+    std::uint64_t period = 0;
+};
+
+/// A seccomp program: sock_filter instructions as eight bytes each.
+struct SeccompStep {
+    std::vector<std::uint64_t> program; ///< empty: no filter
+    std::uint32_t flags = 0;            ///< SECCOMP_FILTER_FLAG_*
+    std::string listener_path;          ///< socket that receives the notify fd
+    std::string listener_metadata;
+};
+
+/// The credentials and limits of a process that starts in the container (init or exec).
+struct ProcessStep {
+    std::vector<std::string> args;
+    std::vector<std::string> env;
+    std::string cwd = "/";
+    bool create_cwd = false; ///< people's --workdir makes what is missing, OCI does not
+    bool terminal = false;
+    std::uint16_t console_rows = 0;
+    std::uint16_t console_columns = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    bool set_groups = true; ///< false where setgroups is denied in the user namespace
+    std::vector<std::uint32_t> additional_gids;
+    std::uint32_t umask = 022;
+    CapabilitySets capabilities;
+    bool no_new_privileges = false;
+    std::vector<RlimitStep> rlimits;
+    bool set_oom_score_adj = false;
+    std::int32_t oom_score_adj = 0;
+    SchedulerStep scheduler;
+    std::int32_t io_priority = -1; ///< as of ioprio_set(2); -1: as inherited
+    std::uint64_t personality = 0xffffffff; ///< 0xffffffff: as inherited
+    std::string apparmor_profile;
+    std::string selinux_label;
+    SeccompStep seccomp;
+    std::vector<std::uint8_t> final_cpu_mask; ///< empty: as inherited
+    std::uint32_t preserve_fds = 0;           ///< fds from 3 on that the command gets
+    bool die_with_supervisor = false;         ///< SIGKILL when the process that started it dies
+    std::string journal_identifier; ///< not empty: stdout and stderr are journal streams
+};
+
+/// Everything sctr-init does for a new container, in the order of init/stages.
+struct InitPlan {
+    std::vector<NamespaceStep> namespaces; ///< what is not already done by clone3
+    bool wait_for_id_maps = false;
+    std::vector<std::string> time_offsets; ///< lines for /proc/self/timens_offsets
+    std::string rootfs;                    ///< absolute path on the host
+    std::uint64_t root_propagation = 0;    ///< MS_* of the root mount, 0: private
+    bool root_readonly = false;
+    bool no_pivot = false;
+    bool no_new_keyring = false;
+    std::vector<MountStep> mounts;
+    std::vector<DeviceStep> devices;
+    std::vector<SymlinkStep> symlinks;
+    std::vector<std::string> masked_paths;
+    std::vector<std::string> readonly_paths;
+    std::string hostname;
+    std::string domainname;
+    std::vector<SysctlStep> sysctls;
+    std::vector<HookStep> create_container_hooks;
+    std::vector<HookStep> start_container_hooks;
+    std::string mount_label;
+    ProcessStep process;
+};
+
+/// What sctr-init does to join a running container.
+struct ExecPlan {
+    std::int32_t init_pidfd = -1;
+    std::uint64_t namespaces = 0; ///< CLONE_NEW* to join through init_pidfd in one setns
+    ProcessStep process;
+};
+
+} // namespace sctr::plan

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "oci/spec.hpp"
+#include "plan/unit.hpp"
+
+namespace sctr::plan {
+
+/// Where a container's stdout and stderr go.
+enum class LogTarget { caller, journal };
+
+/// One container as asked for: the OCI config plus what OCI has no word for.
+/// People's flags and engines' bundles both become this.
+struct Request {
+    oci::Spec spec;
+    std::string id;
+    std::string description; ///< of the scope, for systemctl status
+    std::string slice = "sctr.slice";
+    std::string unit_name; ///< empty: sctr-ID.scope
+    int stop_signal = 15;
+    std::chrono::microseconds stop_timeout = std::chrono::seconds(10);
+    LogTarget log = LogTarget::caller;
+    std::vector<UnitProperty> extra_properties; ///< --property; they win over what is planned
+    bool create_cwd = true;
+    bool die_with_supervisor = false;
+    bool no_pivot = false;
+    bool no_new_keyring = false;
+};
+
+} // namespace sctr::plan
