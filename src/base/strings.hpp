@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sctr {
@@ -26,16 +27,18 @@ std::optional<std::uint64_t> parse_uint(std::string_view text);
 /// above 2^63-1. Fractions are allowed ("1.5g").
 std::optional<std::int64_t> parse_size(std::string_view text);
 
-/// Parses a time span in seconds or with a unit (us, ms, s, m, h, d); result in microseconds.
+/// Parses a time span in seconds ("90", "1.5") or with units us, ms, s, m, h, d ("1m30s") into
+/// microseconds; nothing if invalid or out of range.
 std::optional<std::uint64_t> parse_duration_usec(std::string_view text);
 
-/// Parses a signal by number or name ("TERM", "SIGTERM", "RTMIN+3"); nothing if unknown.
+/// Parses a signal by number (1 to 64) or name ("TERM", "SIGTERM", "RTMIN+3", "RTMAX-1", case
+/// ignored); nothing if unknown.
 std::optional<int> parse_signal(std::string_view text);
 
-/// The name of a signal with its SIG prefix ("SIGTERM", "SIGRTMIN+3").
+/// The name of a signal with its SIG prefix ("SIGTERM", "SIGRTMIN+3"); its number if it has none.
 std::string signal_name(int signal);
 
-/// Parses "0-3,7" into ascending CPU or node numbers; nothing if invalid or above 8191.
+/// Parses "0-3,7" into ascending CPU or node numbers; nothing if invalid, empty or above 8191.
 std::optional<std::vector<unsigned>> parse_cpu_list(std::string_view text);
 
 } // namespace sctr

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "base/strings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <limits>
+#include <set>
+#include <span>
+
+namespace sctr {
+namespace {
+
+constexpr unsigned max_cpu = 8191; // CONFIG_NR_CPUS goes no higher.
+constexpr int max_signal = 64;
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+std::string to_lower(std::string_view text) {
+    std::string lower(text);
+    std::ranges::transform(lower, lower.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return lower;
+}
+
+std::string_view trim(std::string_view text) {
+    constexpr std::string_view blanks = " \t\n";
+    const auto first = text.find_first_not_of(blanks);
+    if (first == std::string_view::npos) {
+        return {};
+    }
+    return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+template <typename Number> std::optional<Number> parse_number(std::string_view text) {
+    Number value{};
+    const auto* end = text.data() + text.size();
+    const auto [stop, failure] = std::from_chars(text.data(), end, value);
+    if (failure != std::errc{} || stop != end || text.empty()) {
+        return std::nullopt;
+    }
+    return value;
+}
+
+/// A decimal number that is not rounded before it is scaled.
+struct Decimal {
+    std::uint64_t whole = 0;
+    long double fraction = 0;
+};
+
+/// Takes digits, or digits.digits, from the front of the text.
+std::optional<Decimal> take_decimal(std::string_view& text) {
+    const auto take_digits = [&text] {
+        const auto count =
+            static_cast<std::size_t>(std::ranges::find_if_not(text, is_digit) - text.begin());
+        const auto digits = text.substr(0, count);
+        text.remove_prefix(count);
+        return digits;
+    };
+    const auto whole = parse_uint(take_digits());
+    if (!whole) {
+        return std::nullopt;
+    }
+    Decimal result{.whole = *whole};
+    if (text.starts_with('.')) {
+        text.remove_prefix(1);
+        const auto digits = take_digits();
+        if (digits.empty()) {
+            return std::nullopt;
+        }
+        long double weight = 1;
+        for (const char digit : digits) {
+            weight /= 10;
+            result.fraction += static_cast<long double>(digit - '0') * weight;
+        }
+    }
+    return result;
+}
+
+/// number * unit, rounded to the nearest whole; nothing above the limit.
+std::optional<std::uint64_t> scale(Decimal number, std::uint64_t unit, std::uint64_t limit) {
+    const auto extra =
+        static_cast<std::uint64_t>(number.fraction * static_cast<long double>(unit) + 0.5L);
+    if (extra > limit || number.whole > (limit - extra) / unit) {
+        return std::nullopt;
+    }
+    return number.whole * unit + extra;
+}
+
+struct Unit {
+    std::string_view name;
+    std::uint64_t factor;
+};
+
+std::optional<std::uint64_t> factor_of(std::string_view name, std::span<const Unit> units) {
+    const auto* const unit = std::ranges::find(units, name, &Unit::name).base();
+    return unit == units.data() + units.size() ? std::nullopt : std::optional(unit->factor);
+}
+
+/// The offset of a real-time signal in "+3" or "-3"; 0 for "".
+std::optional<int> signal_offset(std::string_view text, char sign) {
+    if (text.empty()) {
+        return 0;
+    }
+    if (text.front() != sign) {
+        return std::nullopt;
+    }
+    const auto offset = parse_uint(text.substr(1));
+    if (!offset || *offset > static_cast<unsigned>(SIGRTMAX - SIGRTMIN)) {
+        return std::nullopt;
+    }
+    return static_cast<int>(*offset);
+}
+
+} // namespace
+
+std::vector<std::string> split(std::string_view text, char separator) {
+    std::vector<std::string> parts;
+    for (;;) {
+        const auto end = text.find(separator);
+        parts.emplace_back(text.substr(0, end));
+        if (end == std::string_view::npos) {
+            return parts;
+        }
+        text.remove_prefix(end + 1);
+    }
+}
+
+std::pair<std::string, std::optional<std::string>> split_once(std::string_view text,
+                                                              char separator) {
+    const auto end = text.find(separator);
+    if (end == std::string_view::npos) {
+        return {std::string(text), std::nullopt};
+    }
+    return {std::string(text.substr(0, end)), std::string(text.substr(end + 1))};
+}
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator) {
+    std::string text;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (i > 0) {
+            text += separator;
+        }
+        text += parts[i];
+    }
+    return text;
+}
+
+std::optional<std::int64_t> parse_int(std::string_view text) {
+    return parse_number<std::int64_t>(text);
+}
+
+std::optional<std::uint64_t> parse_uint(std::string_view text) {
+    return parse_number<std::uint64_t>(text);
+}
+
+std::optional<std::int64_t> parse_size(std::string_view text) {
+    constexpr std::array units = {
+        Unit{"", 1},
+        Unit{"b", 1},
+        Unit{"k", 1ULL << 10},
+        Unit{"m", 1ULL << 20},
+        Unit{"g", 1ULL << 30},
+        Unit{"t", 1ULL << 40},
+    };
+    if (text == "-1" || text == "unlimited") {
+        return -1;
+    }
+    const auto number = take_decimal(text);
+    auto suffix = to_lower(text);
+    // "k", "kb", "ki" and "kib" are one and the same; "ib" is nothing.
+    if (suffix.size() > 1 && suffix.front() != 'b' && suffix.ends_with('b')) {
+        suffix.pop_back();
+    }
+    if (suffix.size() > 1 && suffix.front() != 'b' && suffix.ends_with('i')) {
+        suffix.pop_back();
+    }
+    const auto factor = factor_of(suffix, units);
+    if (!number || !factor) {
+        return std::nullopt;
+    }
+    constexpr auto limit = std::numeric_limits<std::int64_t>::max();
+    const auto bytes = scale(*number, *factor, static_cast<std::uint64_t>(limit));
+    return bytes ? std::optional(static_cast<std::int64_t>(*bytes)) : std::nullopt;
+}
+
+std::optional<std::uint64_t> parse_duration_usec(std::string_view text) {
+    constexpr std::uint64_t second = 1'000'000;
+    constexpr auto limit = std::numeric_limits<std::uint64_t>::max();
+    constexpr std::array units = {
+        Unit{"us", 1},
+        Unit{"ms", 1000},
+        Unit{"s", second},
+        Unit{"m", 60 * second},
+        Unit{"h", 3600 * second},
+        Unit{"d", 86400 * second},
+    };
+    std::uint64_t total = 0;
+    for (bool first = true; first || !text.empty(); first = false) {
+        const auto number = take_decimal(text);
+        const auto unit_end =
+            static_cast<std::size_t>(std::ranges::find_if(text, is_digit) - text.begin());
+        const auto unit = text.substr(0, unit_end);
+        text.remove_prefix(unit_end);
+        const bool bare = unit.empty() && first;
+        const auto factor = bare ? std::optional(second) : factor_of(unit, units);
+        const auto usec = number && factor ? scale(*number, *factor, limit - total) : std::nullopt;
+        if (!usec) {
+            return std::nullopt;
+        }
+        total += *usec;
+    }
+    return total;
+}
+
+std::optional<int> parse_signal(std::string_view text) {
+    struct Alias {
+        std::string_view name;
+        int signal;
+    };
+
+    constexpr std::array aliases = {
+        Alias{"io", SIGIO},
+        Alias{"poll", SIGPOLL},
+        Alias{"iot", SIGABRT},
+        Alias{"cld", SIGCHLD},
+        Alias{"unused", SIGSYS},
+    };
+    if (const auto number = parse_uint(text)) {
+        return *number >= 1 && *number <= max_signal ? std::optional(static_cast<int>(*number))
+                                                     : std::nullopt;
+    }
+    auto name = to_lower(text);
+    if (name.starts_with("sig")) {
+        name.erase(0, 3);
+    }
+    if (name.starts_with("rtmin")) {
+        const auto offset = signal_offset(std::string_view(name).substr(5), '+');
+        return offset ? std::optional(SIGRTMIN + *offset) : std::nullopt;
+    }
+    if (name.starts_with("rtmax")) {
+        const auto offset = signal_offset(std::string_view(name).substr(5), '-');
+        return offset ? std::optional(SIGRTMAX - *offset) : std::nullopt;
+    }
+    for (const auto& alias : aliases) {
+        if (name == alias.name) {
+            return alias.signal;
+        }
+    }
+    for (int signal = 1; signal < SIGRTMIN; ++signal) {
+        const char* known = ::sigabbrev_np(signal);
+        if (known != nullptr && name == to_lower(known)) {
+            return signal;
+        }
+    }
+    return std::nullopt;
+}
+
+std::string signal_name(int signal) {
+    if (signal >= SIGRTMIN && signal <= SIGRTMAX) {
+        const int offset = signal - SIGRTMIN;
+        return offset == 0 ? "SIGRTMIN" : "SIGRTMIN+" + std::to_string(offset);
+    }
+    const char* known = ::sigabbrev_np(signal);
+    return known != nullptr ? std::string("SIG") + known : std::to_string(signal);
+}
+
+std::optional<std::vector<unsigned>> parse_cpu_list(std::string_view text) {
+    std::set<unsigned> numbers;
+    for (const auto& part : split(text, ',')) {
+        const auto range = trim(part);
+        // The kernel and runc skip empty elements too.
+        if (range.empty()) {
+            continue;
+        }
+        const auto [first_text, last_text] = split_once(range, '-');
+        const auto first = parse_uint(first_text);
+        const auto last = last_text ? parse_uint(*last_text) : first;
+        if (!first || !last || *first > *last || *last > max_cpu) {
+            return std::nullopt;
+        }
+        for (auto number = *first; number <= *last; ++number) {
+            numbers.insert(static_cast<unsigned>(number));
+        }
+    }
+    if (numbers.empty()) {
+        return std::nullopt;
+    }
+    return std::vector<unsigned>(numbers.begin(), numbers.end());
+}
+
+} // namespace sctr
