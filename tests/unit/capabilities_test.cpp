@@ -38,6 +38,7 @@ TEST(CapabilityNumber, ReadsNamesAsPeopleWriteThem) {
         {"ALL", std::nullopt},
         {"CHOWN ", std::nullopt},
     };
+
     for (const auto& each : cases) {
         EXPECT_EQ(capability_number(each.name), each.number) << each.name;
     }
@@ -83,6 +84,7 @@ TEST(CapabilityMask, RefusesNamesThatTheSpecDoesNotKnow) {
         {"cap_chown", "write CAP_CHOWN"},
         {"", "unknown capability ''"},
     };
+
     for (const auto& each : cases) {
         try {
             capability_mask({"CAP_KILL", each.name}, 40, "/p");
