@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <span>
-#include <sstream>
 
 #include "base/strings.hpp"
 #include "plan/property_list.hpp"
@@ -23,16 +22,6 @@ Error bad_value(const PropertyList& list, const Entry& entry, std::string_view v
     Error error = list.error("bad value '" + std::string(entry.value) + "'", entry.pointer);
     error.mend("write " + std::string(valid));
     return error;
-}
-
-/// Words between blanks.
-std::vector<std::string> words(std::string_view text) {
-    std::istringstream stream{std::string(text)};
-    std::vector<std::string> result;
-    for (std::string word; stream >> word;) {
-        result.push_back(word);
-    }
-    return result;
 }
 
 std::string_view trim(std::string_view text) {
@@ -87,7 +76,7 @@ void set_cpu_max(PropertyList& list, const Entry& entry) {
     constexpr std::uint64_t default_period = 100'000;
     constexpr std::uint64_t period_min = 1'000;
     constexpr std::uint64_t period_max = 1'000'000;
-    const auto parts = words(entry.value);
+    const auto parts = words_of(entry.value);
     const auto quota = parts.empty() ? std::nullopt : number_or_max(parts[0]);
     const auto period = parts.size() == 2 ? parse_uint(parts[1]) : std::optional(default_period);
     if (parts.size() > 2 || !quota || *quota == 0 || !period || *period < period_min ||
@@ -146,7 +135,7 @@ std::string device_path(const PropertyList& list, const Entry& entry, std::strin
 /// Lines of "default WEIGHT" or "MAJOR:MINOR WEIGHT"; a bare weight is the default one.
 void set_io_weight(PropertyList& list, const Entry& entry) {
     for (const std::string& line : split(entry.value, '\n')) {
-        const auto parts = words(line);
+        const auto parts = words_of(line);
         if (parts.size() == 1 || (parts.size() == 2 && parts[0] == "default")) {
             list.set(entry.pointer, "IOWeight", weight(list, entry, parts.back()));
         } else if (parts.size() == 2) {
@@ -182,7 +171,7 @@ void set_device_keys(PropertyList& list,
                      std::span<const DeviceKey> keys,
                      std::string_view valid) {
     for (const std::string& line : split(entry.value, '\n')) {
-        const auto parts = words(line);
+        const auto parts = words_of(line);
         if (parts.size() < 2) {
             throw bad_value(list, entry, valid);
         }
