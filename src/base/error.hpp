@@ -35,7 +35,9 @@ class Error : public std::exception {
     Error& exit_with(ExitCode code);
 
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
+
     [[nodiscard]] int error_number() const noexcept { return errno_; }
+
     [[nodiscard]] ExitCode exit_code() const noexcept { return exit_code_; }
 
   private:

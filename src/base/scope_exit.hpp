@@ -17,9 +17,11 @@ class UndoList {
     UndoList& operator=(const UndoList&) = delete;
     UndoList(UndoList&&) = delete;
     UndoList& operator=(UndoList&&) = delete;
+
     ~UndoList() { run(); }
 
     void add(std::function<void()> step) { steps_.push_back(std::move(step)); }
+
     void dismiss() noexcept { steps_.clear(); }
 
     void run() noexcept {

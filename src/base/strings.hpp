@@ -14,7 +14,8 @@ namespace sctr {
 std::vector<std::string> split(std::string_view text, char separator);
 
 /// Splits at the first separator; the second half is empty optional when there is none.
-std::pair<std::string, std::optional<std::string>> split_once(std::string_view text, char separator);
+std::pair<std::string, std::optional<std::string>> split_once(std::string_view text,
+                                                              char separator);
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 

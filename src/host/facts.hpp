@@ -13,10 +13,6 @@ struct Facts {
     std::set<std::string> controllers; ///< of the cgroup in which the scope is made
     std::string cgroup_root = "/sys/fs/cgroup";
     std::uint64_t last_capability = 40; ///< highest capability the kernel knows
-    bool has_selinux = false;
-    bool has_apparmor = false;
-    bool has_oom_score_privilege = true;
-    std::uint64_t page_size = 4096;
 };
 
 /// Probes the running system. Throws Error when it is not one that sctr supports

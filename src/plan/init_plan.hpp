@@ -37,12 +37,6 @@ struct MountStep {
     std::uint64_t recursive_attr_clear = 0;
     std::uint64_t propagation = 0; ///< MS_PRIVATE, MS_SLAVE, ... with or without MS_REC; 0: as is
     bool recursive = false;        ///< bind: with the mounts below the source
-    bool source_is_directory = true; ///< bind: what to create when the target is missing
-    bool copy_up = false;            ///< tmpfs: start with what the rootfs has at the target
-    std::int32_t source_fd = -1;     ///< bind: already opened on the host side
-    std::int32_t idmap_fd = -1;      ///< user namespace whose id map the mount gets
-    bool idmap_recursive = false;
-    std::string selinux_context; ///< the context= option where SELinux is enabled
 };
 
 /// A device node below the container's /dev, made with mknod or, where that is refused in a user
@@ -71,13 +65,6 @@ struct RlimitStep {
     std::uint64_t hard = 0;
 };
 
-struct HookStep {
-    std::string path;
-    std::vector<std::string> args;
-    std::vector<std::string> env;
-    std::int32_t timeout_seconds = 0; ///< 0: none
-};
-
 struct CapabilitySets {
     std::uint64_t bounding = 0;
     std::uint64_t effective = 0;
@@ -86,23 +73,10 @@ struct CapabilitySets {
     std::uint64_t ambient = 0;
 };
 
-/// sched_setattr(2); `policy` -1: leave as inherited.
-struct SchedulerStep {
-    std::int32_t policy = -1;
-    std::uint64_t flags = 0;
-    std::int32_t nice = 0;
-    std::uint32_t priority = 0;
-    std::uint64_t runtime = 0;
-    std::uint64_t deadline = 0;
-    std::uint64_t period = 0;
-};
-
 /// A seccomp program: sock_filter instructions as eight bytes each.
 struct SeccompStep {
     std::vector<std::uint64_t> program; ///< empty: no filter
     std::uint32_t flags = 0;            ///< SECCOMP_FILTER_FLAG_*
-    std::string listener_path;          ///< socket that receives the notify fd
-    std::string listener_metadata;
 };
 
 /// The credentials and limits of a process that starts in the container (init or exec).
@@ -124,25 +98,22 @@ struct ProcessStep {
     std::vector<RlimitStep> rlimits;
     bool set_oom_score_adj = false;
     std::int32_t oom_score_adj = 0;
-    SchedulerStep scheduler;
-    std::int32_t io_priority = -1; ///< as of ioprio_set(2); -1: as inherited
-    std::uint64_t personality = 0xffffffff; ///< 0xffffffff: as inherited
     std::string apparmor_profile;
     std::string selinux_label;
     SeccompStep seccomp;
-    std::vector<std::uint8_t> final_cpu_mask; ///< empty: as inherited
-    std::uint32_t preserve_fds = 0;           ///< fds from 3 on that the command gets
-    bool die_with_supervisor = false;         ///< SIGKILL when the process that started it dies
-    std::string journal_identifier; ///< not empty: stdout and stderr are journal streams
+    bool die_with_supervisor = false; ///< SIGKILL when the process that started it dies
+    std::string journal_identifier;   ///< not empty: stdout and stderr are journal streams
 };
 
 /// Everything sctr-init does for a new container, in the order of init/stages.
 struct InitPlan {
     std::vector<NamespaceStep> namespaces; ///< what is not already done by clone3
+    /// After joining a user or pid namespace, go on in a child that is born into it.
+    bool fork_after_join = false;
+    std::uint64_t fork_flags = 0; ///< CLONE_NEWPID, or 0
     bool wait_for_id_maps = false;
     std::vector<std::string> time_offsets; ///< lines for /proc/self/timens_offsets
     std::string rootfs;                    ///< absolute path on the host
-    std::uint64_t root_propagation = 0;    ///< MS_* of the root mount, 0: private
     bool root_readonly = false;
     bool no_pivot = false;
     bool no_new_keyring = false;
@@ -154,9 +125,6 @@ struct InitPlan {
     std::string hostname;
     std::string domainname;
     std::vector<SysctlStep> sysctls;
-    std::vector<HookStep> create_container_hooks;
-    std::vector<HookStep> start_container_hooks;
-    std::string mount_label;
     ProcessStep process;
 };
 

@@ -14,6 +14,9 @@ namespace sctr::plan {
 /// Where a container's stdout and stderr go.
 enum class LogTarget { caller, journal };
 
+/// In a stored config: the container runs under the default seccomp profile, which is not repeated.
+inline constexpr const char* default_seccomp_annotation = "io.sctr.default-seccomp";
+
 /// One container as asked for: the OCI config plus what OCI has no word for.
 /// People's flags and engines' bundles both become this.
 struct Request {
@@ -26,6 +29,9 @@ struct Request {
     std::chrono::microseconds stop_timeout = std::chrono::seconds(10);
     LogTarget log = LogTarget::caller;
     std::vector<UnitProperty> extra_properties; ///< --property; they win over what is planned
+    /// The default profile for the default capabilities, whose program is prepared at build time;
+    /// instead of spec.linux.seccomp.
+    bool default_seccomp = false;
     bool create_cwd = true;
     bool die_with_supervisor = false;
     bool no_pivot = false;

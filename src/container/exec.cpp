@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "container/engine.hpp"
+#include "container/init_process.hpp"
+#include "container/supervise.hpp"
+#include "host/facts.hpp"
+#include "linux/procfs.hpp"
+#include "linux/signals.hpp"
+#include "linux/terminal.hpp"
+#include "plan/process.hpp"
+#include "plan/seccomp.hpp"
+
+namespace sctr::container {
+
+namespace {
+
+struct NamespaceFile {
+    const char* name;
+    std::uint64_t flag;
+};
+
+constexpr std::array namespace_files{
+    NamespaceFile{"user", CLONE_NEWUSER},
+    NamespaceFile{"mnt", CLONE_NEWNS},
+    NamespaceFile{"pid", CLONE_NEWPID},
+    NamespaceFile{"net", CLONE_NEWNET},
+    NamespaceFile{"ipc", CLONE_NEWIPC},
+    NamespaceFile{"uts", CLONE_NEWUTS},
+    NamespaceFile{"cgroup", CLONE_NEWCGROUP},
+    NamespaceFile{"time", CLONE_NEWTIME},
+};
+
+/// The namespaces in which `pid` is and we are not: joining our own user namespace again would be
+/// refused, and joining the others would be waste.
+std::uint64_t foreign_namespaces(pid_t pid) {
+    std::uint64_t flags = 0;
+    for (const NamespaceFile& file : namespace_files) {
+        struct stat theirs{};
+        struct stat ours{};
+        const std::string name = std::string("/ns/") + file.name;
+        if (::stat(("/proc/" + std::to_string(pid) + name).c_str(), &theirs) != 0 ||
+            ::stat(("/proc/self" + name).c_str(), &ours) != 0) {
+            throw Error("cannot read the container's namespaces").at(file.name).because(errno);
+        }
+        if (theirs.st_ino != ours.st_ino || theirs.st_dev != ours.st_dev) {
+            flags |= file.flag;
+        }
+    }
+    return flags;
+}
+
+/// Init's own cgroup, which may lie below the scope when the container nests cgroups: processes
+/// can only be in its leaves (runc#2356).
+UniqueFd open_cgroup(pid_t pid) {
+    const std::string path = "/sys/fs/cgroup" + sys::cgroup_of(pid);
+    UniqueFd cgroup(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!cgroup.valid()) {
+        throw Error("cannot open the container's cgroup").at(path).because(errno);
+    }
+    return cgroup;
+}
+
+UniqueFd open_init(const Record& record) {
+    UniqueFd pidfd(::pidfd_open(record.pid, 0));
+    // The pid may have been taken over between reading the record and opening it.
+    if (!pidfd.valid() || current_status(record) == Status::stopped) {
+        throw Error("the container is not running").at(record.id).mend("see 'sctr ps -a'");
+    }
+    return sys::raise_fd(std::move(pidfd));
+}
+
+plan::SeccompStep seccomp_of(const oci::Spec& config) {
+    if (config.annotations.contains(plan::default_seccomp_annotation)) {
+        return plan::default_seccomp_program();
+    }
+    return config.linux.seccomp ? plan::compile_seccomp(*config.linux.seccomp)
+                                : plan::SeccompStep{};
+}
+
+InitProcess start(const Record& record, const ExecOptions& options, plan::ExecPlan plan) {
+    const UniqueFd pidfd = open_init(record);
+    if (current_status(record) == Status::paused) {
+        throw Error("the container is paused").at(record.id).mend("sctr unpause " + record.id);
+    }
+    plan.init_pidfd = pidfd.get();
+    plan.namespaces = foreign_namespaces(record.pid);
+    const UniqueFd cgroup = open_cgroup(record.pid);
+    const UniqueFd null = sys::raise_fd(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)));
+    InitSpawn spawn;
+    spawn.mode = "exec";
+    spawn.plan = plan::codec::encode(plan);
+    spawn.cgroup = cgroup.get();
+    spawn.inherited = {pidfd.get()};
+    if (!options.interactive || plan.process.terminal) {
+        spawn.standard[0] = null.get();
+    }
+    if (options.detach) {
+        spawn.standard[1] = null.get();
+        spawn.standard[2] = null.get();
+    }
+    InitProcess process(spawn);
+    if ((plan.namespaces & CLONE_NEWPID) != 0) {
+        process.await_joined();
+    }
+    return process;
+}
+
+} // namespace
+
+int exec(const std::string& id, const ExecOptions& options) {
+    const RecordStore store(options.state_root);
+    const LockedRecord directory = store.lock(id); // waits for a start that is under way
+    const Record record = store.load(id);
+    directory.unlock();
+
+    plan::ExecPlan plan;
+    plan.process = plan::process_step(options.process, host::probe());
+    plan.process.die_with_supervisor = !options.detach;
+    if (!options.privileged) {
+        plan.process.seccomp = seccomp_of(store.load_config(id));
+    }
+    const sys::SignalQueue signals;
+    InitProcess process = start(record, options, std::move(plan));
+    process.await_execution();
+    if (options.detach) {
+        process.child().release();
+        return 0;
+    }
+    return supervise(process, signals, {.interactive = options.interactive}).exit_status;
+}
+
+} // namespace sctr::container

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "container/init_process.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "base/strings.hpp"
+#include "linux/memfd.hpp"
+#include "linux/procfs.hpp"
+
+// The static sctr-init program, made part of this one by init_blob.S.
+extern "C" const char sctr_init_begin[];
+extern "C" const char sctr_init_end[];
+
+namespace sctr::container {
+
+namespace {
+
+using plan::protocol::Kind;
+using plan::protocol::Message;
+
+Error to_error(const Message& message) {
+    Error error(message.what);
+    if (!message.where.empty()) {
+        error.at(message.where);
+    }
+    if (message.error_number != 0) {
+        error.because(message.error_number);
+    }
+    if (!message.why.empty()) {
+        error.because(message.why);
+    }
+    if (message.error_number == ENOSPC) {
+        error.mend("free space on that file system, or raise the limit that is reached");
+    }
+    error.exit_with(static_cast<ExitCode>(message.exit_code));
+    return error;
+}
+
+UniqueFd init_image() {
+    return sys::raise_fd(sys::sealed_memfd(
+        "sctr-init",
+        {sctr_init_begin, static_cast<std::size_t>(sctr_init_end - sctr_init_begin)},
+        true));
+}
+
+pid_t pid_of(int pidfd) {
+    const auto info =
+        sys::read_small_file("/proc/self/fdinfo/" + std::to_string(pidfd)).value_or("");
+    for (const std::string& line : split(info, '\n')) {
+        if (line.starts_with("Pid:\t")) {
+            return static_cast<pid_t>(parse_int(line.substr(5)).value_or(-1));
+        }
+    }
+    return -1;
+}
+
+void poll_readable(int fd) {
+    struct pollfd item{fd, POLLIN, 0};
+    while (::poll(&item, 1, -1) < 0 && errno == EINTR) {
+    }
+}
+
+/// A file descriptor that came with a packet.
+UniqueFd passed_fd(struct msghdr& packet) {
+    const struct cmsghdr* header = CMSG_FIRSTHDR(&packet);
+    if (header == nullptr || header->cmsg_type != SCM_RIGHTS) {
+        return {};
+    }
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    return UniqueFd(fd);
+}
+
+} // namespace
+
+InitProcess::InitProcess(const InitSpawn& spawn) {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) < 0) {
+        throw Error("cannot create a socket pair").because(errno);
+    }
+    control_ = UniqueFd(ends[0]);
+    const UniqueFd other = sys::raise_fd(UniqueFd(ends[1]));
+    const UniqueFd plan = sys::raise_fd(sys::sealed_memfd("sctr-plan", spawn.plan, false));
+    const UniqueFd image = init_image();
+    const std::array<const char*, 3> argv{"sctr-init", spawn.mode, nullptr};
+    sys::SpawnArguments arguments;
+    arguments.clone_flags = spawn.clone_flags;
+    arguments.cgroup = spawn.cgroup;
+    arguments.executable = image.get();
+    arguments.argv = argv.data();
+    std::copy(std::begin(spawn.standard), std::end(spawn.standard), arguments.standard);
+    arguments.control = other.get();
+    arguments.plan = plan.get();
+    arguments.inherited = spawn.inherited;
+    child_ = sys::spawn(arguments);
+}
+
+void InitProcess::send(Kind kind) const {
+    Message message;
+    message.kind = kind;
+    const std::string bytes = plan::codec::encode(message);
+    // A dead sctr-init is noticed, and explained, by whoever reads next.
+    (void)::send(control_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+}
+
+bool InitProcess::receive() {
+    for (;;) {
+        std::array<char, plan::protocol::max_message_size> buffer{};
+        alignas(struct cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+        struct iovec data{buffer.data(), buffer.size()};
+        struct msghdr packet{};
+        packet.msg_iov = &data;
+        packet.msg_iovlen = 1;
+        packet.msg_control = control.data();
+        packet.msg_controllen = control.size();
+        const ssize_t size = ::recvmsg(control_.get(), &packet, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size < 0 && errno == EAGAIN) {
+            return true;
+        }
+        if (size <= 0) {
+            return false;
+        }
+        UniqueFd passed = passed_fd(packet);
+        Message message;
+        if (!plan::codec::decode({buffer.data(), static_cast<std::size_t>(size)}, message)) {
+            throw Error("sctr-init sent a damaged message").because(EBADMSG);
+        }
+        switch (message.kind) {
+        case Kind::failed:
+            throw to_error(message);
+        case Kind::terminal:
+            terminal_ = std::move(passed);
+            break;
+        case Kind::joined:
+            adopt(std::move(passed));
+            break;
+        case Kind::id_maps_written:
+        case Kind::go:
+        case Kind::start:
+            break; // these go the other way
+        }
+    }
+}
+
+void InitProcess::adopt(UniqueFd pidfd) {
+    sys::Child joined(pid_of(pidfd.get()), std::move(pidfd));
+    child_.wait(); // the first process ends once it has handed over
+    child_ = std::move(joined);
+    joined_ = true;
+}
+
+void InitProcess::await_joined() {
+    while (!joined_) {
+        poll_readable(control_.get());
+        if (!receive()) {
+            throw Error("sctr-init ended early").because("it was killed, or could not be executed");
+        }
+    }
+}
+
+void InitProcess::await_execution() {
+    do {
+        poll_readable(control_.get());
+    } while (receive());
+}
+
+} // namespace sctr::container

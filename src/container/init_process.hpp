@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+#include "linux/process.hpp"
+#include "plan/protocol.hpp"
+
+namespace sctr::container {
+
+/// How sctr-init is started.
+struct InitSpawn {
+    const char* mode = "init"; ///< "init" or "exec"
+    std::string plan;          ///< encoded
+    std::uint64_t clone_flags = 0;
+    int cgroup = -1;
+    int standard[3] = {0, 1, 2};
+    std::vector<int> inherited;
+};
+
+/// A running sctr-init, seen from the host side: the process and the control socket to it.
+/// Going out of scope kills and reaps it.
+class InitProcess {
+  public:
+    /// Throws Error.
+    explicit InitProcess(const InitSpawn& spawn);
+
+    [[nodiscard]] sys::Child& child() { return child_; }
+
+    [[nodiscard]] int control_fd() const { return control_.get(); }
+
+    /// The master of its terminal, once it has sent it.
+    [[nodiscard]] UniqueFd& terminal() { return terminal_; }
+
+    void send(plan::protocol::Kind kind) const;
+
+    /// Takes in what has arrived, without blocking. Returns false when sctr-init has closed its
+    /// end: it has become the command, or it is dead. Throws the Error that it reports.
+    bool receive();
+
+    /// Waits until sctr-init has gone on in a child of another pid namespace, which child() is from
+    /// then on.
+    void await_joined();
+
+    /// Waits until the command runs. Throws the Error of whatever failed before.
+    void await_execution();
+
+  private:
+    void adopt(UniqueFd pidfd);
+
+    sys::Child child_;
+    UniqueFd control_;
+    UniqueFd terminal_;
+    bool joined_ = false;
+};
+
+} // namespace sctr::container

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "container/launch.hpp"
+
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+
+#include "linux/procfs.hpp"
+#include "linux/terminal.hpp"
+
+namespace sctr::container {
+
+namespace {
+
+using plan::protocol::Kind;
+
+void write_id_map(pid_t pid, const char* file, const std::string& lines) {
+    const std::string path = "/proc/" + std::to_string(pid) + "/" + file;
+    const UniqueFd map(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!map.valid() ||
+        ::write(map.get(), lines.data(), lines.size()) != static_cast<ssize_t>(lines.size())) {
+        throw Error("cannot write the id map of the user namespace")
+            .at(file)
+            .because(errno)
+            .mend("ranges must not overlap, and lie within the caller's own user namespace");
+    }
+}
+
+UniqueFd open_null() {
+    UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!null.valid()) {
+        throw Error("cannot open").at("/dev/null").because(errno);
+    }
+    return sys::raise_fd(std::move(null));
+}
+
+InitProcess start_init(plan::LaunchPlan& plan, bool interactive) {
+    const auto namespaces = open_namespaces(plan.init);
+    const UniqueFd null = open_null();
+    InitSpawn spawn;
+    spawn.plan = plan::codec::encode(plan.init);
+    spawn.clone_flags = plan.clone_flags;
+    if (!interactive || plan.init.process.terminal) {
+        spawn.standard[0] = null.get();
+    }
+    for (const UniqueFd& fd : namespaces) {
+        spawn.inherited.push_back(fd.get());
+    }
+    InitProcess process(spawn);
+    if (plan.init.wait_for_id_maps) {
+        write_id_map(process.child().pid(), "uid_map", plan.uid_map);
+        write_id_map(process.child().pid(), "gid_map", plan.gid_map);
+        process.send(Kind::id_maps_written);
+    }
+    if (plan.init.fork_after_join) {
+        process.await_joined();
+    }
+    return process;
+}
+
+void abort_if_asked(const sys::SignalQueue& signals) {
+    while (const auto signal = signals.take()) {
+        if (*signal == SIGINT || *signal == SIGTERM || *signal == SIGHUP || *signal == SIGQUIT) {
+            throw Interrupted{*signal};
+        }
+    }
+}
+
+/// Waits until systemd has put the process into its scope, with the limits in force, and meanwhile
+/// takes in what sctr-init reports.
+void await_scope(systemd::Manager& manager, InitProcess& process, const sys::SignalQueue& signals) {
+    for (;;) {
+        manager.dispatch();
+        if (const auto result = manager.job_result()) {
+            if (result->failure) {
+                process.receive(); // a process that died first says why
+                throw *result->failure;
+            }
+            return;
+        }
+        struct pollfd items[] = {{manager.fd(), manager.events(), 0},
+                                 {process.control_fd(), POLLIN, 0},
+                                 {signals.fd(), POLLIN, 0}};
+        if (::poll(items, std::size(items), manager.timeout_ms()) < 0 && errno != EINTR) {
+            throw Error("cannot wait for systemd").because(errno);
+        }
+        if (items[1].revents != 0 && !process.receive()) {
+            throw Error("sctr-init was killed while the container was being set up");
+        }
+        abort_if_asked(signals);
+    }
+}
+
+std::int64_t now_usec() {
+    using namespace std::chrono;
+    return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+Record make_record(const plan::LaunchPlan& plan, const plan::Request& request, pid_t pid) {
+    Record record;
+    record.id = request.id;
+    record.unit = plan.unit.name;
+    record.description = request.description;
+    record.pid = pid;
+    record.start_time = sys::process_start_time(pid).value_or(0);
+    record.supervisor_pid = ::getpid();
+    record.supervisor_start = sys::process_start_time(::getpid()).value_or(0);
+    record.boot_id = sys::boot_id();
+    record.rootfs = plan.init.rootfs;
+    record.created_usec = now_usec();
+    record.started = true; // whoever reads it waits for the lock, which is held until it is true
+    record.stop_signal = request.stop_signal;
+    record.stop_timeout_usec = request.stop_timeout.count();
+    return record;
+}
+
+oci::Spec config_to_keep(const plan::Request& request) {
+    oci::Spec config = request.spec;
+    if (request.default_seccomp) {
+        config.annotations[plan::default_seccomp_annotation] = "true";
+    }
+    return config;
+}
+
+void write_text(const std::string& path, const std::string& text) {
+    if (path.empty()) {
+        return;
+    }
+    const UniqueFd file(
+        ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
+    if (!file.valid() ||
+        ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+        throw Error("cannot write the file").at(path).because(errno);
+    }
+}
+
+} // namespace
+
+std::vector<UniqueFd> open_namespaces(plan::InitPlan& plan) {
+    std::vector<UniqueFd> opened;
+    for (plan::NamespaceStep& step : plan.namespaces) {
+        if (step.join_path.empty()) {
+            continue;
+        }
+        UniqueFd fd(::open(step.join_path.c_str(), O_RDONLY | O_CLOEXEC));
+        if (!fd.valid()) {
+            throw Error("cannot open the namespace").at(step.join_path).because(errno);
+        }
+        const int type = ::ioctl(fd.get(), NS_GET_NSTYPE);
+        if (type < 0 || static_cast<std::uint64_t>(type) != step.clone_flag) {
+            throw Error("cannot join the namespace")
+                .at(step.join_path)
+                .because("it is not a namespace of the type that is asked for");
+        }
+        opened.push_back(sys::raise_fd(std::move(fd)));
+        step.join_fd = opened.back().get();
+    }
+    return opened;
+}
+
+Running launch(plan::LaunchPlan plan,
+               const plan::Request& request,
+               const RunOptions& options,
+               const LockedRecord& directory,
+               const sys::SignalQueue& signals) {
+    // Fork first, then ask: while systemd moves a process into a cgroup, the kernel makes every
+    // fork of the machine wait.
+    InitProcess process = start_init(plan, options.interactive);
+    systemd::Manager manager(systemd::Instance::system);
+    manager.start_scope(
+        plan.unit,
+        {.pidfd = process.child().pidfd(), .pid = process.child().pid(), .controller = true});
+
+    // While systemd works: whatever the host side has to write down.
+    Record record = make_record(plan, request, process.child().pid());
+    directory.save(record);
+    directory.save_config(config_to_keep(request));
+    write_text(options.pid_file, std::to_string(record.pid) + "\n");
+    write_text(options.id_file, record.id + "\n");
+
+    await_scope(manager, process, signals);
+    process.send(Kind::go);
+    process.send(Kind::start);
+    process.await_execution();
+    return {std::move(process), std::move(manager), std::move(record)};
+}
+
+} // namespace sctr::container

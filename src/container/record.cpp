@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "container/record.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "linux/procfs.hpp"
+#include "oci/parse.hpp"
+#include "oci/serialize.hpp"
+
+namespace sctr::container {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* state_file = "state.json";
+constexpr const char* config_file = "config.json";
+
+void write_beside_and_rename(const std::string& path, const std::string& text) {
+    const std::string beside = path + ".new";
+    const UniqueFd file(
+        ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const bool written = file.valid() && ::write(file.get(), text.data(), text.size()) ==
+                                             static_cast<ssize_t>(text.size());
+    if (!written || ::rename(beside.c_str(), path.c_str()) < 0) {
+        const int error_number = errno;
+        ::unlink(beside.c_str());
+        throw Error("cannot save the container's state").at(path).because(error_number);
+    }
+}
+
+std::string to_json(const Record& record) {
+    json value = {
+        {"id", record.id},
+        {"unit", record.unit},
+        {"description", record.description},
+        {"pid", record.pid},
+        {"startTime", record.start_time},
+        {"supervisorPid", record.supervisor_pid},
+        {"supervisorStartTime", record.supervisor_start},
+        {"bootId", record.boot_id},
+        {"rootfs", record.rootfs},
+        {"bundle", record.bundle},
+        {"createdUsec", record.created_usec},
+        {"started", record.started},
+        {"stopSignal", record.stop_signal},
+        {"stopTimeoutUsec", record.stop_timeout_usec},
+        {"oomKilled", record.oom_killed},
+    };
+    if (record.exit_status) {
+        value["exitStatus"] = *record.exit_status;
+    }
+    return value.dump();
+}
+
+Record from_json(const std::string& text) {
+    const json value = json::parse(text);
+    Record record;
+    value.at("id").get_to(record.id);
+    value.at("unit").get_to(record.unit);
+    value.at("description").get_to(record.description);
+    value.at("pid").get_to(record.pid);
+    value.at("startTime").get_to(record.start_time);
+    value.at("supervisorPid").get_to(record.supervisor_pid);
+    value.at("supervisorStartTime").get_to(record.supervisor_start);
+    value.at("bootId").get_to(record.boot_id);
+    value.at("rootfs").get_to(record.rootfs);
+    value.at("bundle").get_to(record.bundle);
+    value.at("createdUsec").get_to(record.created_usec);
+    value.at("started").get_to(record.started);
+    value.at("stopSignal").get_to(record.stop_signal);
+    value.at("stopTimeoutUsec").get_to(record.stop_timeout_usec);
+    value.at("oomKilled").get_to(record.oom_killed);
+    if (const auto status = value.find("exitStatus"); status != value.end()) {
+        record.exit_status = status->get<int>();
+    }
+    return record;
+}
+
+/// The record of a directory, or nothing where creating it was never finished.
+std::optional<Record> read_record(const std::string& directory) {
+    const auto text = sys::read_small_file(directory + "/" + state_file);
+    if (!text) {
+        return std::nullopt;
+    }
+    try {
+        return from_json(*text);
+    } catch (const json::exception&) {
+        return std::nullopt;
+    }
+}
+
+bool is_living(const Record& record) {
+    return is_alive(record.pid, record.start_time) && record.boot_id == sys::boot_id();
+}
+
+void make_root(const std::string& root) {
+    std::error_code error;
+    fs::create_directories(root, error);
+    if (error) {
+        throw Error("cannot create the state directory").at(root).because(error.value());
+    }
+    ::chmod(root.c_str(), 0711);
+}
+
+/// True while the directory that is open as `fd` is the one found at `path`.
+bool is_same_directory(int fd, const std::string& path) {
+    struct stat open_one{};
+    struct stat found{};
+    return ::fstat(fd, &open_one) == 0 && ::stat(path.c_str(), &found) == 0 &&
+           open_one.st_ino == found.st_ino && open_one.st_dev == found.st_dev;
+}
+
+UniqueFd open_directory(const std::string& path) {
+    return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+Error no_such_container(const std::string& id) {
+    Error error("no container of that name");
+    error.at(id).mend("see 'sctr ps -a'");
+    return error;
+}
+
+} // namespace
+
+const char* to_string(Status status) {
+    switch (status) {
+    case Status::creating:
+        return "creating";
+    case Status::created:
+        return "created";
+    case Status::running:
+        return "running";
+    case Status::paused:
+        return "paused";
+    case Status::stopped:
+        return "stopped";
+    }
+    return "";
+}
+
+void LockedRecord::save(const Record& record) const {
+    write_beside_and_rename(directory_ + "/" + state_file, to_json(record));
+}
+
+void LockedRecord::save_config(const oci::Spec& spec) const {
+    write_beside_and_rename(directory_ + "/" + config_file, oci::serialize(spec));
+}
+
+void LockedRecord::lock() const {
+    while (::flock(lock_.get(), LOCK_EX) < 0 && errno == EINTR) {
+    }
+}
+
+void LockedRecord::unlock() const {
+    ::flock(lock_.get(), LOCK_UN);
+}
+
+void LockedRecord::remove() const {
+    // Somebody may have swept this container and made another one of the same name.
+    if (is_same_directory(lock_.get(), directory_)) {
+        std::error_code ignored;
+        fs::remove_all(directory_, ignored);
+    }
+}
+
+RecordStore::RecordStore(std::string root) : root_(std::move(root)) {}
+
+std::string RecordStore::default_root() {
+    if (::geteuid() == 0) {
+        return "/run/sctr";
+    }
+    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+    const std::string directory = runtime != nullptr && *runtime != '\0'
+                                      ? std::string(runtime)
+                                      : "/run/user/" + std::to_string(::geteuid());
+    return directory + "/sctr";
+}
+
+LockedRecord RecordStore::create(const std::string& id) const {
+    check_id(id);
+    const std::string path = root_ + "/" + id;
+    if (::mkdir(path.c_str(), 0700) < 0 && errno == ENOENT) {
+        make_root(root_);
+        ::mkdir(path.c_str(), 0700);
+    }
+    // Each turn either takes the name or removes one dead holder of it.
+    for (;;) {
+        UniqueFd directory = open_directory(path);
+        if (!directory.valid()) {
+            if (errno == ENOENT && ::mkdir(path.c_str(), 0700) == 0) {
+                continue;
+            }
+            throw Error("cannot create the container's state").at(path).because(errno);
+        }
+        if (::flock(directory.get(), LOCK_EX | LOCK_NB) < 0) {
+            throw Error("the name is in use")
+                .at(id)
+                .because("a container of that name is being created or changed");
+        }
+        if (!is_same_directory(directory.get(), path)) {
+            continue;
+        }
+        if (!fs::exists(path + "/" + state_file)) {
+            return {path, std::move(directory)};
+        }
+        const auto record = read_record(path);
+        if (record && (is_living(*record) || record->exit_status)) {
+            const bool living = is_living(*record);
+            throw Error("the name is in use")
+                .at(id)
+                .because(living ? "a container of that name is running"
+                                : "a stopped container of that name is kept")
+                .mend(living ? "choose another --name, or remove it with 'sctr rm -f " + id + "'"
+                             : "remove it with 'sctr rm " + id + "'");
+        }
+        const LockedRecord dead(path, std::move(directory));
+        dead.remove();
+        ::mkdir(path.c_str(), 0700);
+    }
+}
+
+LockedRecord RecordStore::lock(const std::string& id) const {
+    check_id(id);
+    const std::string path = root_ + "/" + id;
+    UniqueFd directory = open_directory(path);
+    if (!directory.valid()) {
+        throw no_such_container(id);
+    }
+    LockedRecord locked(path, std::move(directory));
+    locked.lock();
+    return locked;
+}
+
+Record RecordStore::load(const std::string& id) const {
+    check_id(id);
+    auto record = read_record(root_ + "/" + id);
+    if (!record) {
+        throw no_such_container(id);
+    }
+    return std::move(*record);
+}
+
+oci::Spec RecordStore::load_config(const std::string& id) const {
+    check_id(id);
+    const auto text = sys::read_small_file(root_ + "/" + id + "/" + config_file);
+    if (!text) {
+        throw no_such_container(id);
+    }
+    return oci::parse(*text);
+}
+
+std::vector<Record> RecordStore::list() const {
+    std::vector<Record> records;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(root_, none)) {
+        if (auto record = read_record(entry.path())) {
+            records.push_back(std::move(*record));
+        }
+    }
+    std::ranges::sort(records, {}, &Record::created_usec);
+    return records;
+}
+
+void RecordStore::sweep() const {
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(root_, none)) {
+        const std::string path = entry.path();
+        UniqueFd directory = open_directory(path);
+        // Whoever makes or changes a container holds its lock.
+        if (!directory.valid() || ::flock(directory.get(), LOCK_EX | LOCK_NB) < 0) {
+            continue;
+        }
+        const auto record = read_record(path);
+        const bool kept = record && (is_living(*record) ||
+                                     (record->exit_status && record->boot_id == sys::boot_id()));
+        if (!kept) {
+            LockedRecord(path, std::move(directory)).remove();
+        }
+    }
+}
+
+bool is_alive(pid_t pid, std::uint64_t start_time) {
+    return pid > 0 && sys::process_start_time(pid) == start_time;
+}
+
+Status current_status(const Record& record) {
+    if (!is_living(record)) {
+        return Status::stopped;
+    }
+    const auto events =
+        sys::read_small_file("/sys/fs/cgroup" + sys::cgroup_of(record.pid) + "/cgroup.events");
+    if (events && events->find("frozen 1") != std::string::npos) {
+        return Status::paused;
+    }
+    return record.started ? Status::running : Status::created;
+}
+
+void check_id(const std::string& id) {
+    const auto is_plain = [](char letter) {
+        return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+               (letter >= '0' && letter <= '9');
+    };
+    const bool valid =
+        !id.empty() && id.size() <= 128 && is_plain(id.front()) &&
+        std::ranges::all_of(id, [&](char letter) {
+            return is_plain(letter) || letter == '_' || letter == '.' || letter == '-';
+        });
+    if (!valid) {
+        throw Error("invalid container name")
+            .at("'" + id + "'")
+            .because(
+                "a name is a letter or digit, then letters, digits, '_', '.' or '-', 128 at most");
+    }
+}
+
+} // namespace sctr::container

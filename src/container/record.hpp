@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+#include "oci/spec.hpp"
+
+namespace sctr::container {
+
+/// The states of runtime-spec, runtime.md, plus `paused` as every runtime has it.
+enum class Status { creating, created, running, paused, stopped };
+
+const char* to_string(Status status);
+
+/// What is remembered of a container between two commands: one directory below the state root,
+/// with this in state.json and the OCI config in config.json.
+struct Record {
+    std::string id;
+    std::string unit; ///< "sctr-web.scope"
+    std::string description;
+    pid_t pid = 0;                ///< init, in the host's pid namespace; 0 before it exists
+    std::uint64_t start_time = 0; ///< of init, in clock ticks since boot (proc_pid_stat(5), 22)
+    pid_t supervisor_pid = 0;     ///< the sctr that waits for init
+    std::uint64_t supervisor_start = 0; ///< as start_time
+    std::string boot_id;
+    std::string rootfs;
+    std::string bundle;
+    std::int64_t created_usec = 0; ///< CLOCK_REALTIME
+    bool started = false;          ///< the user's command has been let go
+    int stop_signal = 15;
+    std::int64_t stop_timeout_usec = 10'000'000;
+    std::optional<int> exit_status; ///< as a shell sees it; known once stopped
+    bool oom_killed = false;
+};
+
+/// A held container directory: others that want the same container wait or fail.
+class LockedRecord {
+  public:
+    LockedRecord(std::string directory, UniqueFd lock)
+        : directory_(std::move(directory)), lock_(std::move(lock)) {}
+
+    [[nodiscard]] const std::string& directory() const { return directory_; }
+
+    /// Writes state.json beside the old one and renames it.
+    void save(const Record& record) const;
+    void save_config(const oci::Spec& spec) const;
+    /// Forgets the container, unless another of the same name has taken its place.
+    void remove() const;
+    /// Gives the lock back but not the place: lock() takes it again.
+    void unlock() const;
+    void lock() const;
+
+  private:
+    std::string directory_;
+    UniqueFd lock_;
+};
+
+/// The containers of this user on this host: the directories below the state root
+/// (/run/sctr, or $XDG_RUNTIME_DIR/sctr).
+class RecordStore {
+  public:
+    explicit RecordStore(std::string root);
+    static std::string default_root();
+
+    /// Makes a new container's directory and locks it. Throws Error when the name is in use by a
+    /// container that still lives; a record whose process is gone or of another boot is swept.
+    [[nodiscard]] LockedRecord create(const std::string& id) const;
+
+    /// The record and its configuration. Throws Error when there is none of that name.
+    [[nodiscard]] Record load(const std::string& id) const;
+    [[nodiscard]] oci::Spec load_config(const std::string& id) const;
+    [[nodiscard]] LockedRecord lock(const std::string& id) const;
+
+    /// All records, sorted by creation; what is unreadable or half made is left out.
+    [[nodiscard]] std::vector<Record> list() const;
+
+    /// Forgets what nobody will: containers whose process is gone while their supervisor could not
+    /// say so, and those of another boot.
+    void sweep() const;
+
+    [[nodiscard]] const std::string& root() const { return root_; }
+
+  private:
+    std::string root_;
+};
+
+/// True while the process of `pid` is the one that started at `start_time`.
+bool is_alive(pid_t pid, std::uint64_t start_time);
+
+/// The status as it is now: a record whose process is gone reads as stopped, a frozen cgroup as
+/// paused.
+Status current_status(const Record& record);
+
+/// Checks a container name: [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most 128 characters, as it becomes part
+/// of a unit name and a path. Throws Error.
+void check_id(const std::string& id);
+
+} // namespace sctr::container

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <poll.h>
+
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+
+namespace sctr::container {
+
+/// Carries bytes between the caller's terminal and the container's, in a poll loop, without ever
+/// blocking on a slow reader and without changing the mode of the caller's file descriptors.
+class TerminalRelay {
+  public:
+    /// `input` is -1 when the caller's stdin stays outside. Fds are borrowed, `master` is owned.
+    TerminalRelay(UniqueFd master, int input, int output);
+
+    /// Adds what to poll for.
+    void add_to(std::vector<struct pollfd>& items) const;
+    /// Moves what can be moved now; `items` as poll left them.
+    void handle(const std::vector<struct pollfd>& items);
+
+    /// The container's end is closed, and all of its output is delivered.
+    [[nodiscard]] bool finished() const { return closed_ && to_caller_.empty(); }
+
+    /// After the container's end: takes what is still in the terminal and delivers it.
+    void drain();
+
+    [[nodiscard]] int master() const { return master_.get(); }
+
+  private:
+    void read_container();
+    void read_caller();
+    void write_caller();
+    void write_container();
+
+    UniqueFd master_;
+    int input_;
+    int output_;
+    bool closed_ = false;
+    std::string to_caller_;
+    std::string to_container_;
+};
+
+} // namespace sctr::container

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/scope_exit.hpp"
+#include "container/engine.hpp"
+#include "container/launch.hpp"
+#include "container/supervise.hpp"
+#include "host/facts.hpp"
+#include "linux/procfs.hpp"
+#include "linux/terminal.hpp"
+#include "plan/launch_plan.hpp"
+
+namespace sctr::container {
+
+namespace {
+
+void check_rootfs(const std::string& path) {
+    struct stat info{};
+    if (::stat(path.c_str(), &info) != 0) {
+        throw Error("cannot use the rootfs").at(path).because(errno).mend("give --rootfs DIR");
+    }
+    if (!S_ISDIR(info.st_mode)) {
+        throw Error("cannot use the rootfs").at(path).because(ENOTDIR);
+    }
+}
+
+void require_root() {
+    if (::geteuid() != 0) {
+        throw Error("cannot run a container")
+            .because("the caller is not root, and containers of plain users are not supported yet")
+            .mend("run as root, for example with sudo or run0");
+    }
+}
+
+void size_terminal(plan::Request& request) {
+    auto& process = request.spec.process;
+    if (!process || !process->terminal || process->console_size) {
+        return;
+    }
+    const sys::TerminalSize size = sys::terminal_size(STDIN_FILENO);
+    if (size.rows != 0) {
+        process->console_size = oci::Box{.height = size.rows, .width = size.columns};
+    }
+}
+
+std::string memory_events(const Record& record) {
+    const std::string cgroup = sys::cgroup_of(record.pid);
+    return cgroup.empty() ? "" : "/sys/fs/cgroup" + cgroup + "/memory.events";
+}
+
+/// Without a pid namespace of its own the end of init leaves its children running.
+bool may_outlive_init(const plan::LaunchPlan& plan) {
+    return (plan.clone_flags & CLONE_NEWPID) == 0 && plan.init.fork_flags == 0;
+}
+
+void keep_or_forget(const LockedRecord& directory,
+                    Record record,
+                    const Outcome& outcome,
+                    bool remove) {
+    directory.lock();
+    if (remove) {
+        directory.remove();
+        return;
+    }
+    record.exit_status = outcome.exit_status;
+    record.oom_killed = outcome.oom_killed;
+    directory.save(record);
+}
+
+Outcome run_locked(plan::LaunchPlan plan,
+                   const plan::Request& request,
+                   const RunOptions& options,
+                   const LockedRecord& directory) {
+    const sys::SignalQueue signals;
+    UndoList undo;
+    undo.add([&] { directory.remove(); });
+    for (const std::string* path : {&options.pid_file, &options.id_file}) {
+        if (!path->empty()) {
+            undo.add([path] { ::unlink(path->c_str()); });
+        }
+    }
+    const bool stop_rest = may_outlive_init(plan);
+    Running running = launch(std::move(plan), request, options, directory, signals);
+    directory.unlock();
+    const Supervision supervision{.interactive = options.interactive,
+                                  .stop_signal = request.stop_signal,
+                                  .manager = &running.manager,
+                                  .memory_events = memory_events(running.record)};
+    const Outcome outcome = supervise(running.process, signals, supervision);
+    if (stop_rest) {
+        running.manager.stop_unit(running.record.unit);
+    }
+    undo.dismiss();
+    keep_or_forget(directory, running.record, outcome, options.remove);
+    if (!options.pid_file.empty()) {
+        ::unlink(options.pid_file.c_str());
+    }
+    return outcome;
+}
+
+} // namespace
+
+RunOutcome run(plan::Request request, const RunOptions& options) {
+    require_root();
+    check_rootfs(request.spec.root.path);
+    size_terminal(request);
+    plan::LaunchPlan plan = plan::make(request, host::probe());
+    const LockedRecord directory = RecordStore(options.state_root).create(request.id);
+    try {
+        const Outcome outcome = run_locked(std::move(plan), request, options, directory);
+        return {.exit_status = outcome.exit_status, .oom_killed = outcome.oom_killed};
+    } catch (const Interrupted& interrupted) {
+        return {.exit_status = 128 + interrupted.signal};
+    }
+}
+
+std::string dry_run(const plan::Request& request) {
+    return plan::describe(plan::make(request, host::probe()));
+}
+
+} // namespace sctr::container

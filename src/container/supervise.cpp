@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "container/supervise.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/strings.hpp"
+#include "container/relay.hpp"
+#include "linux/terminal.hpp"
+#include "systemd/manager.hpp"
+
+namespace sctr::container {
+
+namespace {
+
+/// Counts the OOM kills of a cgroup. systemd removes the cgroup as soon as it is empty, and the
+/// file with it, so the count is read when the kernel announces a change, while the victim dies.
+class OomWatch {
+  public:
+    explicit OomWatch(const std::string& path)
+        : events_(path.empty() ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+
+    [[nodiscard]] int fd() const { return events_.get(); }
+
+    void read() {
+        std::array<char, 512> buffer{};
+        const ssize_t size = ::pread(events_.get(), buffer.data(), buffer.size(), 0);
+        if (size <= 0) {
+            events_.reset(); // the cgroup is gone
+            return;
+        }
+        for (const auto& line :
+             split(std::string_view(buffer.data(), static_cast<std::size_t>(size)), '\n')) {
+            constexpr std::string_view key = "oom_kill ";
+            if (line.starts_with(key)) {
+                kills_ = parse_uint(std::string_view(line).substr(key.size())).value_or(0);
+            }
+        }
+    }
+
+    [[nodiscard]] bool killed() const { return kills_ > 0; }
+
+  private:
+    UniqueFd events_;
+    std::uint64_t kills_ = 0;
+};
+
+class Supervisor {
+  public:
+    Supervisor(InitProcess& process, const sys::SignalQueue& signals, const Supervision& what)
+        : process_(process), signals_(signals), what_(what), oom_(what.memory_events) {
+        if (process.terminal().valid()) {
+            const int input = what.interactive ? STDIN_FILENO : -1;
+            raw_.emplace(input);
+            relay_.emplace(std::move(process.terminal()), input, STDOUT_FILENO);
+            sys::set_terminal_size(relay_->master(), sys::terminal_size(STDIN_FILENO));
+        }
+    }
+
+    Outcome run() {
+        while (!ended_) {
+            wait_for_event();
+        }
+        if (oom_.fd() >= 0) {
+            oom_.read();
+        }
+        Outcome outcome;
+        outcome.exit_status = process_.child().wait();
+        outcome.oom_killed = process_.child().was_killed() && oom_.killed();
+        if (relay_) {
+            relay_->drain();
+        }
+        return outcome;
+    }
+
+  private:
+    void wait_for_event() {
+        std::vector<struct pollfd> items{{process_.child().pidfd(), POLLIN, 0},
+                                         {signals_.fd(), POLLIN, 0},
+                                         {oom_.fd(), POLLPRI, 0}};
+        int timeout = -1;
+        if (what_.manager != nullptr) {
+            items.push_back({what_.manager->fd(), what_.manager->events(), 0});
+            timeout = what_.manager->timeout_ms();
+        }
+        if (relay_) {
+            relay_->add_to(items);
+        }
+        if (::poll(items.data(), items.size(), timeout) < 0 && errno != EINTR) {
+            throw Error("cannot wait for the container").because(errno);
+        }
+        ended_ = items[0].revents != 0;
+        if (items[1].revents != 0) {
+            pass_signals_on();
+        }
+        if ((items[2].revents & POLLPRI) != 0) {
+            oom_.read();
+        }
+        if (what_.manager != nullptr) {
+            obey_manager();
+        }
+        if (relay_) {
+            relay_->handle(items);
+        }
+    }
+
+    void pass_signals_on() {
+        while (const auto signal = signals_.take()) {
+            if (*signal == SIGWINCH && relay_) {
+                sys::set_terminal_size(relay_->master(), sys::terminal_size(STDIN_FILENO));
+            } else if (*signal != SIGPIPE) {
+                process_.child().signal(*signal);
+            }
+        }
+    }
+
+    void obey_manager() {
+        try {
+            what_.manager->dispatch();
+            if (!stopping_ && what_.manager->stop_requested()) {
+                stopping_ = true;
+                process_.child().signal(what_.stop_signal);
+            }
+        } catch (const Error&) {
+            // A restart of the bus takes the connection away and not the container: systemd then
+            // sends the stop signal itself.
+            what_.manager = nullptr;
+        }
+    }
+
+    InitProcess& process_;
+    const sys::SignalQueue& signals_;
+    Supervision what_;
+    OomWatch oom_;
+    std::optional<sys::RawMode> raw_;
+    std::optional<TerminalRelay> relay_;
+    bool ended_ = false;
+    bool stopping_ = false;
+};
+
+} // namespace
+
+Outcome supervise(InitProcess& process, const sys::SignalQueue& signals, const Supervision& what) {
+    return Supervisor(process, signals, what).run();
+}
+
+} // namespace sctr::container

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "container/init_process.hpp"
+#include "linux/signals.hpp"
+
+namespace sctr::systemd {
+class Manager;
+}
+
+namespace sctr::container {
+
+/// What a supervisor watches besides the process itself.
+struct Supervision {
+    bool interactive = false;
+    int stop_signal = 15;
+    systemd::Manager* manager = nullptr; ///< whose request to stop is obeyed, if any
+    std::string memory_events;           ///< path of the cgroup's memory.events, if any
+};
+
+struct Outcome {
+    int exit_status = 0; ///< as a shell sees it
+    bool oom_killed = false;
+};
+
+/// Waits for the end of a process that runs the command: passes signals on, carries the terminal,
+/// obeys systemd's request to stop. Restores the caller's terminal whatever happens.
+Outcome supervise(InitProcess& process, const sys::SignalQueue& signals, const Supervision& what);
+
+} // namespace sctr::container

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <poll.h>
+#include <sys/pidfd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+
+#include "base/error.hpp"
+#include "container/engine.hpp"
+#include "systemd/manager.hpp"
+
+namespace sctr::container {
+
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+/// Init of a living container; an invalid fd when it has ended.
+UniqueFd open_init(const Record& record) {
+    UniqueFd pidfd(::pidfd_open(record.pid, 0));
+    // Asked after opening: the pid may have been taken over before.
+    return current_status(record) == Status::stopped ? UniqueFd() : std::move(pidfd);
+}
+
+Error not_running(const std::string& id) {
+    Error error("container not running");
+    error.at(id).mend("see 'sctr ps -a'");
+    return error;
+}
+
+bool wait_for_end(int pidfd, microseconds timeout) {
+    const auto deadline = steady_clock::now() + timeout;
+    struct pollfd item{pidfd, POLLIN, 0};
+    for (;;) {
+        const auto rest = std::max(milliseconds(0),
+                                   std::chrono::ceil<milliseconds>(deadline - steady_clock::now()));
+        const int result =
+            ::poll(&item, 1, static_cast<int>(std::min<std::int64_t>(rest.count(), 1 << 30)));
+        if (result > 0) {
+            return true;
+        }
+        if (result == 0 || errno != EINTR) {
+            return false;
+        }
+    }
+}
+
+/// The supervisor writes the end into the record; without one the record is swept instead.
+void wait_for_supervisor(const Record& record) {
+    const UniqueFd supervisor(::pidfd_open(record.supervisor_pid, 0));
+    if (supervisor.valid() && is_alive(record.supervisor_pid, record.supervisor_start)) {
+        constexpr microseconds patience = std::chrono::seconds(10);
+        wait_for_end(supervisor.get(), patience);
+    }
+}
+
+void kill_now(const Record& record, int pidfd) {
+    ::pidfd_send_signal(pidfd, SIGKILL, nullptr, 0);
+    constexpr microseconds patience = std::chrono::seconds(30);
+    if (!wait_for_end(pidfd, patience)) {
+        throw Error("the container does not end after SIGKILL")
+            .at(record.id)
+            .because("a process of it hangs in the kernel")
+            .mend("systemctl status " + record.unit);
+    }
+}
+
+} // namespace
+
+void kill(const RecordStore& store, const std::string& id, int signal, bool all) {
+    const Record record = store.load(id);
+    const UniqueFd pidfd = open_init(record);
+    if (!pidfd.valid()) {
+        throw not_running(id);
+    }
+    if (all) {
+        systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", signal);
+    } else if (::pidfd_send_signal(pidfd.get(), signal, nullptr, 0) < 0) {
+        throw errno == ESRCH ? not_running(id)
+                             : Error("cannot send the signal").at(id).because(errno);
+    }
+}
+
+void stop(const RecordStore& store,
+          const std::string& id,
+          std::optional<std::int64_t> timeout_usec) {
+    const Record record = store.load(id);
+    const UniqueFd pidfd = open_init(record);
+    if (!pidfd.valid()) {
+        return;
+    }
+    if (current_status(record) == Status::paused) {
+        // A frozen process takes no signal but SIGKILL.
+        unpause(store, id);
+    }
+    ::pidfd_send_signal(pidfd.get(), record.stop_signal, nullptr, 0);
+    if (!wait_for_end(pidfd.get(), microseconds(timeout_usec.value_or(record.stop_timeout_usec)))) {
+        kill_now(record, pidfd.get());
+    }
+    wait_for_supervisor(record);
+}
+
+void pause(const RecordStore& store, const std::string& id) {
+    const LockedRecord locked = store.lock(id);
+    const Record record = store.load(id);
+    if (current_status(record) != Status::running) {
+        throw Error("cannot pause the container")
+            .at(id)
+            .because(std::string("it is ") + to_string(current_status(record)));
+    }
+    systemd::Manager manager(systemd::Instance::system);
+    try {
+        manager.freeze_unit(record.unit);
+    } catch (const Error&) {
+        // A freeze that failed half-way must not leave processes frozen.
+        try {
+            manager.thaw_unit(record.unit);
+        } catch (const Error&) {
+        }
+        throw;
+    }
+}
+
+void unpause(const RecordStore& store, const std::string& id) {
+    const LockedRecord locked = store.lock(id);
+    const Record record = store.load(id);
+    if (current_status(record) != Status::paused) {
+        throw Error("cannot unpause the container")
+            .at(id)
+            .because(std::string("it is ") + to_string(current_status(record)));
+    }
+    systemd::Manager(systemd::Instance::system).thaw_unit(record.unit);
+}
+
+void remove(const RecordStore& store, const std::string& id, bool force) {
+    const Record record = store.load(id);
+    if (const UniqueFd pidfd = open_init(record); pidfd.valid()) {
+        if (!force) {
+            throw Error("cannot remove the container")
+                .at(id)
+                .because(std::string("it is ") + to_string(current_status(record)))
+                .mend("stop it first, or use 'sctr rm -f " + id + "'");
+        }
+        kill_now(record, pidfd.get());
+        wait_for_supervisor(record);
+    }
+    try {
+        store.lock(id).remove();
+    } catch (const Error&) {
+        // Its supervisor has removed it already.
+    }
+}
+
+} // namespace sctr::container

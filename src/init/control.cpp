@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "init/control.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace sctr::init {
+
+namespace {
+
+using plan::protocol::control_fd;
+using plan::protocol::Kind;
+using plan::protocol::Message;
+
+void send_message(const Message& message, int fd) noexcept {
+    std::string bytes = plan::codec::encode(message);
+    struct iovec data{};
+    data.iov_base = bytes.data();
+    data.iov_len = bytes.size();
+    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    struct msghdr packet{};
+    packet.msg_iov = &data;
+    packet.msg_iovlen = 1;
+    if (fd >= 0) {
+        packet.msg_control = control;
+        packet.msg_controllen = sizeof control;
+        struct cmsghdr* header = CMSG_FIRSTHDR(&packet);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    }
+    while (::sendmsg(control_fd, &packet, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    }
+}
+
+} // namespace
+
+void fail(const Failure& failure, int error_number) noexcept {
+    Message message;
+    message.kind = Kind::failed;
+    message.error_number = error_number;
+    message.exit_code = failure.exit_code;
+    // A packet is bounded, and a path a user gave may not be.
+    message.what = failure.what.substr(0, 512);
+    message.where = failure.where.substr(0, 4096);
+    message.why = failure.why.substr(0, 1024);
+    send_message(message, -1);
+    ::_exit(failure.exit_code);
+}
+
+void require(bool ok, std::string_view what, std::string_view where) noexcept {
+    if (!ok) {
+        fail({.what = what, .where = where}, errno);
+    }
+}
+
+void await(Kind kind) noexcept {
+    char buffer[plan::protocol::max_message_size];
+    ssize_t size = 0;
+    do {
+        size = ::recv(control_fd, buffer, sizeof buffer, 0);
+    } while (size < 0 && errno == EINTR);
+    if (size <= 0) {
+        ::_exit(125);
+    }
+    Message message;
+    if (!plan::codec::decode({buffer, static_cast<std::size_t>(size)}, message) ||
+        message.kind != kind) {
+        fail({.what = "unexpected message from the host side"}, EPROTO);
+    }
+}
+
+void send(Kind kind, int fd) noexcept {
+    Message message;
+    message.kind = kind;
+    send_message(message, fd);
+}
+
+} // namespace sctr::init

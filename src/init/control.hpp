@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "plan/protocol.hpp"
+
+/// sctr-init's side of the control socket. Every step of sctr-init either succeeds or ends the
+/// process here: there is nobody above it who could handle an error better than the host side.
+namespace sctr::init {
+
+/// What failed and where; sent to the host side, which words the error for the user.
+struct Failure {
+    std::string_view what;
+    std::string_view where = {};
+    std::string_view why = {};
+    int exit_code = 125;
+};
+
+/// Reports `failure` with the current errno (0: leave it out) and ends the process.
+[[noreturn]] void fail(const Failure& failure, int error_number) noexcept;
+
+/// Ends the process with the current errno when `ok` is false.
+void require(bool ok, std::string_view what, std::string_view where = {}) noexcept;
+
+/// Waits for a message of this kind; ends the process quietly when the host side is gone.
+void await(plan::protocol::Kind kind) noexcept;
+
+/// Sends a message; `fd` of 0 or more goes with it.
+void send(plan::protocol::Kind kind, int fd = -1) noexcept;
+
+} // namespace sctr::init

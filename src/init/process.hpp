@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "plan/init_plan.hpp"
+
+namespace sctr::init {
+
+/// Takes the credentials and limits of `process` and executes its command. What needs privilege
+/// comes first, what takes it away last. `proc` is the host's /proc.
+[[noreturn]] void become(const plan::ProcessStep& process, int proc) noexcept;
+
+} // namespace sctr::init

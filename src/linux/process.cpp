@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "linux/process.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "base/error.hpp"
+#include "linux/syscalls.hpp"
+#include "plan/protocol.hpp"
+
+namespace sctr::sys {
+
+Child::Child(Child&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)), killed_(other.killed_) {
+}
+
+Child& Child::operator=(Child&& other) noexcept {
+    end();
+    pid_ = std::exchange(other.pid_, -1);
+    pidfd_ = std::move(other.pidfd_);
+    killed_ = other.killed_;
+    return *this;
+}
+
+Child::~Child() {
+    end();
+}
+
+void Child::end() noexcept {
+    if (pid_ > 0) {
+        signal(SIGKILL);
+        wait();
+    }
+}
+
+bool Child::signal(int number) const {
+    return ::pidfd_send_signal(pidfd_.get(), number, nullptr, 0) == 0;
+}
+
+int Child::wait() {
+    int status = 0;
+    while (::waitpid(pid_, &status, __WALL) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    if (WIFSIGNALED(status)) {
+        killed_ = WTERMSIG(status) == SIGKILL;
+        return 128 + WTERMSIG(status);
+    }
+    return WEXITSTATUS(status);
+}
+
+namespace {
+
+/// Runs in the child: only system calls and plain values, since memory may be in any state the
+/// parent had it in.
+[[noreturn]] void execute(const SpawnArguments& arguments) noexcept {
+    bool ok = true;
+    for (int fd = 0; fd < 3; ++fd) {
+        // dup2 onto itself would keep close-on-exec.
+        ok = ok && (arguments.standard[fd] == fd ? ::fcntl(fd, F_SETFD, 0) == 0 || errno == EBADF
+                                                 : ::dup2(arguments.standard[fd], fd) == fd);
+    }
+    ok = ok && ::dup2(arguments.control, plan::protocol::control_fd) >= 0;
+    ok = ok && ::dup2(arguments.plan, plan::protocol::plan_fd) >= 0;
+    for (const int fd : arguments.inherited) {
+        ok = ok && ::fcntl(fd, F_SETFD, 0) == 0;
+    }
+    if (ok) {
+        char* const environment[] = {nullptr};
+        ::syscall(
+            SYS_execveat, arguments.executable, "", arguments.argv, environment, AT_EMPTY_PATH);
+    }
+    ::_exit(125);
+}
+
+} // namespace
+
+Child spawn(const SpawnArguments& arguments) {
+    struct clone_args clone{};
+    int pidfd = -1;
+    clone.flags = arguments.clone_flags | CLONE_PIDFD;
+    clone.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+    clone.exit_signal = SIGCHLD;
+    if (arguments.cgroup >= 0) {
+        clone.flags |= CLONE_INTO_CGROUP;
+        clone.cgroup = static_cast<std::uint64_t>(arguments.cgroup);
+    }
+    const pid_t pid = clone3(clone);
+    if (pid == 0) {
+        execute(arguments);
+    }
+    if (pid < 0) {
+        const int error_number = errno;
+        Error error("cannot create the container's first process");
+        error.at("clone3").because(error_number);
+        if (error_number == ENOSPC || error_number == EUSERS) {
+            error.mend("the limit of namespaces is reached: see sysctl user.max_user_namespaces "
+                       "and user.max_pid_namespaces");
+        } else if (error_number == EPERM) {
+            error.mend("run as root, or allow user namespaces");
+        }
+        throw error;
+    }
+    return {pid, UniqueFd(pidfd)};
+}
+
+UniqueFd raise_fd(UniqueFd fd) {
+    constexpr int first_free = 10;
+    if (fd.get() >= first_free) {
+        return fd;
+    }
+    UniqueFd raised(::fcntl(fd.get(), F_DUPFD_CLOEXEC, first_free));
+    if (!raised.valid()) {
+        throw Error("cannot duplicate a file descriptor").because(errno);
+    }
+    return raised;
+}
+
+} // namespace sctr::sys

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <linux/openat2.h>
+#include <linux/sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdint>
+
+/// System calls that glibc 2.41 has no wrapper for. They return -1 and set errno, allocate nothing
+/// and throw nothing, so that sctr-init can use them too.
+namespace sctr::sys {
+
+/// openat2(2). `resolve` is of RESOLVE_*.
+inline int openat2(int directory,
+                   const char* path,
+                   std::uint64_t flags,
+                   std::uint64_t mode,
+                   std::uint64_t resolve) noexcept {
+    struct open_how how{};
+    how.flags = flags;
+    how.mode = mode;
+    how.resolve = resolve;
+    return static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how));
+}
+
+/// clone3(2) without a new stack: behaves as fork(2) does.
+inline pid_t clone3(struct clone_args& arguments) noexcept {
+    return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
+}
+
+inline int pivot_root(const char* new_root, const char* put_old) noexcept {
+    return static_cast<int>(::syscall(SYS_pivot_root, new_root, put_old));
+}
+
+} // namespace sctr::sys

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "plan/init_plan.hpp"
+
+/// How plans and messages cross from sctr to sctr-init: host-endian bytes, since both ends are one
+/// build on one machine. Header-only and without exceptions, because sctr-init has none.
+///
+/// Each struct has one `visit_fields`, which writer and reader share, so that they cannot disagree.
+namespace sctr::plan::codec {
+
+template <typename T>
+concept Scalar = std::is_arithmetic_v<T> || std::is_enum_v<T>;
+
+class Writer {
+  public:
+    template <typename... Fields> void operator()(const Fields&... fields) { (put(fields), ...); }
+
+    [[nodiscard]] const std::string& bytes() const { return bytes_; }
+
+  private:
+    template <Scalar T> void put(T value) {
+        bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    }
+
+    void put(const std::string& text) {
+        put(static_cast<std::uint32_t>(text.size()));
+        bytes_ += text;
+    }
+
+    template <typename T> void put(const std::vector<T>& items) {
+        put(static_cast<std::uint32_t>(items.size()));
+        for (const auto& item : items) {
+            put(item);
+        }
+    }
+
+    template <typename T>
+        requires std::is_class_v<T>
+    void put(const T& record) {
+        visit_fields(*this, record);
+    }
+
+    std::string bytes_;
+};
+
+/// Reads what a Writer wrote. After a short or oversized input `ok()` is false and every value
+/// read is empty; nothing is ever read outside the input.
+class Reader {
+  public:
+    explicit Reader(std::string_view bytes) : rest_(bytes) {}
+
+    template <typename... Fields> void operator()(Fields&... fields) { (get(fields), ...); }
+
+    [[nodiscard]] bool ok() const { return ok_; }
+
+    [[nodiscard]] bool complete() const { return ok_ && rest_.empty(); }
+
+  private:
+    bool has(std::size_t size) {
+        ok_ = ok_ && rest_.size() >= size;
+        return ok_;
+    }
+
+    template <Scalar T> void get(T& value) {
+        value = T{};
+        if (has(sizeof value)) {
+            std::memcpy(&value, rest_.data(), sizeof value);
+            rest_.remove_prefix(sizeof value);
+        }
+    }
+
+    void get(std::string& text) {
+        std::uint32_t size = 0;
+        get(size);
+        text.clear();
+        if (has(size)) {
+            text.assign(rest_.substr(0, size));
+            rest_.remove_prefix(size);
+        }
+    }
+
+    template <typename T> void get(std::vector<T>& items) {
+        std::uint32_t count = 0;
+        get(count);
+        items.clear();
+        for (std::uint32_t i = 0; i < count && ok_; ++i) {
+            get(items.emplace_back());
+        }
+    }
+
+    template <typename T>
+        requires std::is_class_v<T>
+    void get(T& record) {
+        visit_fields(*this, record);
+    }
+
+    std::string_view rest_;
+    bool ok_ = true;
+};
+
+/// The same fields for `const T` (writing) and `T` (reading).
+template <typename Record, typename T>
+concept Is = std::is_same_v<std::remove_const_t<Record>, T>;
+
+template <typename Archive, Is<NamespaceStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.clone_flag, r.join_fd, r.join_path);
+}
+
+template <typename Archive, Is<MountStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.kind, r.source, r.target, r.fstype, r.data, r.attr_set, r.attr_clear);
+    archive(r.recursive_attr_set, r.recursive_attr_clear, r.propagation, r.recursive);
+}
+
+template <typename Archive, Is<DeviceStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.path, r.mode, r.device, r.uid, r.gid);
+}
+
+template <typename Archive, Is<SymlinkStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.path, r.target);
+}
+
+template <typename Archive, Is<SysctlStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.path, r.value);
+}
+
+template <typename Archive, Is<RlimitStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.resource, r.soft, r.hard);
+}
+
+template <typename Archive, Is<CapabilitySets> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.bounding, r.effective, r.inheritable, r.permitted, r.ambient);
+}
+
+template <typename Archive, Is<SeccompStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.program, r.flags);
+}
+
+template <typename Archive, Is<ProcessStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.args, r.env, r.cwd, r.create_cwd, r.terminal, r.console_rows, r.console_columns);
+    archive(r.uid, r.gid, r.set_groups, r.additional_gids, r.umask, r.capabilities);
+    archive(r.no_new_privileges, r.rlimits, r.set_oom_score_adj, r.oom_score_adj);
+    archive(r.apparmor_profile, r.selinux_label, r.seccomp, r.die_with_supervisor);
+    archive(r.journal_identifier);
+}
+
+template <typename Archive, Is<InitPlan> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.namespaces, r.fork_after_join, r.fork_flags, r.wait_for_id_maps);
+    archive(r.time_offsets, r.rootfs);
+    archive(r.root_readonly, r.no_pivot, r.no_new_keyring, r.mounts, r.devices, r.symlinks);
+    archive(r.masked_paths, r.readonly_paths, r.hostname, r.domainname, r.sysctls, r.process);
+}
+
+template <typename Archive, Is<ExecPlan> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.init_pidfd, r.namespaces, r.process);
+}
+
+template <typename T> std::string encode(const T& record) {
+    Writer writer;
+    writer(record);
+    return writer.bytes();
+}
+
+/// Fills `record` from `bytes`; false when they are not exactly one record.
+template <typename T> [[nodiscard]] bool decode(std::string_view bytes, T& record) {
+    Reader reader(bytes);
+    reader(record);
+    return reader.complete();
+}
+
+} // namespace sctr::plan::codec

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+
+#include "host/facts.hpp"
+#include "plan/init_plan.hpp"
+#include "plan/request.hpp"
+#include "plan/unit.hpp"
+
+namespace sctr::plan {
+
+/// Everything that starting a container will do, decided beforehand.
+struct LaunchPlan {
+    UnitPlan unit;
+    std::uint64_t clone_flags = 0; ///< of clone3: the pid and user namespaces, if new
+    std::string uid_map; ///< lines for /proc/PID/uid_map; empty: no user namespace of its own
+    std::string gid_map;
+    InitPlan init;
+};
+
+/// Decides how to start what was asked for. Pure. Throws Error with the JSON pointer or flag of
+/// what cannot be done on a host with these facts.
+LaunchPlan make(const Request& request, const host::Facts& facts);
+
+/// The plan as JSON text for people (`--dry-run`): unit, properties, namespaces, mounts in order.
+std::string describe(const LaunchPlan& plan);
+
+} // namespace sctr::plan

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <sched.h>
+
+#include <algorithm>
+#include <ranges>
+
+#include "base/error.hpp"
+#include "plan/launch_plan.hpp"
+#include "plan/mounts.hpp"
+#include "plan/namespaces.hpp"
+#include "plan/process.hpp"
+#include "plan/seccomp.hpp"
+#include "plan/unit_properties.hpp"
+
+namespace sctr::plan {
+
+namespace {
+
+void set_property(std::vector<UnitProperty>& properties, UnitProperty property) {
+    const auto known = std::ranges::find(properties, property.name, &UnitProperty::name);
+    if (known == properties.end()) {
+        properties.push_back(std::move(property));
+    } else {
+        known->value = std::move(property.value);
+    }
+}
+
+UnitPlan unit_plan(const Request& request, const host::Facts& facts) {
+    UnitPlan unit;
+    unit.name = request.unit_name.empty() ? "sctr-" + request.id + ".scope" : request.unit_name;
+    auto& properties = unit.properties;
+    properties = {
+        {"Description", request.description},
+        {"Slice", request.slice},
+        // The payload may be an init of its own, which needs its part of the tree.
+        {"Delegate", true},
+        // A failed scope would otherwise stay and block the next start under this name.
+        {"CollectMode", std::string("inactive-or-failed")},
+        {"KillSignal", static_cast<std::int32_t>(request.stop_signal)},
+        {"TimeoutStopUSec", static_cast<std::uint64_t>(request.stop_timeout.count())},
+        // An OOM kill of a child is the container's own affair; systemd would end the container.
+        {"OOMPolicy", std::string("continue")},
+    };
+    for (const char* name :
+         {"CPUAccounting", "MemoryAccounting", "IOAccounting", "TasksAccounting"}) {
+        properties.push_back({name, true});
+    }
+    for (auto& property : resource_properties(request.spec.linux.resources, facts)) {
+        set_property(properties, std::move(property));
+    }
+    for (const auto& property : request.extra_properties) {
+        set_property(properties, property);
+    }
+    return unit;
+}
+
+SeccompStep seccomp_step(const Request& request) {
+    if (request.default_seccomp) {
+        return default_seccomp_program();
+    }
+    return request.spec.linux.seccomp ? compile_seccomp(*request.spec.linux.seccomp)
+                                      : SeccompStep{};
+}
+
+std::string sysctl_path(std::string name) {
+    // "net.ipv4.conf.eth0/1.x": a slash in the name stands for a dot in the path (sysctl.d(5)).
+    if (const auto first = name.find_first_of("./");
+        first != std::string::npos && name[first] == '/') {
+        return name;
+    }
+    for (char& letter : name) {
+        letter = letter == '.' ? '/' : letter == '/' ? '.' : letter;
+    }
+    return name;
+}
+
+} // namespace
+
+LaunchPlan make(const Request& request, const host::Facts& facts) {
+    const oci::Spec& spec = request.spec;
+    if (!spec.process) {
+        throw Error("no process to run").at("/process");
+    }
+    LaunchPlan plan;
+    plan.unit = unit_plan(request, facts);
+    add_namespaces(spec, plan);
+
+    InitPlan& init = plan.init;
+    init.rootfs = spec.root.path;
+    init.root_readonly = spec.root.readonly;
+    init.no_pivot = request.no_pivot;
+    init.no_new_keyring = request.no_new_keyring;
+    init.mounts = mount_steps(spec);
+    add_devices(spec, init);
+    init.masked_paths = spec.linux.masked_paths;
+    init.readonly_paths = spec.linux.readonly_paths;
+    init.hostname = spec.hostname;
+    init.domainname = spec.domainname;
+    for (const auto& [name, value] : spec.linux.sysctl) {
+        init.sysctls.push_back({sysctl_path(name), value});
+    }
+
+    init.process = process_step(*spec.process, facts);
+    init.process.seccomp = seccomp_step(request);
+    init.process.create_cwd = request.create_cwd;
+    init.process.die_with_supervisor = request.die_with_supervisor;
+    if (request.log == LogTarget::journal && !spec.process->terminal) {
+        init.process.journal_identifier = request.id;
+    }
+    return plan;
+}
+
+} // namespace sctr::plan

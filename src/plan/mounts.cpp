@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "plan/mounts.hpp"
+
+#include <linux/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace sctr::plan {
+
+namespace {
+
+constexpr std::uint64_t ms_rec = 0x4000;
+constexpr std::uint64_t ms_unbindable = 1U << 17;
+constexpr std::uint64_t ms_private = 1U << 18;
+constexpr std::uint64_t ms_slave = 1U << 19;
+constexpr std::uint64_t ms_shared = 1U << 20;
+
+/// An option that sets or clears mount attributes. With an "r" before its name it does so for the
+/// whole tree (runtime-spec 1.1, recursive options).
+struct AttributeOption {
+    std::string_view name;
+    std::uint64_t set = 0;
+    std::uint64_t clear = 0;
+};
+
+constexpr std::array attribute_options{
+    AttributeOption{"ro", MOUNT_ATTR_RDONLY, 0},
+    AttributeOption{"rw", 0, MOUNT_ATTR_RDONLY},
+    AttributeOption{"nosuid", MOUNT_ATTR_NOSUID, 0},
+    AttributeOption{"suid", 0, MOUNT_ATTR_NOSUID},
+    AttributeOption{"nodev", MOUNT_ATTR_NODEV, 0},
+    AttributeOption{"dev", 0, MOUNT_ATTR_NODEV},
+    AttributeOption{"noexec", MOUNT_ATTR_NOEXEC, 0},
+    AttributeOption{"exec", 0, MOUNT_ATTR_NOEXEC},
+    AttributeOption{"nosymfollow", MOUNT_ATTR_NOSYMFOLLOW, 0},
+    AttributeOption{"symfollow", 0, MOUNT_ATTR_NOSYMFOLLOW},
+    AttributeOption{"nodiratime", MOUNT_ATTR_NODIRATIME, 0},
+    AttributeOption{"diratime", 0, MOUNT_ATTR_NODIRATIME},
+    // The access time is one field of mount_attr, not flags: the whole field is cleared first.
+    AttributeOption{"relatime", MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME},
+    AttributeOption{"norelatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME},
+    AttributeOption{"noatime", MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME},
+    AttributeOption{"atime", MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME},
+    AttributeOption{"strictatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME},
+    AttributeOption{"nostrictatime", MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME},
+};
+
+struct PropagationOption {
+    std::string_view name;
+    std::uint64_t flags;
+};
+
+constexpr std::array propagation_options{
+    PropagationOption{"private", ms_private},
+    PropagationOption{"rprivate", ms_private | ms_rec},
+    PropagationOption{"slave", ms_slave},
+    PropagationOption{"rslave", ms_slave | ms_rec},
+    PropagationOption{"shared", ms_shared},
+    PropagationOption{"rshared", ms_shared | ms_rec},
+    PropagationOption{"unbindable", ms_unbindable},
+    PropagationOption{"runbindable", ms_unbindable | ms_rec},
+};
+
+/// Words of mount(8) that change nothing for a mount made by hand.
+constexpr std::array<std::string_view, 6> ignored_options{
+    "defaults", "async", "nofail", "_netdev", "loud", "silent"};
+
+const AttributeOption* find_attribute(std::string_view name) {
+    const auto* found = std::ranges::find(attribute_options, name, &AttributeOption::name);
+    return found == attribute_options.end() ? nullptr : found;
+}
+
+void apply(const AttributeOption& option, std::uint64_t& set, std::uint64_t& clear) {
+    set = (set & ~option.clear) | option.set;
+    clear = (clear & ~option.set) | option.clear;
+}
+
+bool apply_attribute(std::string_view name, MountStep& step) {
+    if (const auto* option = find_attribute(name)) {
+        apply(*option, step.attr_set, step.attr_clear);
+        return true;
+    }
+    if (name.starts_with('r')) {
+        if (const auto* option = find_attribute(name.substr(1))) {
+            apply(*option, step.recursive_attr_set, step.recursive_attr_clear);
+            return true;
+        }
+    }
+    return false;
+}
+
+void apply_option(const std::string& option, const std::string& pointer, MountStep& step) {
+    if (option == "bind" || option == "rbind") {
+        step.kind = MountKind::bind;
+        step.recursive = step.recursive || option == "rbind";
+        return;
+    }
+    if (option == "remount") {
+        step.kind = MountKind::remount;
+        return;
+    }
+    const auto* propagation =
+        std::ranges::find(propagation_options, option, &PropagationOption::name);
+    if (propagation != propagation_options.end()) {
+        if ((propagation->flags & ms_shared) != 0) {
+            throw Error("mount propagation '" + option + "' is not supported")
+                .at(pointer)
+                .because("the container's mounts never travel back to the host")
+                .mend("use rslave to see the host's later mounts");
+        }
+        step.propagation = propagation->flags;
+        return;
+    }
+    if (apply_attribute(option, step) ||
+        std::ranges::find(ignored_options, option) != ignored_options.end()) {
+        return;
+    }
+    step.data.push_back(option);
+}
+
+/// A destination as a clean absolute path; old configs have relative ones, which mean "below /".
+std::string clean_target(const std::string& destination) {
+    std::string path = destination.starts_with('/') ? destination : "/" + destination;
+    while (path.size() > 1 && path.ends_with('/')) {
+        path.pop_back();
+    }
+    return path;
+}
+
+MountStep make_step(const oci::Mount& mount, const std::string& pointer) {
+    MountStep step;
+    step.source = mount.source;
+    step.target = clean_target(mount.destination);
+    step.fstype = mount.type;
+    if (mount.type == "bind") {
+        step.kind = MountKind::bind;
+    }
+    for (std::size_t i = 0; i < mount.options.size(); ++i) {
+        apply_option(mount.options[i], pointer + "/options/" + std::to_string(i), step);
+    }
+    if (step.kind == MountKind::bind) {
+        step.fstype.clear();
+        if (!step.data.empty()) {
+            throw Error("unknown option '" + step.data.front() + "' of a bind mount").at(pointer);
+        }
+        if (step.propagation == 0) {
+            step.propagation = ms_private | ms_rec;
+        }
+    } else if (step.fstype == "cgroup" || step.fstype == "cgroup2") {
+        step.kind = MountKind::cgroup;
+        step.fstype = "cgroup2"; // the only hierarchy there is; "cgroup" is the spec's word for it
+        step.data.clear();
+    } else if (step.kind == MountKind::filesystem && step.fstype.empty()) {
+        throw Error("mount without a type").at(pointer).mend("give a type, or the option bind");
+    }
+    return step;
+}
+
+struct NodeOfEveryContainer {
+    const char* path;
+    unsigned major;
+    unsigned minor;
+};
+
+constexpr std::array default_nodes{
+    NodeOfEveryContainer{"/dev/null", 1, 3},
+    NodeOfEveryContainer{"/dev/zero", 1, 5},
+    NodeOfEveryContainer{"/dev/full", 1, 7},
+    NodeOfEveryContainer{"/dev/random", 1, 8},
+    NodeOfEveryContainer{"/dev/urandom", 1, 9},
+    NodeOfEveryContainer{"/dev/tty", 5, 0},
+};
+
+DeviceStep device_step(const oci::Device& device) {
+    DeviceStep step;
+    step.path = device.path;
+    const mode_t type = device.type == "b" ? S_IFBLK : device.type == "p" ? S_IFIFO : S_IFCHR;
+    step.mode = type | (device.file_mode.value_or(0666) & 07777U);
+    step.device = makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
+    step.uid = device.uid.value_or(0);
+    step.gid = device.gid.value_or(0);
+    return step;
+}
+
+} // namespace
+
+std::vector<MountStep> mount_steps(const oci::Spec& spec) {
+    std::vector<MountStep> steps;
+    for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
+        steps.push_back(make_step(spec.mounts[i], "/mounts/" + std::to_string(i)));
+    }
+    return steps;
+}
+
+void add_devices(const oci::Spec& spec, InitPlan& plan) {
+    const bool has_host_dev = std::ranges::any_of(plan.mounts, [](const MountStep& step) {
+        return step.kind == MountKind::bind && step.target == "/dev";
+    });
+    if (has_host_dev) {
+        return;
+    }
+    for (const oci::Device& device : spec.linux.devices) {
+        plan.devices.push_back(device_step(device));
+    }
+    for (const NodeOfEveryContainer& node : default_nodes) {
+        if (std::ranges::find(plan.devices, node.path, &DeviceStep::path) == plan.devices.end()) {
+            plan.devices.push_back({.path = node.path,
+                                    .mode = S_IFCHR | 0666U,
+                                    .device = makedev(node.major, node.minor)});
+        }
+    }
+    plan.symlinks = {{"/dev/fd", "/proc/self/fd"},
+                     {"/dev/stdin", "/proc/self/fd/0"},
+                     {"/dev/stdout", "/proc/self/fd/1"},
+                     {"/dev/stderr", "/proc/self/fd/2"},
+                     {"/dev/ptmx", "pts/ptmx"}};
+}
+
+} // namespace sctr::plan
