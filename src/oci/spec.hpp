@@ -19,6 +19,8 @@ namespace sctr::oci {
 struct Box {
     std::uint64_t height = 0;
     std::uint64_t width = 0;
+
+    bool operator==(const Box&) const = default;
 };
 
 struct User {
@@ -27,6 +29,8 @@ struct User {
     std::optional<mode_t> umask;
     std::vector<gid_t> additional_gids;
     std::string username;
+
+    bool operator==(const User&) const = default;
 };
 
 /// Sets of capability names ("CAP_CHOWN"). Absent and empty are the same: no capability.
@@ -36,12 +40,16 @@ struct Capabilities {
     std::vector<std::string> inheritable;
     std::vector<std::string> permitted;
     std::vector<std::string> ambient;
+
+    bool operator==(const Capabilities&) const = default;
 };
 
 struct Rlimit {
     std::string type; ///< "RLIMIT_NOFILE"
     std::uint64_t soft = 0;
     std::uint64_t hard = 0;
+
+    bool operator==(const Rlimit&) const = default;
 };
 
 struct Scheduler {
@@ -52,16 +60,22 @@ struct Scheduler {
     std::uint64_t runtime = 0;  ///< nanoseconds
     std::uint64_t deadline = 0; ///< nanoseconds
     std::uint64_t period = 0;   ///< nanoseconds
+
+    bool operator==(const Scheduler&) const = default;
 };
 
 struct IoPriority {
     std::string class_; ///< "IOPRIO_CLASS_BE", ...
     std::int32_t priority = 0;
+
+    bool operator==(const IoPriority&) const = default;
 };
 
 struct ExecCpuAffinity {
     std::string initial; ///< CPU list
     std::string final_;  ///< CPU list
+
+    bool operator==(const ExecCpuAffinity&) const = default;
 };
 
 struct Process {
@@ -80,17 +94,23 @@ struct Process {
     std::string selinux_label;
     std::optional<IoPriority> io_priority;
     std::optional<ExecCpuAffinity> exec_cpu_affinity;
+
+    bool operator==(const Process&) const = default;
 };
 
 struct Root {
     std::string path;
     bool readonly = false;
+
+    bool operator==(const Root&) const = default;
 };
 
 struct IdMapping {
     std::uint32_t container_id = 0;
     std::uint32_t host_id = 0;
     std::uint32_t size = 0;
+
+    bool operator==(const IdMapping&) const = default;
 };
 
 struct Mount {
@@ -100,6 +120,8 @@ struct Mount {
     std::vector<std::string> options;
     std::vector<IdMapping> uid_mappings;
     std::vector<IdMapping> gid_mappings;
+
+    bool operator==(const Mount&) const = default;
 };
 
 struct Hook {
@@ -107,6 +129,8 @@ struct Hook {
     std::vector<std::string> args;
     std::vector<std::string> env;
     std::optional<int> timeout; ///< seconds
+
+    bool operator==(const Hook&) const = default;
 };
 
 struct Hooks {
@@ -116,6 +140,8 @@ struct Hooks {
     std::vector<Hook> start_container;
     std::vector<Hook> poststart;
     std::vector<Hook> poststop;
+
+    bool operator==(const Hooks&) const = default;
 };
 
 enum class NamespaceType { pid, network, mount, ipc, uts, user, cgroup, time };
@@ -123,11 +149,15 @@ enum class NamespaceType { pid, network, mount, ipc, uts, user, cgroup, time };
 struct Namespace {
     NamespaceType type{};
     std::string path; ///< join this one; empty: make a new one
+
+    bool operator==(const Namespace&) const = default;
 };
 
 struct TimeOffset {
     std::int64_t secs = 0;
     std::uint32_t nanosecs = 0;
+
+    bool operator==(const TimeOffset&) const = default;
 };
 
 struct Device {
@@ -138,10 +168,14 @@ struct Device {
     std::optional<mode_t> file_mode;
     std::optional<uid_t> uid;
     std::optional<gid_t> gid;
+
+    bool operator==(const Device&) const = default;
 };
 
 struct NetDevice {
     std::string name; ///< name inside the container; empty: as on the host
+
+    bool operator==(const NetDevice&) const = default;
 };
 
 struct DeviceCgroup {
@@ -150,6 +184,8 @@ struct DeviceCgroup {
     std::optional<std::int64_t> major;
     std::optional<std::int64_t> minor;
     std::string access; ///< of "rwm"; empty: all
+
+    bool operator==(const DeviceCgroup&) const = default;
 };
 
 struct Memory {
@@ -162,6 +198,8 @@ struct Memory {
     std::optional<bool> disable_oom_killer;
     std::optional<bool> use_hierarchy;
     std::optional<bool> check_before_update;
+
+    bool operator==(const Memory&) const = default;
 };
 
 struct Cpu {
@@ -174,6 +212,8 @@ struct Cpu {
     std::string cpus; ///< CPU list
     std::string mems; ///< node list
     std::optional<std::int64_t> idle;
+
+    bool operator==(const Cpu&) const = default;
 };
 
 struct WeightDevice {
@@ -181,12 +221,16 @@ struct WeightDevice {
     std::int64_t minor = 0;
     std::optional<std::uint16_t> weight;
     std::optional<std::uint16_t> leaf_weight;
+
+    bool operator==(const WeightDevice&) const = default;
 };
 
 struct ThrottleDevice {
     std::int64_t major = 0;
     std::int64_t minor = 0;
     std::uint64_t rate = 0; ///< bytes or operations a second
+
+    bool operator==(const ThrottleDevice&) const = default;
 };
 
 struct BlockIo {
@@ -197,26 +241,36 @@ struct BlockIo {
     std::vector<ThrottleDevice> throttle_write_bps_device;
     std::vector<ThrottleDevice> throttle_read_iops_device;
     std::vector<ThrottleDevice> throttle_write_iops_device;
+
+    bool operator==(const BlockIo&) const = default;
 };
 
 struct HugepageLimit {
     std::string page_size; ///< "2MB"
     std::uint64_t limit = 0;
+
+    bool operator==(const HugepageLimit&) const = default;
 };
 
 struct InterfacePriority {
     std::string name;
     std::uint32_t priority = 0;
+
+    bool operator==(const InterfacePriority&) const = default;
 };
 
 struct Network {
     std::optional<std::uint32_t> class_id;
     std::vector<InterfacePriority> priorities;
+
+    bool operator==(const Network&) const = default;
 };
 
 struct Rdma {
     std::optional<std::uint32_t> hca_handles;
     std::optional<std::uint32_t> hca_objects;
+
+    bool operator==(const Rdma&) const = default;
 };
 
 struct Resources {
@@ -229,6 +283,8 @@ struct Resources {
     std::optional<Network> network;
     std::map<std::string, Rdma> rdma;
     std::map<std::string, std::string> unified;
+
+    bool operator==(const Resources&) const = default;
 };
 
 struct SeccompArg {
@@ -236,6 +292,8 @@ struct SeccompArg {
     std::uint64_t value = 0;
     std::uint64_t value_two = 0;
     std::string op; ///< "SCMP_CMP_EQ", ...
+
+    bool operator==(const SeccompArg&) const = default;
 };
 
 struct SeccompRule {
@@ -243,6 +301,8 @@ struct SeccompRule {
     std::string action; ///< "SCMP_ACT_ALLOW", ...
     std::optional<std::uint32_t> errno_ret;
     std::vector<SeccompArg> args;
+
+    bool operator==(const SeccompRule&) const = default;
 };
 
 struct Seccomp {
@@ -253,6 +313,8 @@ struct Seccomp {
     std::string listener_path;
     std::string listener_metadata;
     std::vector<SeccompRule> syscalls;
+
+    bool operator==(const Seccomp&) const = default;
 };
 
 struct IntelRdt {
@@ -261,17 +323,23 @@ struct IntelRdt {
     std::string mem_bw_schema;
     std::vector<std::string> schemata;
     bool enable_monitoring = false;
+
+    bool operator==(const IntelRdt&) const = default;
 };
 
 struct Personality {
     std::string domain; ///< "LINUX", "LINUX32"
     std::vector<std::string> flags;
+
+    bool operator==(const Personality&) const = default;
 };
 
 struct MemoryPolicy {
     std::string mode; ///< "MPOL_BIND", ...
     std::string nodes;
     std::vector<std::string> flags;
+
+    bool operator==(const MemoryPolicy&) const = default;
 };
 
 struct Linux {
@@ -292,6 +360,8 @@ struct Linux {
     std::optional<MemoryPolicy> memory_policy;
     std::optional<Personality> personality;
     std::map<std::string, TimeOffset> time_offsets; ///< "monotonic", "boottime"
+
+    bool operator==(const Linux&) const = default;
 };
 
 struct Spec {
@@ -304,6 +374,8 @@ struct Spec {
     Hooks hooks;
     std::map<std::string, std::string> annotations;
     Linux linux;
+
+    bool operator==(const Spec&) const = default;
 };
 
 /// The spec's word for a namespace type ("network").
