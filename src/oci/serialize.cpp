@@ -42,6 +42,7 @@ class Writer {
 
   private:
     template <typename T> static bool is_absent(const std::optional<T>& value) { return !value; }
+
     template <typename T> static bool is_absent(const T& value) { return value == T{}; }
 
     void key(std::string_view name) {

@@ -61,6 +61,7 @@ class Coverage {
 
   private:
     template <typename T> static bool is_absent(const std::optional<T>& value) { return !value; }
+
     template <typename T> static bool is_absent(const T& value) { return value == T{}; }
 
     std::string struct_;
