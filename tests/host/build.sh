@@ -1,0 +1,58 @@
+# shellcheck shell=bash disable=SC2154 # variables of host and common.sh
+# Builds the checkout in a throw-away copy of the host's root file system: box and VM get the same files.
+
+# builder LOWER COMMAND...: runs it in that root, with the checkout at /src and build directories at /build.
+builder() {
+    local lower=$1
+    shift
+    mkdir -p "$cache/ccache" "$cache/builder"
+    # No network: a build that would fetch something must fail here, not elsewhere.
+    unshare --mount --pid --fork --kill-child --net --ipc -- \
+        bash "$here/builder-init.sh" "$cache/builder" "$lower" "$checkout" "$build_dir" "$cache/ccache" "$@"
+}
+
+# build_configure LOWER NAME [MESON_OPTION...]: makes build directory /build/NAME unless it is there.
+build_configure() {
+    local lower=$1 name=$2
+    shift 2
+    [ -f "$checkout/meson.build" ] || die "$checkout has no meson.build: nothing to build"
+    mkdir -p "$build_dir"
+    # build.ninja is what meson writes last: without it a set-up was cut short.
+    [ ! -f "$build_dir/$name/build.ninja" ] || return 0
+    rm -rf "${build_dir:?}/$name"
+    say "configuring build directory $name"
+    quietly "$build_dir/$name.log" builder "$lower" \
+        meson setup "/build/$name" /src --prefix=/usr --wrap-mode=nodownload "$@"
+}
+
+# build_tree LOWER NAME [MESON_OPTION...]: configures and compiles all of /build/NAME.
+build_tree() {
+    build_configure "$@" || return
+    say "compiling build directory $2"
+    quietly "$build_dir/$2.log" builder "$1" ninja -C "/build/$2"
+}
+
+# Leaves what `meson install` installs in $build_dir/dest, for push_product.
+build_product() {
+    local lower=$1 outputs
+    build_configure "$lower" default || return
+    # Again after a change of meson.build, which may change the list that follows.
+    quietly "$build_dir/default.log" builder "$lower" ninja -C /build/default build.ninja || return
+    # Without the tests: nobody who tries sctr should wait for them.
+    outputs=$(builder "$lower" python3 /src/tests/host/installed_targets.py /build/default) || return
+    say "compiling sctr"
+    # shellcheck disable=SC2086 # a list of file names without blanks
+    quietly "$build_dir/default.log" builder "$lower" ninja -C /build/default $outputs || return
+    rm -rf "$build_dir/dest"
+    quietly "$build_dir/install.log" builder "$lower" \
+        env DESTDIR=/build/dest meson install -C /build/default --no-rebuild
+}
+
+# push TARGET_EXEC: unpacks the product in the running host (box_exec or vm_exec) and tells its systemd.
+push_product() {
+    local target_exec=$1
+    tar --create --directory "$build_dir/dest" --xattrs . |
+        ("$target_exec" root tar --extract --directory / --xattrs --xattrs-include='*' --no-overwrite-dir) ||
+        die "could not install the product in the host"
+    ("$target_exec" root systemctl daemon-reload) || die "systemd of the host does not reload"
+}
