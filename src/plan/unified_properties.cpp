@@ -77,18 +77,18 @@ void set_cpu_max(PropertyList& list, const Entry& entry) {
     constexpr std::uint64_t period_min = 1'000;
     constexpr std::uint64_t period_max = 1'000'000;
     const auto parts = words_of(entry.value);
-    const auto quota = parts.empty() ? std::nullopt : number_or_max(parts[0]);
-    const auto period = parts.size() == 2 ? parse_uint(parts[1]) : std::optional(default_period);
-    if (parts.size() > 2 || !quota || *quota == 0 || !period || *period < period_min ||
-        *period > period_max) {
+    const std::uint64_t quota = parts.empty() ? 0 : number_or_max(parts[0]).value_or(0);
+    const std::uint64_t period =
+        parts.size() == 2 ? parse_uint(parts[1]).value_or(0) : default_period;
+    if (parts.size() > 2 || quota == 0 || period < period_min || period > period_max) {
         throw bad_value(list, entry, "\"QUOTA PERIOD\" in microseconds, the quota may be max");
     }
     if (parts.size() == 2) {
-        list.set(entry.pointer, "CPUQuotaPeriodUSec", *period);
+        list.set(entry.pointer, "CPUQuotaPeriodUSec", period);
     }
     list.set(entry.pointer,
              "CPUQuotaPerSecUSec",
-             *quota == infinity ? infinity : cpu_quota_per_second(*quota, *period));
+             quota == infinity ? infinity : cpu_quota_per_second(quota, period));
 }
 
 std::uint64_t weight(const PropertyList& list, const Entry& entry, std::string_view text) {
