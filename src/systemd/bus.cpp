@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "systemd/bus.hpp"
+
+#include "systemd/bus_error.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <format>
+#include <thread>
+
+namespace sctr::systemd {
+
+namespace {
+
+const sdbus::ServiceName service{"org.freedesktop.systemd1"};
+const sdbus::ObjectPath manager_path{"/org/freedesktop/systemd1"};
+const sdbus::InterfaceName manager_interface{"org.freedesktop.systemd1.Manager"};
+const sdbus::InterfaceName properties_interface{"org.freedesktop.DBus.Properties"};
+constexpr int connect_tries = 4;
+
+std::string user_bus_address() {
+    if (const char* address = ::secure_getenv("DBUS_SESSION_BUS_ADDRESS");
+        address != nullptr && *address != '\0') {
+        return address;
+    }
+    // podman hands no D-Bus address on, and a bare `su` none at all: logind's path is the same.
+    return std::format("unix:path=/run/user/{}/bus", ::getuid());
+}
+
+std::string system_bus_address() {
+    const char* address = ::secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
+    return address != nullptr ? address : "/run/dbus/system_bus_socket";
+}
+
+std::unique_ptr<sdbus::IConnection> open_bus(Instance instance) {
+    switch (instance) {
+    case Instance::system:
+        return sdbus::createSystemBusConnection();
+    case Instance::user:
+        return sdbus::createSessionBusConnectionWithAddress(user_bus_address());
+    }
+    return nullptr;
+}
+
+Error connect_error(Instance instance, const sdbus::Error& error, const Deadlines& deadlines) {
+    const bool absent = error.getName() == "org.freedesktop.DBus.Error.FileNotFound" ||
+                        error.getName() == "System.Error.ENOENT" ||
+                        error.getName() == "System.Error.ECONNREFUSED";
+    switch (instance) {
+    case Instance::system:
+        if (absent) {
+            return Error("no D-Bus system bus")
+                .at(system_bus_address())
+                .mend("is systemd the init of this host, and dbus installed?");
+        }
+        return call_error(
+            error, "cannot connect to the system bus", system_bus_address(), deadlines);
+    case Instance::user:
+        if (absent) {
+            return Error("no D-Bus bus of this user's systemd")
+                .at(user_bus_address())
+                .mend("log in properly (not by su or sudo), or `loginctl enable-linger`; the "
+                      "package dbus-user-session is needed");
+        }
+        return call_error(error, "cannot connect to the user bus", user_bus_address(), deadlines);
+    }
+    return Error("cannot connect to the bus");
+}
+
+std::unique_ptr<sdbus::IConnection> connect(Instance instance, const Deadlines& deadlines) {
+    for (int tries_left = connect_tries - 1;; --tries_left) {
+        try {
+            return open_bus(instance);
+        } catch (const sdbus::Error& error) {
+            // The bus caps the connections of a user, and its socket the waiting ones.
+            if (!is_overload(error) || tries_left == 0) {
+                throw connect_error(instance, error, deadlines);
+            }
+        }
+        std::this_thread::sleep_for(deadlines.backoff);
+    }
+}
+
+} // namespace
+
+Bus::Bus(Instance instance, const Deadlines& deadlines)
+    : deadlines_(deadlines), connection_(connect(instance, deadlines)),
+      manager_(sdbus::createProxy(*connection_, service, manager_path)) {}
+
+sdbus::MethodCall Bus::manager_call(const char* method) const {
+    return manager_->createMethodCall(manager_interface, sdbus::MethodName(method));
+}
+
+sdbus::MethodCall Bus::properties_call(const std::string& object_path, const char* method) {
+    return sdbus::createProxy(*connection_, service, sdbus::ObjectPath(object_path))
+        ->createMethodCall(properties_interface, sdbus::MethodName(method));
+}
+
+sdbus::MethodReply Bus::call(const sdbus::MethodCall& message) {
+    return manager_->callMethod(message, deadlines_.method);
+}
+
+sdbus::Slot Bus::send(const sdbus::MethodCall& message, sdbus::async_reply_handler on_reply) {
+    return manager_->callMethodAsync(
+        message, std::move(on_reply), deadlines_.method, sdbus::return_slot);
+}
+
+sdbus::Slot Bus::match(const std::string& rule, sdbus::message_handler on_signal) {
+    // A rule that the bus refuses shows as a signal that never comes: every wait has a deadline.
+    return connection_->addMatchAsync(
+        rule, std::move(on_signal), [](const sdbus::Message&) {}, sdbus::return_slot);
+}
+
+void Bus::dispatch() {
+    while (connection_->processPendingEvent()) {
+    }
+}
+
+sdbus::IConnection::PollData Bus::poll_data() const {
+    return connection_->getEventLoopPollData();
+}
+
+bool Bus::wait(Clock::time_point until, int also_fd) {
+    const auto data = poll_data();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    int timeout = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
+    if (const int bus_timeout = data.getPollTimeout(); bus_timeout >= 0) {
+        timeout = std::min(timeout, bus_timeout);
+    }
+    // PollData::eventFd only wakes another thread's poll when this one sends: there is no other.
+    std::array<pollfd, 2> fds{{{data.fd, data.events, 0}, {also_fd, POLLIN, 0}}};
+    if (::poll(fds.data(), fds.size(), timeout) < 0 && errno != EINTR) {
+        throw Error("cannot wait for systemd").because(errno);
+    }
+    return fds[1].revents != 0;
+}
+
+bool Bus::is_systemd(const std::string& sender) {
+    auto message = sdbus::createProxy(*connection_,
+                                      sdbus::ServiceName("org.freedesktop.DBus"),
+                                      sdbus::ObjectPath("/org/freedesktop/DBus"))
+                       ->createMethodCall(sdbus::InterfaceName("org.freedesktop.DBus"),
+                                          sdbus::MethodName("GetNameOwner"));
+    message << service;
+    std::string owner;
+    call(message) >> owner;
+    return owner == sender;
+}
+
+std::string unit_path(std::string_view unit) {
+    std::string path = "/org/freedesktop/systemd1/unit/";
+    for (std::size_t i = 0; i < unit.size(); ++i) {
+        const char c = unit[i];
+        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        const bool digit = c >= '0' && c <= '9';
+        if (letter || (digit && i > 0)) {
+            path += c;
+        } else {
+            path += std::format("_{:02x}", static_cast<unsigned char>(c));
+        }
+    }
+    return path;
+}
+
+std::string manager_signal_rule(const char* member) {
+    return std::format("type='signal',sender='{}',path='{}',interface='{}',member='{}'",
+                       std::string_view(service),
+                       std::string_view(manager_path),
+                       std::string_view(manager_interface),
+                       member);
+}
+
+} // namespace sctr::systemd

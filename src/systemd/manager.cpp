@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "systemd/manager.hpp"
+
+#include "systemd/bus.hpp"
+#include "systemd/bus_error.hpp"
+#include "systemd/property.hpp"
+#include "systemd/scope_start.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <format>
+#include <map>
+
+namespace sctr::systemd {
+
+/// What the public class hides, so that nobody else sees sdbus-c++.
+class Manager::Connection {
+  public:
+    Connection(Instance instance, const Deadlines& deadlines) : bus(instance, deadlines) {}
+
+    [[nodiscard]] Error
+    error(const sdbus::Error& error, std::string what, const std::string& where) const {
+        return call_error(error, std::move(what), where, bus.deadlines());
+    }
+
+    /// Calls a method of the manager; `what` and `where` are for the error.
+    template <typename... Arguments>
+    sdbus::MethodReply call(const char* what,
+                            const std::string& where,
+                            const char* method,
+                            const Arguments&... arguments) {
+        try {
+            auto message = bus.manager_call(method);
+            (message << ... << arguments);
+            return bus.call(message);
+        } catch (const sdbus::Error& failure) {
+            throw error(failure, what, where);
+        }
+    }
+
+    /// The same, for what may be so already: nothing when the unit or its processes are gone.
+    template <typename... Arguments>
+    std::optional<sdbus::MethodReply> call_if_there(const char* what,
+                                                    const std::string& unit,
+                                                    const char* method,
+                                                    const Arguments&... arguments) {
+        try {
+            auto message = bus.manager_call(method);
+            ((message << unit) << ... << arguments);
+            return bus.call(message);
+        } catch (const sdbus::Error& failure) {
+            if (is_already_gone(failure)) {
+                return std::nullopt;
+            }
+            throw error(failure, what, unit);
+        }
+    }
+
+    std::string manager_property(const char* name) {
+        try {
+            auto message = bus.properties_call("/org/freedesktop/systemd1", "Get");
+            message << "org.freedesktop.systemd1.Manager" << name;
+            std::string value;
+            auto reply = bus.call(message);
+            reply.enterVariant("s");
+            reply >> value;
+            return value;
+        } catch (const sdbus::Error& failure) {
+            throw error(failure, "cannot ask systemd for its properties", name);
+        }
+    }
+
+    void watch_stop_requests(const std::string& unit) {
+        // Sent to us alone, so that no rule is needed on the bus, but sd-bus wants one.
+        stop_slot = bus.match(
+            "type='signal',interface='org.freedesktop.systemd1.Scope',"
+            "member='RequestStop',path='" +
+                unit_path(unit) + "'",
+            [this](const sdbus::Message& signal) { stop_senders.push_back(sender_of(signal)); });
+    }
+
+    [[nodiscard]] bool starting() const { return start && !start->result(); }
+
+    void advance_start(const std::optional<Error>& broken) {
+        try {
+            start->advance(Clock::now());
+        } catch (const sdbus::Error& failure) {
+            start->fail(error(failure, "cannot ask for the container's scope", start->unit()));
+        }
+        if (broken) {
+            start->fail(*broken);
+        }
+    }
+
+    [[nodiscard]] sdbus::IConnection::PollData poll_data() const {
+        try {
+            return bus.poll_data();
+        } catch (const sdbus::Error& failure) {
+            throw error(failure, "lost the connection to systemd", {});
+        }
+    }
+
+    bool wait(Clock::time_point until, int also_fd) {
+        try {
+            return bus.wait(until, also_fd);
+        } catch (const sdbus::Error& failure) {
+            throw error(failure, "lost the connection to systemd", {});
+        }
+    }
+
+    /// Anyone may send us a signal. systemd has another bus name after `systemctl daemon-reexec`.
+    [[nodiscard]] bool is_systemd(const std::string& sender) {
+        try {
+            return (start && start->systemd() == sender) || bus.is_systemd(sender);
+        } catch (const sdbus::Error& failure) {
+            throw error(failure, "cannot ask the bus who systemd is", sender);
+        }
+    }
+
+    Bus bus;
+    std::unique_ptr<ScopeStart> start;
+    sdbus::Slot stop_slot;
+    std::vector<std::string> stop_senders; ///< of RequestStop, not yet verified
+    bool stop_requested = false;
+};
+
+namespace {
+
+std::string hex(const std::vector<std::uint8_t>& bytes) {
+    std::string text;
+    for (const std::uint8_t byte : bytes) {
+        text += std::format("{:02x}", byte);
+    }
+    return text;
+}
+
+UnitStatus read_status(sdbus::MethodReply& reply) {
+    UnitStatus status;
+    const std::map<std::string_view, std::string*> wanted{
+        {"LoadState", &status.load_state},
+        {"ActiveState", &status.active_state},
+        {"SubState", &status.sub_state},
+        {"Result", &status.result},
+        {"ControlGroup", &status.control_group},
+        {"FreezerState", &status.freezer_state},
+    };
+    reply.deserializeDictionary<std::string, sdbus::Variant>([&](const auto& property) {
+        if (const auto found = wanted.find(property.first); found != wanted.end()) {
+            *found->second = property.second.template get<std::string>();
+        } else if (property.first == "InvocationID") {
+            status.invocation_id = hex(property.second.template get<std::vector<std::uint8_t>>());
+        }
+    });
+    return status;
+}
+
+int milliseconds_until(Clock::time_point time) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(time - Clock::now());
+    return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
+}
+
+} // namespace
+
+Manager::Manager(Instance instance, const Deadlines& deadlines)
+    : connection_(std::make_unique<Connection>(instance, deadlines)) {}
+
+Manager::~Manager() = default;
+Manager::Manager(Manager&&) noexcept = default;
+Manager& Manager::operator=(Manager&&) noexcept = default;
+
+int Manager::fd() const {
+    return connection_->poll_data().fd;
+}
+
+short Manager::events() const {
+    return connection_->poll_data().events;
+}
+
+int Manager::timeout_ms() const {
+    const int bus_timeout = connection_->poll_data().getPollTimeout();
+    if (!connection_->starting()) {
+        return bus_timeout;
+    }
+    const int own_timeout = milliseconds_until(connection_->start->wake_at());
+    return bus_timeout < 0 ? own_timeout : std::min(bus_timeout, own_timeout);
+}
+
+void Manager::dispatch() {
+    const bool starting = connection_->starting();
+    std::optional<Error> broken;
+    try {
+        connection_->bus.dispatch();
+    } catch (const sdbus::Error& failure) {
+        broken = connection_->error(failure, "lost the connection to systemd", {});
+    }
+    if (starting) {
+        connection_->advance_start(broken);
+    } else if (broken) {
+        throw *broken;
+    }
+}
+
+void Manager::start_scope(const plan::UnitPlan& plan, const ScopeLaunch& launch) {
+    try {
+        connection_->stop_requested = false;
+        connection_->stop_senders.clear();
+        if (launch.controller) {
+            connection_->watch_stop_requests(plan.name);
+        }
+        connection_->start = std::make_unique<ScopeStart>(connection_->bus, plan, launch);
+    } catch (const sdbus::Error& failure) {
+        throw connection_->error(failure, "cannot ask for the container's scope", plan.name);
+    }
+}
+
+std::optional<JobResult> Manager::job_result() const {
+    return connection_->start ? connection_->start->result() : std::nullopt;
+}
+
+bool Manager::wait_for_scope(int also_fd) {
+    while (true) {
+        dispatch();
+        if (!connection_->starting()) {
+            break;
+        }
+        if (connection_->wait(connection_->start->wake_at(), also_fd)) {
+            return false;
+        }
+    }
+    if (const auto result = job_result(); result && result->failure) {
+        throw *result->failure;
+    }
+    return true;
+}
+
+bool Manager::stop_requested() {
+    for (const std::string& sender : std::exchange(connection_->stop_senders, {})) {
+        connection_->stop_requested =
+            connection_->stop_requested || connection_->is_systemd(sender);
+    }
+    return connection_->stop_requested;
+}
+
+bool Manager::stop_unit(const std::string& unit, const std::string& mode) {
+    const auto deadline = Clock::now() + connection_->bus.deadlines().job;
+    const JobWatch jobs(connection_->bus, unit);
+    auto reply = connection_->call_if_there("cannot stop the unit", unit, "StopUnit", mode);
+    if (!reply) {
+        return false;
+    }
+    const std::string systemd = sender_of(*reply);
+    sdbus::ObjectPath job;
+    *reply >> job;
+    while (true) {
+        dispatch();
+        if (const auto outcome = jobs.outcome(job, systemd)) {
+            if (*outcome != "done") {
+                throw job_error(*outcome, "cannot stop the unit", unit);
+            }
+            return true;
+        }
+        if (Clock::now() >= deadline) {
+            throw Error("cannot stop the unit")
+                .at(unit)
+                .because(ETIMEDOUT)
+                .mend("see `systemctl list-jobs`");
+        }
+        connection_->wait(deadline, -1);
+    }
+}
+
+bool Manager::kill_unit(const std::string& unit, const std::string& whom, int signal) {
+    return connection_
+        ->call_if_there("cannot signal the unit", unit, "KillUnit", whom, std::int32_t{signal})
+        .has_value();
+}
+
+void Manager::freeze_unit(const std::string& unit) {
+    connection_->call("cannot freeze the unit", unit, "FreezeUnit", unit);
+}
+
+void Manager::thaw_unit(const std::string& unit) {
+    connection_->call("cannot thaw the unit", unit, "ThawUnit", unit);
+}
+
+void Manager::reset_failed(const std::string& unit) {
+    connection_->call_if_there("cannot reset the unit", unit, "ResetFailedUnit");
+}
+
+void Manager::ref_unit(const std::string& unit) {
+    connection_->call("cannot keep the unit loaded", unit, "RefUnit", unit);
+}
+
+void Manager::unref_unit(const std::string& unit) {
+    connection_->call("cannot let go of the unit", unit, "UnrefUnit", unit);
+}
+
+void Manager::set_properties(const std::string& unit,
+                             bool runtime,
+                             const std::vector<plan::UnitProperty>& properties) {
+    try {
+        auto message = connection_->bus.manager_call("SetUnitProperties");
+        message << unit << runtime;
+        append_properties(message, properties);
+        connection_->bus.call(message);
+    } catch (const sdbus::Error& failure) {
+        throw connection_->error(failure, "cannot change the properties of the unit", unit);
+    }
+}
+
+void Manager::attach_processes(const std::string& unit,
+                               const std::string& subcgroup,
+                               std::span<const pid_t> pids) {
+    connection_->call("cannot move the process into the unit",
+                      unit,
+                      "AttachProcessesToUnit",
+                      unit,
+                      subcgroup,
+                      std::vector<std::uint32_t>(pids.begin(), pids.end()));
+}
+
+std::optional<UnitStatus> Manager::unit_status(const std::string& unit) {
+    try {
+        auto message = connection_->bus.properties_call(unit_path(unit), "GetAll");
+        message << ""; // no interface: those of all, in one reply
+        auto reply = connection_->bus.call(message);
+        UnitStatus status = read_status(reply);
+        return status.load_state == "not-found" ? std::nullopt : std::optional(std::move(status));
+    } catch (const sdbus::Error& failure) {
+        throw connection_->error(failure, "cannot ask for the state of the unit", unit);
+    }
+}
+
+std::string Manager::version() {
+    return connection_->manager_property("Version");
+}
+
+std::string Manager::features() {
+    return connection_->manager_property("Features");
+}
+
+} // namespace sctr::systemd

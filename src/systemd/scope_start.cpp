@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "systemd/scope_start.hpp"
+
+#include "systemd/bus_error.hpp"
+#include "systemd/property.hpp"
+
+#include <cerrno>
+#include <format>
+#include <utility>
+
+namespace sctr::systemd {
+
+namespace {
+
+constexpr const char* what_failed = "cannot start the container's scope";
+
+} // namespace
+
+ScopeStart::ScopeStart(Bus& bus, plan::UnitPlan plan, const ScopeLaunch& launch)
+    : bus_(&bus), plan_(std::move(plan)), launch_(launch),
+      deadline_(Clock::now() + bus.deadlines().job), phase_ends_(deadline_),
+      jobs_(bus, plan_.name) {
+    send_call();
+}
+
+void ScopeStart::advance(Clock::time_point now) {
+    switch (phase_) {
+    case Phase::calling:
+        if (reply_.arrived) {
+            answered(now);
+        }
+        break;
+    case Phase::job_running:
+        check_job();
+        break;
+    case Phase::backing_off:
+        if (now >= phase_ends_) {
+            send_call();
+        }
+        break;
+    case Phase::inspecting:
+        if (state_.arrived) {
+            inspected(now);
+        }
+        break;
+    case Phase::vanishing:
+        wait_for_removal(now);
+        break;
+    case Phase::ended:
+        break;
+    }
+    if (!result_ && now >= deadline_) {
+        timed_out();
+    }
+}
+
+Clock::time_point ScopeStart::wake_at() const noexcept {
+    switch (phase_) {
+    case Phase::backing_off:
+    case Phase::vanishing:
+        return std::min(phase_ends_, deadline_);
+    case Phase::calling:
+    case Phase::job_running:
+    case Phase::inspecting:
+        return deadline_;
+    case Phase::ended:
+        break;
+    }
+    return Clock::time_point::max();
+}
+
+void ScopeStart::fail(Error failure) {
+    if (!result_) {
+        result_ = JobResult{std::move(failure)};
+        phase_ = Phase::ended;
+    }
+}
+
+void ScopeStart::send_call() {
+    auto message = bus_->manager_call("StartTransientUnit");
+    message << plan_.name << "fail";
+    message.openContainer("(sv)");
+    append_launch_properties(message);
+    for (const plan::UnitProperty& property : plan_.properties) {
+        append_property(message, property);
+    }
+    message.closeContainer();
+    message.openContainer("(sa(sv))").closeContainer(); // auxiliary units: none
+    reply_ = {};
+    phase_ = Phase::calling;
+    call_slot_ = bus_->send(
+        message, [this](sdbus::MethodReply reply, const std::optional<sdbus::Error>& error) {
+            reply_.arrived = true;
+            reply_.sender = sender_of(reply);
+            reply_.error = error;
+            if (!error) {
+                sdbus::ObjectPath job;
+                reply >> job;
+                reply_.value = job;
+            }
+        });
+}
+
+void ScopeStart::append_launch_properties(sdbus::Message& message) const {
+    if (by_pid_) {
+        message.openStruct("sv");
+        message << "PIDs";
+        message.openVariant("au");
+        message << std::vector{static_cast<std::uint32_t>(launch_.pid)};
+    } else {
+        message.openStruct("sv");
+        message << "PIDFDs";
+        message.openVariant("ah");
+        message.openContainer("h");
+        message << sdbus::UnixFd(launch_.pidfd);
+        message.closeContainer();
+    }
+    message.closeVariant();
+    message.closeStruct();
+    if (launch_.add_ref) {
+        append_property(message, {"AddRef", true});
+    }
+    if (launch_.controller) {
+        append_property(message, {"Controller", std::string(bus_->connection().getUniqueName())});
+    }
+}
+
+void ScopeStart::answered(Clock::time_point now) {
+    if (reply_.error) {
+        refused(*reply_.error, now);
+        return;
+    }
+    phase_ = Phase::job_running;
+    check_job();
+}
+
+void ScopeStart::check_job() {
+    const auto outcome = jobs_.outcome(reply_.value, reply_.sender);
+    if (!outcome) {
+        return;
+    }
+    if (*outcome == "done") {
+        result_ = JobResult{};
+        phase_ = Phase::ended;
+        return;
+    }
+    fail(job_error(*outcome, what_failed, plan_.name));
+}
+
+void ScopeStart::refused(const sdbus::Error& error, Clock::time_point now) {
+    if (!by_pid_ && launch_.pid > 0 && refuses_property(error, "PIDFDs")) {
+        by_pid_ = true;
+        send_call();
+        return;
+    }
+    if (is_overload(error) && tries_left_ > 0) {
+        --tries_left_;
+        phase_ = Phase::backing_off;
+        phase_ends_ = now + bus_->deadlines().backoff;
+        return;
+    }
+    if (error.getName() == "org.freedesktop.systemd1.UnitExists" && !name_was_freed_) {
+        name_was_freed_ = true;
+        inspect_name();
+        return;
+    }
+    fail(call_error(error, what_failed, plan_.name, bus_->deadlines()));
+}
+
+void ScopeStart::inspect_name() {
+    phase_ = Phase::inspecting;
+    removed_slot_ = bus_->match(manager_signal_rule("UnitRemoved"), [this](sdbus::Message signal) {
+        std::string unit;
+        signal >> unit;
+        unit_removed_ = unit_removed_ || unit == plan_.name;
+    });
+    // Without a subscriber systemd keeps UnitRemoved to itself. Should it refuse, the deadline of
+    // the removal is what remains.
+    subscribe_slot_ =
+        bus_->send(bus_->manager_call("Subscribe"),
+                   [](const sdbus::MethodReply&, const std::optional<sdbus::Error>&) {});
+    auto message = bus_->properties_call(unit_path(plan_.name), "Get");
+    message << "org.freedesktop.systemd1.Unit" << "ActiveState";
+    state_slot_ = bus_->send(
+        message, [this](sdbus::MethodReply reply, const std::optional<sdbus::Error>& error) {
+            state_.arrived = true;
+            state_.error = error;
+            if (!error) {
+                reply.enterVariant("s");
+                reply >> state_.value;
+            }
+        });
+}
+
+void ScopeStart::inspected(Clock::time_point now) {
+    if (state_.error) {
+        fail(call_error(*state_.error, what_failed, plan_.name, bus_->deadlines()));
+        return;
+    }
+    if (state_.value == "active" || state_.value == "activating" || state_.value == "reloading") {
+        fail(Error("the name is in use")
+                 .at(plan_.name)
+                 .because("the unit is already running")
+                 .mend(
+                     "choose another name, or remove the container that has it with `sctr rm -f`"));
+        return;
+    }
+    phase_ = Phase::vanishing;
+    phase_ends_ = now + bus_->deadlines().removal;
+    if (state_.value == "failed") {
+        auto message = bus_->manager_call("ResetFailedUnit");
+        message << plan_.name;
+        reset_slot_ = bus_->send(
+            message, [this](const sdbus::MethodReply&, const std::optional<sdbus::Error>& error) {
+                reset_.arrived = true;
+                reset_.error = error;
+            });
+    }
+    wait_for_removal(now);
+}
+
+void ScopeStart::wait_for_removal(Clock::time_point now) {
+    if (reset_.error && !is_already_gone(*reset_.error)) {
+        fail(call_error(*reset_.error,
+                        "cannot reset the failed unit of that name",
+                        plan_.name,
+                        bus_->deadlines()));
+    } else if (unit_removed_) {
+        send_call();
+    } else if (now >= phase_ends_) {
+        fail(Error("the name is in use")
+                 .at(plan_.name)
+                 .because("a unit of that name is " + state_.value + " and systemd keeps it")
+                 .mend("see `systemctl status " + plan_.name + "`"));
+    }
+}
+
+void ScopeStart::timed_out() {
+    fail(Error(what_failed)
+             .at(plan_.name)
+             .because(ETIMEDOUT)
+             .because(std::format(
+                 "systemd did not finish the job within {} s",
+                 std::chrono::ceil<std::chrono::seconds>(bus_->deadlines().job).count()))
+             .mend("see `systemctl list-jobs` and `journalctl -b _PID=1`"));
+}
+
+} // namespace sctr::systemd

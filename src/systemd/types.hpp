@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "base/error.hpp"
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace sctr::systemd {
+
+/// Which service manager: PID 1, or the caller's own `systemd --user`.
+enum class Instance { system, user };
+
+/// How long to wait for systemd before a call or job counts as failed.
+struct Deadlines {
+    std::chrono::milliseconds method{25'000}; ///< the reply of one call
+    std::chrono::milliseconds job{30'000};    ///< a unit job, from the call to its end
+    std::chrono::milliseconds removal{2'000}; ///< a dead unit of the same name to be forgotten
+    std::chrono::milliseconds backoff{100};   ///< between tries when the bus is at its limits
+};
+
+/// What only the moment of the launch knows about a scope.
+struct ScopeLaunch {
+    int pidfd = -1;          ///< init's; borrowed until the job has ended
+    pid_t pid = -1;          ///< the same process, for systemd older than 255
+    bool add_ref = true;     ///< keep the unit readable after its end, until we disconnect
+    bool controller = false; ///< ask us to stop (Manager::stop_requested) instead of signalling
+};
+
+/// How a job ended: without failure, or with the error to show.
+struct JobResult {
+    std::optional<Error> failure;
+};
+
+/// What systemd says of a loaded unit; the words are systemd's own.
+struct UnitStatus {
+    std::string load_state;    ///< "loaded", "not-found", "masked", ...
+    std::string active_state;  ///< "active", "failed", "inactive", "deactivating", ...
+    std::string sub_state;     ///< "running", "dead", "abandoned", ...
+    std::string result;        ///< "success", "oom-kill", "timeout", ...
+    std::string control_group; ///< relative to the cgroup root; empty while there is none
+    std::string freezer_state; ///< "running", "frozen", "freezing", ...
+    std::string invocation_id; ///< 32 hex digits, as journald's _SYSTEMD_INVOCATION_ID
+};
+
+} // namespace sctr::systemd
