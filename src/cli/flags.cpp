@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli/flags.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.hpp"
+#include "cli/log.hpp"
+
+namespace sctr::cli {
+namespace {
+
+constexpr std::size_t help_column = 34; // as wide as the longest flag
+
+const CLI::Option* find_option(const CLI::App& app, const std::string& name) {
+    return app.get_option_no_throw(name);
+}
+
+bool takes_value(const CLI::Option* option) {
+    return option != nullptr && option->get_items_expected_max() > 0;
+}
+
+/// The word after a group of short flags ("-it", "-e") is the value of the last one.
+bool short_group_wants_value(const CLI::App& app, const std::string& word) {
+    for (std::size_t i = 1; i < word.size(); ++i) {
+        if (takes_value(find_option(app, std::string("-") + word[i]))) {
+            return i + 1 == word.size();
+        }
+    }
+    return false;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i);
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+        }
+    }
+    return row.back();
+}
+
+std::string help_hint(const CLI::App& app) {
+    return "see '" + app.get_name() + " --help'";
+}
+
+Error unknown_flag(const CLI::App& app, const std::vector<std::string>& leftover) {
+    const std::string word = leftover.empty() ? "" : leftover.front();
+    if (!word.starts_with('-')) {
+        return Error("unexpected argument '" + word + "'").mend(help_hint(app));
+    }
+    std::vector<std::string> names;
+    for (const CLI::Option* option : app.get_options()) {
+        for (const std::string& name : option->get_lnames()) {
+            names.push_back("--" + name);
+        }
+    }
+    const std::string flag = word.substr(0, word.find('='));
+    Error error("unknown flag '" + flag + "'");
+    if (const std::string close = nearest(flag, names); !close.empty()) {
+        error.because("did you mean '" + close + "'?");
+    }
+    error.mend(help_hint(app));
+    return error;
+}
+
+} // namespace
+
+CLI::Option* add_text(CLI::App& app,
+                      const std::string& names,
+                      std::optional<std::string>& value,
+                      const std::string& description) {
+    const auto keep = [&value](const CLI::results_t& words) {
+        value = words.back();
+        return true;
+    };
+    return app.add_option(names, keep, description)
+        ->type_name("VALUE")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+CLI::Option* add_texts(CLI::App& app,
+                       const std::string& names,
+                       std::vector<std::string>& values,
+                       const std::string& description) {
+    const auto keep = [&values](const CLI::results_t& words) {
+        values = words;
+        return true;
+    };
+    return app.add_option(names, keep, description)
+        ->expected(1, CLI::detail::expected_max_vector_size)
+        ->allow_extra_args(false)
+        ->type_name("VALUE")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+CLI::Option*
+add_switch(CLI::App& app, const std::string& names, bool& value, const std::string& description) {
+    return app.add_flag(names, value, description)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+SplitWords split_words(const CLI::App& app, const std::vector<std::string>& words) {
+    SplitWords result;
+    std::size_t i = 0;
+    const auto take_value = [&] {
+        if (i + 1 < words.size()) {
+            result.flags.push_back(words[++i]);
+        }
+    };
+    for (; i < words.size(); ++i) {
+        const std::string& word = words[i];
+        if (word == "--") {
+            ++i;
+            break;
+        }
+        if (word.size() < 2 || word.front() != '-') {
+            break;
+        }
+        const auto equals = word.find('=');
+        if (word.starts_with("--") && equals != std::string::npos) {
+            const std::string name = word.substr(0, equals);
+            if (equals + 1 == word.size() && takes_value(find_option(app, name))) {
+                result.flags.push_back(name);
+                result.flags.emplace_back();
+            } else {
+                result.flags.push_back(word);
+            }
+            continue;
+        }
+        result.flags.push_back(word);
+        const bool wants_value = word.starts_with("--") ? takes_value(find_option(app, word))
+                                                        : short_group_wants_value(app, word);
+        if (wants_value) {
+            take_value();
+        }
+    }
+    result.rest.assign(words.begin() + static_cast<std::ptrdiff_t>(std::min(i, words.size())),
+                       words.end());
+    return result;
+}
+
+void describe(CLI::App& app, const std::string& words, const std::vector<std::string>& examples) {
+    app.usage("Usage: " + app.get_name() + " " + words);
+    std::string footer = "Examples:";
+    for (const std::string& example : examples) {
+        footer += "\n  " + example;
+    }
+    app.footer(footer);
+    app.get_formatter()->column_width(help_column);
+    const auto set_level = [](const CLI::results_t& levels) {
+        set_log_level(levels.back());
+        return true;
+    };
+    app.add_option("--log-level", set_level, "error, warn (default), info or debug")
+        ->type_name("VALUE")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+std::vector<std::string> parse_names(CLI::App& app, const std::vector<std::string>& words) {
+    std::vector<std::string> names;
+    std::vector<std::string> flags;
+    SplitWords split;
+    for (auto rest = words; !rest.empty(); rest = split.rest) {
+        split = split_words(app, rest);
+        flags.insert(flags.end(), split.flags.begin(), split.flags.end());
+        if (!split.rest.empty()) {
+            names.push_back(split.rest.front());
+            split.rest.erase(split.rest.begin());
+        }
+    }
+    parse_flags(app, flags);
+    return names;
+}
+
+void parse_flags(CLI::App& app, std::vector<std::string> flags) {
+    std::ranges::reverse(flags); // CLI11 takes words from the back.
+    try {
+        app.parse(std::move(flags));
+    } catch (const CLI::CallForHelp&) {
+        throw HelpText{app.help()};
+    } catch (const CLI::ExtrasError&) {
+        throw unknown_flag(app, app.remaining());
+    } catch (const CLI::ParseError& error) {
+        throw Error(error.what()).mend(help_hint(app));
+    }
+}
+
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
+    std::string best;
+    std::size_t best_distance = word.size() / 3 + 2; // A third of the letters wrong is a guess.
+    for (const std::string& candidate : candidates) {
+        const std::size_t distance = edit_distance(word, candidate);
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = candidate;
+        }
+    }
+    return best;
+}
+
+} // namespace sctr::cli

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli/gather.hpp"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/strings.hpp"
+#include "cli/request_builder.hpp"
+#include "cli/values.hpp"
+#include "linux/syscalls.hpp"
+
+namespace sctr::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t max_text = 16 << 20; // What is longer is no account or env file.
+
+std::string read_all(const UniqueFd& fd, const std::string& path) {
+    std::string text;
+    std::array<char, 16384> buffer{};
+    while (text.size() < max_text) {
+        const ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count < 0) {
+            throw Error("cannot read").at(path).because(errno);
+        }
+        if (count == 0) {
+            return text;
+        }
+        text.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    throw Error("cannot read").at(path).because("longer than 16 MiB");
+}
+
+/// Reads a file that the caller names, a pipe or /dev/stdin included.
+std::string read_host_file(const std::string& path, const std::string& flag) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    if (!fd.valid()) {
+        throw Error("cannot open '" + path + "'").at(flag).because(errno);
+    }
+    return read_all(fd, path);
+}
+
+UniqueFd open_root(const std::string& path, const std::string& where) {
+    UniqueFd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!fd.valid()) {
+        throw Error("cannot open the root file system '" + path + "'").at(where).because(errno);
+    }
+    return fd;
+}
+
+/// Reads a file below a root that is not trusted: links cannot lead out of it, and a pipe or a
+/// device in its place is not opened for reading. Empty when there is no such file.
+std::string read_in_root(const UniqueFd& root, const char* path) {
+    const UniqueFd fd(sys::openat2(root.get(),
+                                   path,
+                                   O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                                   0,
+                                   RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+    if (!fd.valid()) {
+        if (errno == ENOENT || errno == ENOTDIR) {
+            return {};
+        }
+        throw Error("cannot open the container's " + std::string(path)).because(errno);
+    }
+    struct stat status{};
+    if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+        throw Error("cannot read the container's " + std::string(path)).because("not a file");
+    }
+    return read_all(fd, path);
+}
+
+std::string resolved_rootfs(const std::optional<std::string>& flag) {
+    if (!flag || flag->empty()) {
+        throw Error("no root file system to run in")
+            .at("--rootfs")
+            .mend("give the directory that becomes the container's root: --rootfs DIR");
+    }
+    char* const resolved = ::realpath(flag->c_str(), nullptr);
+    if (resolved == nullptr) {
+        throw Error("cannot use the root file system '" + *flag + "'")
+            .at("--rootfs")
+            .because(errno);
+    }
+    std::string path(resolved);
+    std::free(resolved); // NOLINT: realpath(3) allocates with malloc
+    return path;
+}
+
+std::string random_id() {
+    std::array<unsigned char, 6> bytes{};
+    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+        throw Error("cannot choose a name").because(errno);
+    }
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (const unsigned char byte : bytes) {
+        text += digits[byte >> 4U];
+        text += digits[byte & 15U];
+    }
+    return text;
+}
+
+std::map<std::string, std::string> caller_environment() {
+    std::map<std::string, std::string> values;
+    for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+        const auto [name, value] = split_once(*entry, '=');
+        values.emplace(name, value.value_or(""));
+    }
+    return values;
+}
+
+/// The device node at a path; nothing when it is something else.
+std::optional<HostDevice> host_device(const std::string& path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) {
+        return std::nullopt;
+    }
+    if (!S_ISCHR(status.st_mode) && !S_ISBLK(status.st_mode)) {
+        return std::nullopt;
+    }
+    return HostDevice{.path = path,
+                      .type = S_ISCHR(status.st_mode) ? 'c' : 'b',
+                      .major = ::major(status.st_rdev),
+                      .minor = ::minor(status.st_rdev),
+                      .mode = status.st_mode & 07777U,
+                      .uid = status.st_uid,
+                      .gid = status.st_gid};
+}
+
+/// Every device below a directory but those that each container has of its own.
+std::vector<HostDevice> devices_below(const std::string& directory) {
+    constexpr std::array<std::string_view, 12> own = {"/dev/console",
+                                                      "/dev/fd",
+                                                      "/dev/full",
+                                                      "/dev/mqueue",
+                                                      "/dev/null",
+                                                      "/dev/ptmx",
+                                                      "/dev/pts",
+                                                      "/dev/random",
+                                                      "/dev/shm",
+                                                      "/dev/tty",
+                                                      "/dev/urandom",
+                                                      "/dev/zero"};
+    std::vector<HostDevice> found;
+    std::error_code failure;
+    fs::recursive_directory_iterator entry(
+        directory, fs::directory_options::skip_permission_denied, failure);
+    for (; !failure && entry != fs::recursive_directory_iterator(); entry.increment(failure)) {
+        const std::string path = entry->path().string();
+        if (std::ranges::contains(own, path)) {
+            entry.disable_recursion_pending();
+            continue;
+        }
+        if (fs::is_symlink(entry->symlink_status(failure))) {
+            continue;
+        }
+        if (auto device = host_device(path)) {
+            found.push_back(std::move(*device));
+        }
+    }
+    std::ranges::sort(found, {}, &HostDevice::path);
+    return found;
+}
+
+std::vector<HostDevice> find_devices(const std::string& path) {
+    if (auto device = host_device(path)) {
+        return {std::move(*device)};
+    }
+    std::error_code ignored;
+    return fs::is_directory(path, ignored) ? devices_below(path) : std::vector<HostDevice>();
+}
+
+pid_t running_init(const container::RecordStore& store, const std::string& name) {
+    container::check_id(name); // before it becomes a path
+    const container::Record record = store.load(name);
+    switch (container::current_status(record)) {
+    case container::Status::running:
+    case container::Status::paused:
+    case container::Status::created:
+        return record.pid;
+    case container::Status::creating:
+    case container::Status::stopped:
+        break;
+    }
+    throw Error("cannot join the namespaces of '" + name + "'").because("it is not running");
+}
+
+void check_bind_sources(const MountFlags& flags, const std::string& directory) {
+    for (const auto& [path, flag] : bind_sources(flags, directory)) {
+        struct stat status{};
+        if (::stat(path.c_str(), &status) != 0) {
+            Error error("cannot mount '" + path + "'");
+            error.at(flag).because(errno);
+            if (errno == ENOENT) {
+                error.mend("create it first");
+            }
+            throw error;
+        }
+    }
+}
+
+/// CPUs tell their temperature history here; a virtual machine has no such files.
+std::vector<std::string> thermal_paths() {
+    const std::string cpus = "/sys/devices/system/cpu";
+    std::vector<std::string> paths;
+    if (::access((cpus + "/cpu0/thermal_throttle").c_str(), F_OK) != 0) {
+        return paths;
+    }
+    std::error_code failure;
+    for (const auto& entry : fs::directory_iterator(cpus, failure)) {
+        const fs::path path = entry.path() / "thermal_throttle";
+        if (fs::exists(path, failure)) {
+            paths.push_back(path.string());
+        }
+    }
+    std::ranges::sort(paths);
+    return paths;
+}
+
+std::uint64_t last_capability() {
+    const auto text = read_host_file("/proc/sys/kernel/cap_last_cap", "capabilities");
+    return parse_uint(text.substr(0, text.find('\n'))).value_or(RootfsFacts{}.last_capability);
+}
+
+} // namespace
+
+RootfsFacts gather_process(const ProcessFlags& flags, const std::string& root) {
+    RootfsFacts facts;
+    facts.rootfs = root;
+    const UniqueFd root_fd = open_root(root, "the container's root");
+    facts.passwd = read_in_root(root_fd, "/etc/passwd");
+    facts.group = read_in_root(root_fd, "/etc/group");
+    for (const std::string& path : flags.env_files) {
+        facts.env_files.push_back(read_host_file(path, "--env-file"));
+    }
+    facts.environment = caller_environment();
+    if (flags.privileged) {
+        facts.last_capability = last_capability();
+    }
+    return facts;
+}
+
+RootfsFacts gather(const RunFlags& flags, const container::RecordStore& store) {
+    RootfsFacts facts = gather_process(flags.process, resolved_rootfs(flags.rootfs));
+    if (!flags.name) {
+        facts.random_id = random_id();
+    }
+    std::error_code ignored;
+    facts.working_directory = fs::current_path(ignored).string();
+    facts.has_selinux = ::access("/sys/fs/selinux/enforce", F_OK) == 0;
+    check_bind_sources(flags.mounts, facts.working_directory);
+    for (const std::string& path : device_sources(flags.mounts, flags.limits)) {
+        facts.devices[path] = find_devices(path);
+    }
+    for (const std::string& name : joined_containers(flags.namespaces)) {
+        facts.containers[name] = running_init(store, name);
+    }
+    if (const std::string file = seccomp_file(flags.privileges); !file.empty()) {
+        facts.seccomp_profile = read_host_file(file, "--security-opt seccomp");
+    }
+    if (flags.process.privileged) {
+        facts.all_devices = devices_below("/dev");
+    } else {
+        facts.thermal_paths = thermal_paths();
+        if (!flags.privileges.cap_add.empty()) {
+            facts.last_capability = last_capability();
+        }
+    }
+    return facts;
+}
+
+} // namespace sctr::cli

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "base/unique_fd.hpp"
+#include "cli/rootfs_facts.hpp"
+#include "cli/run_flags.hpp"
+#include "container/record.hpp"
+
+/// The reading that comes before the pure building of a request.
+namespace sctr::cli {
+
+/// Reads what these flags need to know. Throws Error for what is missing or cannot be read: the
+/// rootfs, an env file, the source of a bind mount, a device, a container to join.
+RootfsFacts gather(const RunFlags& flags, const container::RecordStore& store);
+
+/// What `exec` needs: the account files below `root`, env files, the caller's environment.
+RootfsFacts gather_process(const ProcessFlags& flags, const std::string& root);
+
+} // namespace sctr::cli

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/error.hpp"
+#include "cli/flags.hpp"
+#include "cli/record_json.hpp"
+#include "cli/verbs.hpp"
+#include "oci/serialize.hpp"
+#include "systemd/manager.hpp"
+
+namespace sctr::cli {
+namespace {
+
+nlohmann::ordered_json unit_json(systemd::Manager& manager, const std::string& unit) {
+    const auto status = manager.unit_status(unit);
+    if (!status) {
+        return nullptr; // not loaded: the container has ended
+    }
+    return {{"activeState", status->active_state},
+            {"subState", status->sub_state},
+            {"result", status->result},
+            {"controlGroup", status->control_group},
+            {"freezerState", status->freezer_state},
+            {"invocationId", status->invocation_id}};
+}
+
+} // namespace
+
+int inspect_verb(const Words& words) {
+    CLI::App app("Shows all that is known of containers, as a JSON array.", "sctr inspect");
+    describe(app, "NAME...", {"sctr inspect web", "sctr inspect web | jq '.[0].config.mounts'"});
+    const auto names = parse_names(app, words);
+    if (names.empty()) {
+        throw Error("no container named").mend("see 'sctr inspect --help'");
+    }
+    const container::RecordStore store(container::RecordStore::default_root());
+    systemd::Manager manager(::geteuid() == 0 ? systemd::Instance::system
+                                              : systemd::Instance::user);
+    auto list = nlohmann::ordered_json::array();
+    for (const std::string& name : names) {
+        container::check_id(name); // before it becomes a path
+        const container::Record record = store.load(name);
+        auto json = record_json(record, container::current_status(record));
+        json["systemd"] = unit_json(manager, record.unit);
+        json["config"] = nlohmann::ordered_json::parse(oci::serialize(store.load_config(name)));
+        list.push_back(std::move(json));
+    }
+    std::puts(json_text(list).c_str());
+    return 0;
+}
+
+} // namespace sctr::cli

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <csignal>
+#include <cstdio>
+#include <functional>
+
+#include "base/error.hpp"
+#include "base/strings.hpp"
+#include "cli/flags.hpp"
+#include "cli/values.hpp"
+#include "cli/verbs.hpp"
+#include "container/engine.hpp"
+
+/// The verbs that do one thing to each container named: kill, stop, pause, unpause, rm.
+namespace sctr::cli {
+namespace {
+
+using container::RecordStore;
+
+/// Does `act` for every name and prints the names for which it worked, as docker does. A failure
+/// does not keep the others from their turn; all failures are thrown as one error.
+int for_each_name(const std::vector<std::string>& names,
+                  const CLI::App& app,
+                  const std::function<void(const RecordStore&, const std::string&)>& act) {
+    if (names.empty()) {
+        throw Error("no container named").mend("see '" + app.get_name() + " --help'");
+    }
+    const RecordStore store(RecordStore::default_root());
+    std::vector<std::string> failures;
+    for (const std::string& name : names) {
+        try {
+            container::check_id(name); // before it becomes a path
+            act(store, name);
+            std::puts(name.c_str());
+        } catch (const Error& error) {
+            failures.emplace_back(error.what());
+        }
+    }
+    if (!failures.empty()) {
+        throw Error(join(failures, "\nsctr: "));
+    }
+    return 0;
+}
+
+} // namespace
+
+int kill_verb(const Words& words) {
+    std::optional<std::string> signal_text;
+    bool all = false;
+    CLI::App app("Sends a signal to containers.", "sctr kill");
+    describe(app,
+             "[OPTIONS] NAME...",
+             {"sctr kill web", "sctr kill -s HUP web", "sctr kill --all -s TERM web db"});
+    add_text(app, "-s,--signal", signal_text, "name or number (default: KILL)");
+    add_switch(app, "-a,--all", all, "every process of the container, not only its first");
+    const auto names = parse_names(app, words);
+    const auto number = signal_text ? parse_signal(*signal_text) : SIGKILL;
+    if (!number) {
+        throw bad_value("--signal", *signal_text, "no such signal", "a name or a number: HUP");
+    }
+    return for_each_name(names, app, [&](const RecordStore& store, const std::string& name) {
+        container::kill(store, name, *number, all);
+    });
+}
+
+int stop_verb(const Words& words) {
+    std::optional<std::string> seconds;
+    CLI::App app("Asks containers to end, and kills those that do not in time.", "sctr stop");
+    describe(
+        app, "[OPTIONS] NAME...", {"sctr stop web", "sctr stop -t 60 db", "sctr stop -t 0 a b"});
+    add_text(app, "-t,--time", seconds, "seconds until SIGKILL (default: the container's own)");
+    const auto names = parse_names(app, words);
+    constexpr std::int64_t day = 24L * 3600;
+    std::optional<std::int64_t> timeout_usec;
+    if (seconds) {
+        timeout_usec = parse_in_range("--time", *seconds, 0, day) * 1'000'000;
+    }
+    return for_each_name(names, app, [&](const RecordStore& store, const std::string& name) {
+        container::stop(store, name, timeout_usec);
+    });
+}
+
+int pause_verb(const Words& words) {
+    CLI::App app("Freezes every process of containers.", "sctr pause");
+    describe(app, "NAME...", {"sctr pause web", "sctr pause web db"});
+    return for_each_name(parse_names(app, words), app, container::pause);
+}
+
+int unpause_verb(const Words& words) {
+    CLI::App app("Lets paused containers run again.", "sctr unpause");
+    describe(app, "NAME...", {"sctr unpause web", "sctr unpause web db"});
+    return for_each_name(parse_names(app, words), app, container::unpause);
+}
+
+int rm_verb(const Words& words) {
+    bool force = false;
+    CLI::App app("Forgets stopped containers.", "sctr rm");
+    describe(app, "[OPTIONS] NAME...", {"sctr rm web", "sctr rm -f web db"});
+    add_switch(app, "-f,--force", force, "kill what still runs first");
+    const auto names = parse_names(app, words);
+    return for_each_name(names, app, [&](const RecordStore& store, const std::string& name) {
+        container::remove(store, name, force);
+    });
+}
+
+} // namespace sctr::cli

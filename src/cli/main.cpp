@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <CLI/CLI.hpp>
+
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <span>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "cli/flags.hpp"
+#include "cli/log.hpp"
+#include "cli/verbs.hpp"
+
+/// The command line for people. The one place that prints errors.
+namespace sctr::cli {
+namespace {
+
+struct Verb {
+    std::string_view name;
+    const char* summary;
+    int (*run)(const Words&);
+};
+
+constexpr std::array<Verb, 10> verbs = {{
+    {"run", "run a command in a new container", run_verb},
+    {"exec", "run one more command in a running container", exec_verb},
+    {"ps", "list containers", ps_verb},
+    {"inspect", "show all that is known of containers", inspect_verb},
+    {"kill", "send a signal to containers", kill_verb},
+    {"stop", "ask containers to end, then kill them", stop_verb},
+    {"pause", "freeze containers", pause_verb},
+    {"unpause", "let paused containers run again", unpause_verb},
+    {"rm", "forget stopped containers", rm_verb},
+    {"doctor", "say what this host offers and what is missing", doctor_verb},
+}};
+
+const Verb* find_verb(std::string_view name) {
+    for (const Verb& verb : verbs) {
+        if (verb.name == name) {
+            return &verb;
+        }
+    }
+    return nullptr;
+}
+
+Error unknown_verb(const std::string& word) {
+    std::vector<std::string> names;
+    for (const Verb& verb : verbs) {
+        names.emplace_back(verb.name);
+    }
+    Error error("unknown verb '" + word + "'");
+    if (const std::string close = nearest(word, names); !close.empty()) {
+        error.because("did you mean '" + close + "'?");
+    }
+    error.mend("see 'sctr --help'");
+    return error;
+}
+
+/// The flags before the verb; built only when there are such, or no verb.
+int run_top(const Words& words) {
+    bool version = false;
+    CLI::App app("Runs containers as systemd scopes.", "sctr");
+    describe(app,
+             "[OPTIONS] VERB ...",
+             {"sctr run -it --rootfs ./debian /bin/bash", "sctr ps", "sctr run --help"});
+    add_switch(app, "--version", version, "print the version");
+    for (const Verb& verb : verbs) {
+        app.add_subcommand(std::string(verb.name), verb.summary);
+    }
+    auto [flags, rest] = split_words(app, words);
+    parse_flags(app, std::move(flags));
+    if (version) {
+        std::puts("sctr version " SCTR_VERSION);
+        return 0;
+    }
+    if (rest.empty()) {
+        throw HelpText{app.help()};
+    }
+    const Verb* verb = find_verb(rest.front());
+    if (verb == nullptr) {
+        throw unknown_verb(rest.front());
+    }
+    return verb->run({rest.begin() + 1, rest.end()});
+}
+
+int dispatch(const Words& words) {
+    const Verb* verb = words.empty() ? nullptr : find_verb(words.front());
+    return verb != nullptr ? verb->run({words.begin() + 1, words.end()}) : run_top(words);
+}
+
+int guarded(const Words& words) {
+    try {
+        const int status = dispatch(words);
+        if (std::fflush(stdout) != 0) {
+            throw Error("cannot write to standard output").because(errno);
+        }
+        return status;
+    } catch (const HelpText& help) {
+        std::fputs(help.text.c_str(), stdout);
+        return 0;
+    } catch (const Error& error) {
+        log(LogLevel::error, error.what());
+        return static_cast<int>(error.exit_code());
+    } catch (const std::exception& error) {
+        log(LogLevel::error, std::string("internal error: ") + error.what());
+        return static_cast<int>(ExitCode::runtime_error);
+    }
+}
+
+} // namespace
+} // namespace sctr::cli
+
+int main(int argc, char** argv) {
+    const std::span<char*> all(argv, static_cast<std::size_t>(argc));
+    return sctr::cli::guarded({all.begin() + (argc > 0 ? 1 : 0), all.end()});
+}

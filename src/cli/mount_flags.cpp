@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli/mount_flags.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/strings.hpp"
+#include "cli/mount_options.hpp"
+#include "cli/values.hpp"
+
+namespace sctr::cli {
+namespace {
+
+const std::vector<std::string> bind_defaults = {"rbind", "rprivate"};
+const std::vector<std::string> tmpfs_defaults = {"noexec", "nosuid", "nodev", "rw"}; // docker's
+
+constexpr const char* volume_form =
+    "SOURCE:TARGET[:OPTIONS]; options are ro, rw, rro, bind, rbind, nosuid, nodev, noexec, suid, "
+    "dev, exec, [r]private, [r]slave, [r]shared, idmap, z, Z";
+
+std::string target_path(const char* flag, const std::string& path) {
+    const std::string target = container_path(flag, path);
+    if (target == "/") {
+        throw bad_value(flag, path, "that is the root itself", "a path below /");
+    }
+    return target;
+}
+
+void refuse_chown(const char* flag, const std::string& text) {
+    throw Error("changing the owner of a volume is not there yet")
+        .at(std::string(flag) + " " + text)
+        .mend("use the idmap option, or chown the source");
+}
+
+void check_relabel(const char* flag, const std::string& text, bool has_selinux) {
+    if (has_selinux) {
+        throw Error("relabelling for SELinux is not there yet")
+            .at(std::string(flag) + " " + text)
+            .mend("use chcon on the source, or --security-opt label=disable");
+    }
+}
+
+bool is_idmap(std::string_view word) {
+    return word == "idmap" || word == "ridmap";
+}
+
+/// What -v calls an option and what it stands for.
+void add_volume_option(oci::Mount& mount,
+                       MountOptions& options,
+                       const std::string& word,
+                       const std::string& text,
+                       bool has_selinux) {
+    if (word == "U") {
+        refuse_chown("--volume", text);
+    } else if (word == "z" || word == "Z") {
+        check_relabel("--volume", text, has_selinux);
+    } else if (is_idmap(word)) {
+        mount.options.push_back(word);
+    } else if (!options.add(word)) {
+        throw bad_value("--volume", text, "unknown option '" + word + "'", volume_form);
+    }
+}
+
+void finish(oci::Mount& mount, const MountOptions& options) {
+    mount.options.insert(mount.options.begin(), options.words().begin(), options.words().end());
+}
+
+void check_size(const char* flag, const std::string& text, const std::string& value) {
+    const bool percent = value.ends_with('%') && parse_uint(value.substr(0, value.size() - 1));
+    const auto bytes = parse_size(value);
+    if (!percent && (!bytes || *bytes <= 0)) {
+        throw bad_value(flag, text, "'" + value + "' is not a size", "a size as 64m or 50%");
+    }
+}
+
+void check_mode(const char* flag, const std::string& text, const std::string& value) {
+    if (value.empty() || value.size() > 5 ||
+        value.find_first_not_of("01234567") != std::string::npos) {
+        throw bad_value(flag, text, "'" + value + "' is not a mode", "octal digits as 1777");
+    }
+}
+
+/// --mount, cut into keys in order; a key without "=" has no value.
+using Keys = std::vector<std::pair<std::string, std::optional<std::string>>>;
+
+Keys parse_keys(const std::string& text) {
+    // The many names that docker and podman give to one thing.
+    static const std::map<std::string, std::string, std::less<>> aliases = {
+        {"src", "source"},
+        {"dst", "target"},
+        {"destination", "target"},
+        {"readonly", "ro"},
+        {"tmpfs-size", "size"},
+        {"tmpfs-mode", "mode"},
+        {"U", "chown"},
+    };
+    Keys keys;
+    for (const std::string& part : split(text, ',')) {
+        auto [key, value] = split_once(part, '=');
+        const auto alias = aliases.find(key);
+        keys.emplace_back(alias == aliases.end() ? key : alias->second, value);
+    }
+    return keys;
+}
+
+std::string value_of(const Keys& keys, const std::string& name) {
+    const auto found = std::ranges::find(keys, name, &Keys::value_type::first);
+    return found == keys.end() ? "" : found->second.value_or("");
+}
+
+bool is_true(const std::optional<std::string>& value) {
+    return !value || parse_bool("--mount", *value);
+}
+
+/// docker's bind-recursive.
+void add_recursion(MountOptions& options, const std::string& value) {
+    if (value == "disabled") {
+        options.add("bind");
+    } else if (value == "readonly") {
+        options.add("rro");
+    } else if (value != "enabled" && value != "writable") {
+        throw bad_value(
+            "--mount", "bind-recursive=" + value, "", "enabled, disabled, writable or readonly");
+    }
+}
+
+/// Applies a key of type=bind; false when it has none such.
+bool add_bind_key(oci::Mount& mount,
+                  MountOptions& options,
+                  const Keys::value_type& key,
+                  const std::string& text,
+                  bool has_selinux) {
+    const auto& [name, value] = key;
+    if (name == "bind-propagation") {
+        if (!value || !options.add(*value)) {
+            throw bad_value("--mount", text, "unknown propagation", "[r]private, [r]slave, ...");
+        }
+    } else if (name == "bind-nonrecursive") {
+        options.add(is_true(value) ? "bind" : "rbind");
+    } else if (name == "bind-recursive") {
+        add_recursion(options, value.value_or(""));
+    } else if (name == "relabel") {
+        check_relabel("--mount", text, has_selinux);
+    } else if (is_idmap(name) && !value) {
+        mount.options.push_back(name);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/// Applies a key that every type has; false when it is none.
+bool add_common_key(MountOptions& options, const Keys::value_type& key, const std::string& text) {
+    const auto& [name, value] = key;
+    if (name == "type" || name == "source" || name == "target" || name == "consistency") {
+        return true; // consistency is for Mac hosts; docker accepts it everywhere.
+    }
+    if (name == "ro" || name == "rw") {
+        const bool read_only = is_true(value) == (name == "ro");
+        options.add(read_only ? "ro" : "rw");
+        return true;
+    }
+    if (name == "chown") {
+        if (is_true(value)) {
+            refuse_chown("--mount", text);
+        }
+        return true;
+    }
+    return !value && options.add(name);
+}
+
+bool add_file_system_key(MountOptions& options,
+                         const Keys::value_type& key,
+                         const std::string& type,
+                         const std::string& text) {
+    const auto& [name, value] = key;
+    if (!value) {
+        return false;
+    }
+    if (name == "size" && type == "tmpfs") {
+        check_size("--mount", text, *value);
+    } else if (name == "mode") {
+        check_mode("--mount", text, *value);
+    } else if (name == "uid" || name == "gid" || (name == "max" && type == "devpts")) {
+        parse_in_range("--mount", *value, 0, 4294967294);
+    } else {
+        return false;
+    }
+    options.add_value(name, *value);
+    return true;
+}
+
+std::vector<std::string> type_defaults(const std::string& type, const std::string& text) {
+    if (type == "bind") {
+        return bind_defaults;
+    }
+    if (type == "tmpfs") {
+        return tmpfs_defaults;
+    }
+    if (type == "devpts") {
+        return {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"};
+    }
+    if (type == "volume" || type == "image") {
+        throw Error("mounts of type " + type + " come with images, which are not there yet")
+            .at("--mount " + text)
+            .mend("use type=bind or type=tmpfs");
+    }
+    throw bad_value("--mount", text, "no known type", "type=bind, type=tmpfs or type=devpts");
+}
+
+} // namespace
+
+oci::Mount parse_volume(const std::string& text, const std::string& directory, bool has_selinux) {
+    const auto parts = split(text, ':');
+    if (parts.size() == 1) {
+        throw Error("volumes without a source come with images, which are not there yet")
+            .at("--volume " + text)
+            .mend("name a directory as SOURCE:" + text + ", or use --tmpfs");
+    }
+    if (parts.size() > 3 || parts[0].empty()) {
+        throw bad_value("--volume", text, "", volume_form);
+    }
+    if (!parts[0].contains('/') && !parts[0].starts_with('.')) {
+        throw Error("named volumes are not there yet")
+            .at("--volume " + text)
+            .mend("for a directory give ./" + parts[0] + ":" + parts[1]);
+    }
+    oci::Mount mount{.destination = target_path("--volume", parts[1]),
+                     .type = "bind",
+                     .source = absolute_path(parts[0], directory)};
+    MountOptions options(bind_defaults);
+    if (parts.size() == 3) {
+        for (const std::string& word : split(parts[2], ',')) {
+            add_volume_option(mount, options, word, text, has_selinux);
+        }
+    }
+    finish(mount, options);
+    return mount;
+}
+
+oci::Mount parse_mount(const std::string& text, const std::string& directory, bool has_selinux) {
+    const Keys keys = parse_keys(text);
+    oci::Mount mount{.type = value_of(keys, "type")};
+    MountOptions options(type_defaults(mount.type, text));
+    const std::string target = value_of(keys, "target");
+    if (target.empty()) {
+        throw bad_value("--mount", text, "no target", "dst=PATH");
+    }
+    mount.destination = target_path("--mount", target);
+    mount.source = value_of(keys, "source");
+    const bool is_bind = mount.type == "bind";
+    if (is_bind == mount.source.empty()) {
+        throw bad_value("--mount",
+                        text,
+                        is_bind ? "no source" : "a source means nothing here",
+                        is_bind ? "src=PATH" : "no src=");
+    }
+    mount.source = is_bind ? absolute_path(mount.source, directory) : mount.type;
+    for (const auto& key : keys) {
+        if (!add_common_key(options, key, text) &&
+            !(is_bind ? add_bind_key(mount, options, key, text, has_selinux)
+                      : add_file_system_key(options, key, mount.type, text))) {
+            throw bad_value("--mount",
+                            text,
+                            "unknown key '" + key.first + "' for type=" + mount.type,
+                            "keys as type, src, dst, ro, nosuid, size, mode, bind-propagation");
+        }
+    }
+    finish(mount, options);
+    return mount;
+}
+
+oci::Mount parse_tmpfs(const std::string& text) {
+    const auto [target, words] = split_once(text, ':');
+    oci::Mount mount{
+        .destination = target_path("--tmpfs", target), .type = "tmpfs", .source = "tmpfs"};
+    MountOptions options(tmpfs_defaults);
+    for (const std::string& word : split(words.value_or("rw"), ',')) {
+        const auto [name, value] = split_once(word, '=');
+        if (value && name == "size") {
+            check_size("--tmpfs", text, *value);
+            options.add_value(name, *value);
+        } else if (value && name == "mode") {
+            check_mode("--tmpfs", text, *value);
+            options.add_value(name, *value);
+        } else if (value && (name == "uid" || name == "gid" || name == "nr_inodes")) {
+            parse_in_range("--tmpfs", *value, 0, 4294967294);
+            options.add_value(name, *value);
+        } else if (value || !options.add(word)) {
+            throw bad_value("--tmpfs",
+                            text,
+                            "unknown option '" + word + "'",
+                            "TARGET[:size=...,mode=...,uid=...,gid=...,exec,suid,dev,ro]");
+        }
+    }
+    finish(mount, options);
+    return mount;
+}
+
+} // namespace sctr::cli

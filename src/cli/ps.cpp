@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <chrono>
+#include <cstdio>
+
+#include "base/error.hpp"
+#include "cli/flags.hpp"
+#include "cli/ps_view.hpp"
+#include "cli/verbs.hpp"
+
+namespace sctr::cli {
+
+int ps_verb(const Words& words) {
+    bool all = false;
+    bool json = false;
+    bool quiet = false;
+    CLI::App app("Lists containers.", "sctr ps");
+    describe(app, "[OPTIONS]", {"sctr ps", "sctr ps -a --json", "sctr kill $(sctr ps -q)"});
+    add_switch(app, "-a,--all", all, "stopped ones too");
+    add_switch(app, "--json", json, "as a JSON array");
+    add_switch(app, "-q,--quiet", quiet, "names alone");
+    parse_flags(app, words);
+
+    const container::RecordStore store(container::RecordStore::default_root());
+    std::vector<PsRow> rows;
+    for (container::Record& record : store.list()) {
+        const container::Status status = container::current_status(record);
+        if (all || status != container::Status::stopped) {
+            rows.push_back({.record = std::move(record), .status = status});
+        }
+    }
+    std::string text;
+    if (quiet) {
+        for (const PsRow& row : rows) {
+            text += row.record.id + '\n';
+        }
+    } else if (json) {
+        text = ps_json(rows);
+    } else {
+        const auto now = std::chrono::system_clock::now().time_since_epoch();
+        text = ps_table(rows, std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+    }
+    std::fputs(text.c_str(), stdout);
+    return 0;
+}
+
+} // namespace sctr::cli

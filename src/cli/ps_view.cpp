@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli/ps_view.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "cli/record_json.hpp"
+
+namespace sctr::cli {
+namespace {
+
+constexpr std::size_t columns = 6;
+using Line = std::array<std::string, columns>;
+
+/// What a running container's line says and a stopped one adds.
+std::string status_text(const PsRow& row) {
+    std::string text = container::to_string(row.status);
+    if (row.status == container::Status::stopped && row.record.exit_status) {
+        text += " (" + std::to_string(*row.record.exit_status) + ")";
+    }
+    if (row.record.oom_killed) {
+        text += " oom";
+    }
+    return text;
+}
+
+} // namespace
+
+std::string format_age(std::int64_t microseconds) {
+    struct Unit {
+        const char* name;
+        std::int64_t seconds;
+    };
+
+    constexpr std::array<Unit, 5> units = {{
+        {"week", 7L * 24 * 3600},
+        {"day", 24L * 3600},
+        {"hour", 3600},
+        {"minute", 60},
+        {"second", 1},
+    }};
+    const std::int64_t seconds = microseconds / 1'000'000;
+    for (const Unit& unit : units) {
+        if (const std::int64_t count = seconds / unit.seconds; count > 0) {
+            return std::to_string(count) + ' ' + unit.name + (count == 1 ? "" : "s");
+        }
+    }
+    return "0 seconds";
+}
+
+std::string ps_table(const std::vector<PsRow>& rows, std::int64_t now_usec) {
+    std::vector<Line> lines = {{"NAME", "PID", "STATUS", "UPTIME", "COMMAND", "UNIT"}};
+    for (const PsRow& row : rows) {
+        const container::Record& record = row.record;
+        const bool lives = row.status != container::Status::stopped;
+        lines.push_back({record.id,
+                         lives && record.pid > 0 ? std::to_string(record.pid) : "-",
+                         status_text(row),
+                         lives ? format_age(now_usec - record.created_usec) : "-",
+                         record.description,
+                         record.unit});
+    }
+    std::array<std::size_t, columns> widths{};
+    for (const Line& line : lines) {
+        for (std::size_t i = 0; i < columns; ++i) {
+            widths.at(i) = std::max(widths.at(i), line.at(i).size());
+        }
+    }
+    std::string text;
+    for (const Line& line : lines) {
+        for (std::size_t i = 0; i < columns; ++i) {
+            text += line.at(i);
+            text +=
+                i + 1 == columns ? "\n" : std::string(widths.at(i) - line.at(i).size() + 2, ' ');
+        }
+    }
+    return text;
+}
+
+std::string ps_json(const std::vector<PsRow>& rows) {
+    auto list = nlohmann::ordered_json::array();
+    for (const PsRow& row : rows) {
+        list.push_back(record_json(row.record, row.status));
+    }
+    return json_text(list) + '\n';
+}
+
+} // namespace sctr::cli

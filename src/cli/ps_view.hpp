@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "container/record.hpp"
+
+/// What `sctr ps` shows. Pure.
+namespace sctr::cli {
+
+struct PsRow {
+    container::Record record;
+    container::Status status = container::Status::stopped;
+};
+
+/// "3 seconds", "2 hours": the largest unit that is not zero. A clock that went back gives zero.
+std::string format_age(std::int64_t microseconds);
+
+/// Columns under a heading, one line a container. `now_usec` is CLOCK_REALTIME.
+std::string ps_table(const std::vector<PsRow>& rows, std::int64_t now_usec);
+
+/// A JSON array with one object a container.
+std::string ps_json(const std::vector<PsRow>& rows);
+
+} // namespace sctr::cli

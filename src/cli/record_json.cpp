@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli/record_json.hpp"
+
+#include <ctime>
+
+namespace sctr::cli {
+namespace {
+
+/// RFC 3339 in UTC, to the second.
+std::string timestamp(std::int64_t usec) {
+    const std::time_t seconds = usec / 1'000'000;
+    struct tm fields{};
+    ::gmtime_r(&seconds, &fields);
+    char text[sizeof "2026-01-01T00:00:00Z"];
+    const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &fields);
+    return {text, size};
+}
+
+} // namespace
+
+nlohmann::ordered_json record_json(const container::Record& record, container::Status status) {
+    nlohmann::ordered_json json{
+        {"id", record.id},
+        {"status", container::to_string(status)},
+        {"pid", record.pid},
+        {"unit", record.unit},
+        {"description", record.description},
+        {"rootfs", record.rootfs},
+        {"created", timestamp(record.created_usec)},
+    };
+    if (record.exit_status) {
+        json["exitStatus"] = *record.exit_status;
+        json["oomKilled"] = record.oom_killed;
+    }
+    return json;
+}
+
+std::string json_text(const nlohmann::ordered_json& json) {
+    return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+} // namespace sctr::cli

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "container/record.hpp"
+
+namespace sctr::cli {
+
+/// A record and its present status as `ps --json` and `inspect` show them.
+nlohmann::ordered_json record_json(const container::Record& record, container::Status status);
+
+/// JSON text for people. What is not UTF-8 in a name or command is replaced.
+std::string json_text(const nlohmann::ordered_json& json);
+
+} // namespace sctr::cli

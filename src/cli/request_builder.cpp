@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli/request_builder.hpp"
+
+#include <algorithm>
+
+#include "base/strings.hpp"
+#include "cli/values.hpp"
+#include "container/record.hpp"
+#include "oci/validate.hpp"
+
+namespace sctr::cli {
+namespace {
+
+constexpr std::size_t max_description = 200;
+constexpr std::size_t max_hostname = 64; // sethostname(2), HOST_NAME_MAX.
+
+/// systemctl prints it on a line of its own: control characters would break that.
+std::string describe(const std::string& rootfs, const std::vector<std::string>& args) {
+    std::string text = rootfs + ": " + join(args, " ");
+    std::erase_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+    if (text.size() > max_description) {
+        std::size_t end = max_description;
+        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
+            --end; // never cut a UTF-8 character
+        }
+        text.resize(end);
+    }
+    return text;
+}
+
+void add_hostname(oci::Spec& spec, const RunFlags& flags, const std::string& id) {
+    const bool own_uts = std::ranges::any_of(spec.linux.namespaces, [](const auto& space) {
+        return space.type == oci::NamespaceType::uts && space.path.empty();
+    });
+    if (!own_uts) {
+        if (flags.hostname) {
+            throw Error("--hostname needs a uts namespace of its own").mend("drop --uts");
+        }
+        return;
+    }
+    const std::string name = flags.hostname.value_or(id.substr(0, max_hostname));
+    constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                         "0123456789-_.";
+    if (name.empty() || name.size() > max_hostname ||
+        name.find_first_not_of(letters) != std::string::npos) {
+        throw bad_value(
+            "--hostname", name, "", "1 to 64 letters, digits, dots, hyphens or underscores");
+    }
+    spec.hostname = name;
+}
+
+plan::LogTarget parse_log(const std::string& target, bool tty) {
+    if (target == "caller") {
+        return plan::LogTarget::caller;
+    }
+    if (target != "journal") {
+        throw bad_value("--log", target, "", "caller or journal");
+    }
+    if (tty) {
+        throw Error("--log journal does not go with --tty").mend("drop one of them");
+    }
+    return plan::LogTarget::journal;
+}
+
+void add_lifecycle(plan::Request& request, const RunFlags& flags) {
+    if (flags.stop_signal) {
+        const auto number = parse_signal(*flags.stop_signal);
+        if (!number) {
+            throw bad_value(
+                "--stop-signal", *flags.stop_signal, "no such signal", "a name or a number: INT");
+        }
+        request.stop_signal = *number;
+    }
+    if (flags.stop_timeout) {
+        constexpr std::int64_t year = 365L * 24 * 3600;
+        request.stop_timeout =
+            std::chrono::seconds(parse_in_range("--stop-timeout", *flags.stop_timeout, 0, year));
+    }
+    request.log = parse_log(flags.log.value_or("caller"), flags.process.tty);
+    request.no_pivot = flags.no_pivot;
+}
+
+} // namespace
+
+plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
+    plan::Request request;
+    oci::Spec& spec = request.spec;
+    request.id = flags.name.value_or(facts.random_id);
+    container::check_id(request.id);
+    spec.root.path = facts.rootfs;
+    spec.root.readonly = flags.mounts.read_only;
+
+    add_namespaces(spec, flags.namespaces, facts);
+    add_hostname(spec, flags, request.id);
+    add_process(spec, flags, facts);
+    add_privileges(request, flags, facts);
+    add_limits(request, flags.limits, facts);
+    add_devices(spec, flags.mounts.devices, flags.process.privileged, facts);
+    add_mounts(spec, flags.mounts, flags.process.privileged, facts);
+    add_lifecycle(request, flags);
+    oci::validate(spec); // what flags mean together, as a --sysctl of a namespace that is not ours
+    request.description = describe(facts.rootfs, spec.process->args);
+    return request;
+}
+
+} // namespace sctr::cli

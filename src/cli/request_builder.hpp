@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cli/rootfs_facts.hpp"
+#include "cli/run_flags.hpp"
+#include "oci/spec.hpp"
+#include "plan/request.hpp"
+
+/// From a command line to a request, without looking at the world: equal input, equal request.
+/// Every value that a flag does not take throws Error that names flag, value and the valid form.
+namespace sctr::cli {
+
+/// The whole request of `sctr run`.
+plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts);
+
+// One concern each, in the order in which build_request calls them. -------------------------------
+
+/// Namespaces, id maps, time offsets (request_namespaces.cpp).
+void add_namespaces(oci::Spec& spec, const NamespaceFlags& flags, const RootfsFacts& facts);
+
+/// Arguments, environment, user, directory, terminal (request_process.cpp).
+void add_process(oci::Spec& spec, const RunFlags& flags, const RootfsFacts& facts);
+
+/// Capabilities, seccomp, labels, masked paths, sysctl (request_privileges.cpp).
+void add_privileges(plan::Request& request, const RunFlags& flags, const RootfsFacts& facts);
+
+/// Limits and unit properties (request_limits.cpp).
+void add_limits(plan::Request& request, const LimitFlags& flags, const RootfsFacts& facts);
+
+/// Device nodes and the rules for them (request_devices.cpp).
+void add_devices(oci::Spec& spec,
+                 const std::vector<std::string>& flags,
+                 bool privileged,
+                 const RootfsFacts& facts);
+
+/// The standard mounts and the caller's (request_mounts.cpp).
+void add_mounts(oci::Spec& spec,
+                const MountFlags& flags,
+                bool privileged,
+                const RootfsFacts& facts);
+
+// What gather() has to read for a command line, told by the same parsers. -------------------------
+
+/// Absolute host paths of every bind mount, each with the flag that names it.
+std::vector<std::pair<std::string, std::string>> bind_sources(const MountFlags& flags,
+                                                              const std::string& directory);
+
+/// Host paths that --device and the --device-read-bps family name.
+std::set<std::string> device_sources(const MountFlags& mounts, const LimitFlags& limits);
+
+/// Names of containers whose namespaces are to be joined.
+std::set<std::string> joined_containers(const NamespaceFlags& flags);
+
+/// The FILE of --security-opt seccomp=FILE; empty when there is none.
+std::string seccomp_file(const PrivilegeFlags& flags);
+
+// Shared by run and exec. -------------------------------------------------------------------------
+
+/// The account that --user names, by the texts of passwd(5) and group(5).
+struct Account {
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::vector<gid_t> additional_gids; ///< the primary group first (CVE-2022-36109)
+    std::string home = "/";
+};
+
+/// Reads NAME|UID[:GROUP|GID]. Supplementary groups are the user's in /etc/group, unless a group is
+/// named, as docker does. Throws Error for a name that the container does not know.
+Account find_account(const std::string& user, const std::string& passwd, const std::string& group);
+
+/// Environment variables in order of first appearance; a later value replaces an earlier one.
+class Environment {
+  public:
+    explicit Environment(const std::vector<std::string>& lines = {});
+    void set(const std::string& name, const std::string& value);
+    void unset(const std::string& name);
+    [[nodiscard]] bool has(const std::string& name) const;
+    [[nodiscard]] std::vector<std::string> lines() const;
+
+  private:
+    std::vector<std::pair<std::string, std::string>> values_;
+};
+
+/// Applies --env-file and --env on top.
+void apply_environment(Environment& environment,
+                       const ProcessFlags& flags,
+                       const RootfsFacts& facts);
+
+/// The capability sets of a process whose container has `bounding`: all of it for root, and for
+/// others only what was added by name, which becomes ambient.
+oci::Capabilities capability_sets(const std::vector<std::string>& bounding,
+                                  const std::vector<std::string>& added_by_name,
+                                  uid_t uid);
+
+} // namespace sctr::cli

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
+
+#include "cli/mount_flags.hpp"
+#include "cli/request_builder.hpp"
+#include "cli/values.hpp"
+
+namespace sctr::cli {
+namespace {
+
+using oci::NamespaceType;
+
+const oci::Namespace* find_namespace(const oci::Spec& spec, NamespaceType type) {
+    const auto& all = spec.linux.namespaces;
+    const auto found = std::ranges::find(all, type, &oci::Namespace::type);
+    return found == all.end() ? nullptr : &*found;
+}
+
+bool is_new(const oci::Namespace* space) {
+    return space != nullptr && space->path.empty();
+}
+
+/// What mounts a fresh instance of the kernel's file systems would be refused for: in a new user
+/// namespace the kernel allows it only for namespaces which that one owns.
+struct Ownership {
+    bool sysfs = true;
+    bool proc = true;
+    bool mqueue = true;
+    bool host_ipc = false;
+};
+
+Ownership ownership(const oci::Spec& spec) {
+    const bool new_user = is_new(find_namespace(spec, NamespaceType::user));
+    const auto* ipc = find_namespace(spec, NamespaceType::ipc);
+    return {.sysfs = !new_user || is_new(find_namespace(spec, NamespaceType::network)),
+            .proc = !new_user || find_namespace(spec, NamespaceType::pid) != nullptr,
+            .mqueue = !new_user || is_new(ipc),
+            .host_ipc = ipc == nullptr};
+}
+
+bool maps_group(const oci::Linux& config, gid_t gid) {
+    const auto& maps = config.gid_mappings;
+    return maps.empty() || std::ranges::any_of(maps, [gid](const oci::IdMapping& map) {
+               return gid >= map.container_id && gid - map.container_id < map.size;
+           });
+}
+
+oci::Mount bind_from_host(const std::string& path, const std::vector<std::string>& options) {
+    oci::Mount mount{.destination = path, .type = "bind", .source = path, .options = options};
+    mount.options.insert(mount.options.begin(), {"rbind", "rprivate"});
+    return mount;
+}
+
+oci::Mount shm_mount(const MountFlags& flags, bool host_ipc) {
+    if (host_ipc) {
+        return bind_from_host("/dev/shm", {"nosuid", "noexec", "nodev"});
+    }
+    std::string size = "65536k";
+    if (flags.shm_size) {
+        size = std::to_string(parse_bytes("--shm-size", *flags.shm_size, "a size as 64m"));
+    }
+    return {.destination = "/dev/shm",
+            .type = "tmpfs",
+            .source = "shm",
+            .options = {"nosuid", "noexec", "nodev", "mode=1777", "size=" + size}};
+}
+
+oci::Mount devpts_mount(const oci::Spec& spec) {
+    oci::Mount mount{.destination = "/dev/pts", .type = "devpts", .source = "devpts"};
+    mount.options = {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"};
+    if (maps_group(spec.linux, 5)) {
+        mount.options.emplace_back("gid=5"); // tty, in every distribution
+    }
+    return mount;
+}
+
+/// The mounts that docker and podman give every container (runtime-spec, config-linux, Default
+/// Filesystems).
+std::vector<oci::Mount>
+standard_mounts(const oci::Spec& spec, const MountFlags& flags, bool privileged) {
+    const Ownership own = ownership(spec);
+    const char* write = privileged ? "rw" : "ro";
+    std::vector<oci::Mount> mounts;
+    mounts.push_back(own.proc ? oci::Mount{.destination = "/proc",
+                                           .type = "proc",
+                                           .source = "proc",
+                                           .options = {"nosuid", "noexec", "nodev"}}
+                              : bind_from_host("/proc", {"nosuid", "noexec", "nodev"}));
+    mounts.push_back({.destination = "/dev",
+                      .type = "tmpfs",
+                      .source = "tmpfs",
+                      .options = {"nosuid", "strictatime", "mode=755", "size=65536k"}});
+    mounts.push_back(own.sysfs ? oci::Mount{.destination = "/sys",
+                                            .type = "sysfs",
+                                            .source = "sysfs",
+                                            .options = {"nosuid", "noexec", "nodev", write}}
+                               : bind_from_host("/sys", {"nosuid", "noexec", "nodev", write}));
+    mounts.push_back(devpts_mount(spec));
+    mounts.push_back(shm_mount(flags, own.host_ipc));
+    mounts.push_back(own.mqueue ? oci::Mount{.destination = "/dev/mqueue",
+                                             .type = "mqueue",
+                                             .source = "mqueue",
+                                             .options = {"nosuid", "noexec", "nodev"}}
+                                : bind_from_host("/dev/mqueue", {"nosuid", "noexec", "nodev"}));
+    mounts.push_back({.destination = "/sys/fs/cgroup",
+                      .type = "cgroup",
+                      .source = "cgroup",
+                      .options = {"nosuid", "noexec", "nodev", "relatime", write}});
+    return mounts;
+}
+
+std::vector<oci::Mount> callers_mounts(const MountFlags& flags, const RootfsFacts& facts) {
+    std::vector<oci::Mount> mounts;
+    for (const std::string& text : flags.volumes) {
+        mounts.push_back(parse_volume(text, facts.working_directory, facts.has_selinux));
+    }
+    for (const std::string& text : flags.mounts) {
+        mounts.push_back(parse_mount(text, facts.working_directory, facts.has_selinux));
+    }
+    for (const std::string& text : flags.tmpfs) {
+        mounts.push_back(parse_tmpfs(text));
+    }
+    std::set<std::string> seen;
+    for (const oci::Mount& mount : mounts) {
+        if (!seen.insert(mount.destination).second) {
+            throw Error("two mounts at one place").at(mount.destination).mend("drop one of them");
+        }
+    }
+    return mounts;
+}
+
+/// True when the caller's mount takes the place of a standard one: at the same path, or a /dev of
+/// the caller's own, which brings what is below it.
+bool replaces(const oci::Mount& callers, const oci::Mount& standard) {
+    return callers.destination == standard.destination ||
+           (callers.destination == "/dev" && standard.destination.starts_with("/dev/"));
+}
+
+} // namespace
+
+void add_mounts(oci::Spec& spec,
+                const MountFlags& flags,
+                bool privileged,
+                const RootfsFacts& facts) {
+    auto mounts = standard_mounts(spec, flags, privileged);
+    for (oci::Mount& mount : callers_mounts(flags, facts)) {
+        std::erase_if(mounts, [&](const oci::Mount& other) { return replaces(mount, other); });
+        mounts.push_back(std::move(mount));
+    }
+    // A mount comes before those below it, whatever the order of the flags.
+    std::ranges::stable_sort(mounts, {}, [](const oci::Mount& mount) {
+        return std::ranges::count(mount.destination, '/');
+    });
+    spec.mounts = std::move(mounts);
+}
+
+std::vector<std::pair<std::string, std::string>> bind_sources(const MountFlags& flags,
+                                                              const std::string& directory) {
+    std::vector<std::pair<std::string, std::string>> sources;
+    for (const std::string& text : flags.volumes) {
+        sources.emplace_back(parse_volume(text, directory, false).source, "--volume " + text);
+    }
+    for (const std::string& text : flags.mounts) {
+        if (const oci::Mount mount = parse_mount(text, directory, false); mount.type == "bind") {
+            sources.emplace_back(mount.source, "--mount " + text);
+        }
+    }
+    return sources;
+}
+
+} // namespace sctr::cli

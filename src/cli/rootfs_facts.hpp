@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace sctr::cli {
+
+/// A device node of the host.
+struct HostDevice {
+    std::string path;
+    char type = 'c'; ///< 'c' or 'b'
+    std::int64_t major = 0;
+    std::int64_t minor = 0;
+    mode_t mode = 0; ///< permission bits
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+
+/// What a command line needs to know of the world, read beforehand by gather() so that building
+/// the request is pure. What no flag asks for is left empty.
+struct RootfsFacts {
+    std::string rootfs; ///< absolute, links resolved
+    std::string passwd; ///< text of the container's /etc/passwd
+    std::string group;  ///< text of the container's /etc/group
+    std::string random_id;
+    std::string working_directory;                          ///< of the caller
+    std::vector<std::string> env_files;                     ///< texts, in the order of the flags
+    std::map<std::string, std::string> environment;         ///< of the caller
+    std::map<std::string, std::vector<HostDevice>> devices; ///< by the path in the flag
+    std::vector<HostDevice> all_devices;                    ///< for --privileged
+    std::map<std::string, pid_t> containers;                ///< init's pid, by container name
+    std::string seccomp_profile;                            ///< text of seccomp=FILE
+    std::vector<std::string> thermal_paths; ///< per-CPU throttle counters, which are masked
+    std::uint64_t last_capability = 40;
+    bool has_selinux = false;
+};
+
+} // namespace sctr::cli

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace sctr::cli {
+
+/// What `run` and `exec` both ask of a process, as typed.
+struct ProcessFlags {
+    std::vector<std::string> env;
+    std::vector<std::string> env_files;
+    std::optional<std::string> workdir;
+    std::optional<std::string> user;
+    bool interactive = false;
+    bool tty = false;
+    bool privileged = false;
+};
+
+/// Resource limits, as typed.
+struct LimitFlags {
+    std::optional<std::string> memory;
+    std::optional<std::string> memory_reservation;
+    std::optional<std::string> memory_swap;
+    std::optional<std::string> cpus;
+    std::optional<std::string> cpu_weight;
+    std::optional<std::string> cpu_shares;
+    std::optional<std::string> cpuset_cpus;
+    std::optional<std::string> cpuset_mems;
+    std::optional<std::string> pids_limit;
+    std::optional<std::string> io_weight;
+    std::vector<std::string> device_read_bps;
+    std::vector<std::string> device_write_bps;
+    std::vector<std::string> device_read_iops;
+    std::vector<std::string> device_write_iops;
+    std::optional<std::string> oom_score_adj;
+    std::vector<std::string> properties;
+    std::optional<std::string> slice;
+    std::vector<std::string> ulimits;
+};
+
+/// Namespaces, as typed.
+struct NamespaceFlags {
+    std::optional<std::string> pid;
+    std::optional<std::string> ipc;
+    std::optional<std::string> uts;
+    std::optional<std::string> cgroup;
+    std::optional<std::string> network;
+    std::optional<std::string> user;
+    std::vector<std::string> uid_maps;
+    std::vector<std::string> gid_maps;
+    std::optional<std::string> time_offset;
+};
+
+/// File systems and devices, as typed.
+struct MountFlags {
+    bool read_only = false;
+    std::vector<std::string> volumes;
+    std::vector<std::string> mounts;
+    std::vector<std::string> tmpfs;
+    std::optional<std::string> shm_size;
+    std::vector<std::string> devices;
+};
+
+/// Privileges, as typed.
+struct PrivilegeFlags {
+    std::vector<std::string> cap_add;
+    std::vector<std::string> cap_drop;
+    std::vector<std::string> security_opts;
+    std::vector<std::string> sysctls;
+};
+
+/// The command line of `sctr run`.
+struct RunFlags {
+    std::optional<std::string> name;
+    std::optional<std::string> rootfs;
+    std::optional<std::string> hostname;
+    std::optional<std::string> entrypoint;
+    std::optional<std::string> stop_signal;
+    std::optional<std::string> stop_timeout;
+    std::optional<std::string> pid_file;
+    std::optional<std::string> id_file;
+    std::optional<std::string> log;
+    bool remove = true;
+    bool dry_run = false;
+    bool no_pivot = false;
+    ProcessFlags process;
+    LimitFlags limits;
+    NamespaceFlags namespaces;
+    MountFlags mounts;
+    PrivilegeFlags privileges;
+    std::vector<std::string> command;
+};
+
+/// Registers every flag of `run` on `app`; parsing writes into `flags`, which must outlive it.
+void add_run_flags(CLI::App& app, RunFlags& flags);
+
+/// Parses the words after `sctr run`. Throws as parse_flags (cli/flags.hpp).
+RunFlags parse_run_flags(const std::vector<std::string>& words);
+
+/// Registers the flags that run and exec share.
+void add_process_flags(CLI::App& app, ProcessFlags& flags);
+
+} // namespace sctr::cli

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+/// The verbs of `sctr`, one file each. Every function takes the words after the verb, builds its
+/// own flags (so that a start does not pay for the flags of others), and returns the exit status.
+/// They throw Error, and HelpText for --help.
+namespace sctr::cli {
+
+using Words = std::vector<std::string>;
+
+int run_verb(const Words& words);
+int exec_verb(const Words& words);
+int ps_verb(const Words& words);
+int kill_verb(const Words& words);
+int stop_verb(const Words& words);
+int pause_verb(const Words& words);
+int unpause_verb(const Words& words);
+int inspect_verb(const Words& words);
+int rm_verb(const Words& words);
+int doctor_verb(const Words& words);
+
+} // namespace sctr::cli
