@@ -41,7 +41,8 @@ class Manager {
     /// Asks for a scope around one process and returns at once; job_result() tells the end.
     ///
     /// A name that a dead unit still holds is freed first. The process must not be in another unit
-    /// that matters: systemd moves it without a word (systemd#26925).
+    /// that matters: systemd moves it without a word (systemd#26925). A process that has ended but
+    /// is not reaped is taken like a living one (257): watch its pidfd as well.
     void start_scope(const plan::UnitPlan& plan, const ScopeLaunch& launch);
 
     /// Empty while the scope is starting.
@@ -78,7 +79,8 @@ class Manager {
                         bool runtime,
                         const std::vector<plan::UnitProperty>& properties);
 
-    /// Moves processes into a unit, or the cgroup "/SUB" below it when `subcgroup` is not empty.
+    /// Moves processes into a unit, or the cgroup "/SUB" below it when `subcgroup` is not empty;
+    /// that one must exist.
     void attach_processes(const std::string& unit,
                           const std::string& subcgroup,
                           std::span<const pid_t> pids);
