@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "host/facts.hpp"
 #include "linux/procfs.hpp"
 #include "linux/signals.hpp"
+#include "linux/syscalls.hpp"
 #include "linux/terminal.hpp"
 #include "plan/process.hpp"
 #include "plan/seccomp.hpp"
@@ -69,7 +69,7 @@ UniqueFd open_cgroup(pid_t pid) {
 }
 
 UniqueFd open_init(const Record& record) {
-    UniqueFd pidfd(::pidfd_open(record.pid, 0));
+    UniqueFd pidfd(sys::pidfd_open(record.pid));
     // The pid may have been taken over between reading the record and opening it.
     if (!pidfd.valid() || current_status(record) == Status::stopped) {
         throw Error("the container is not running").at(record.id).mend("see 'sctr ps -a'");

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <poll.h>
-#include <sys/pidfd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -8,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "container/engine.hpp"
+#include "linux/syscalls.hpp"
 #include "systemd/manager.hpp"
 
 namespace sctr::container {
@@ -21,7 +21,7 @@ using std::chrono::steady_clock;
 
 /// Init of a living container; an invalid fd when it has ended.
 UniqueFd open_init(const Record& record) {
-    UniqueFd pidfd(::pidfd_open(record.pid, 0));
+    UniqueFd pidfd(sys::pidfd_open(record.pid));
     // Asked after opening: the pid may have been taken over before.
     return current_status(record) == Status::stopped ? UniqueFd() : std::move(pidfd);
 }
@@ -51,7 +51,7 @@ bool wait_for_end(int pidfd, microseconds timeout) {
 
 /// The supervisor writes the end into the record; without one the record is swept instead.
 void wait_for_supervisor(const Record& record) {
-    const UniqueFd supervisor(::pidfd_open(record.supervisor_pid, 0));
+    const UniqueFd supervisor(sys::pidfd_open(record.supervisor_pid));
     if (supervisor.valid() && is_alive(record.supervisor_pid, record.supervisor_start)) {
         constexpr microseconds patience = std::chrono::seconds(10);
         wait_for_end(supervisor.get(), patience);
@@ -59,7 +59,7 @@ void wait_for_supervisor(const Record& record) {
 }
 
 void kill_now(const Record& record, int pidfd) {
-    ::pidfd_send_signal(pidfd, SIGKILL, nullptr, 0);
+    sys::pidfd_send_signal(pidfd, SIGKILL);
     constexpr microseconds patience = std::chrono::seconds(30);
     if (!wait_for_end(pidfd, patience)) {
         throw Error("the container does not end after SIGKILL")
@@ -79,7 +79,7 @@ void kill(const RecordStore& store, const std::string& id, int signal, bool all)
     }
     if (all) {
         systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", signal);
-    } else if (::pidfd_send_signal(pidfd.get(), signal, nullptr, 0) < 0) {
+    } else if (sys::pidfd_send_signal(pidfd.get(), signal) < 0) {
         throw errno == ESRCH ? not_running(id)
                              : Error("cannot send the signal").at(id).because(errno);
     }
@@ -97,7 +97,7 @@ void stop(const RecordStore& store,
         // A frozen process takes no signal but SIGKILL.
         unpause(store, id);
     }
-    ::pidfd_send_signal(pidfd.get(), record.stop_signal, nullptr, 0);
+    sys::pidfd_send_signal(pidfd.get(), record.stop_signal);
     if (!wait_for_end(pidfd.get(), microseconds(timeout_usec.value_or(record.stop_timeout_usec)))) {
         kill_now(record, pidfd.get());
     }

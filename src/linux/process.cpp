@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -39,7 +38,7 @@ void Child::end() noexcept {
 }
 
 bool Child::signal(int number) const {
-    return ::pidfd_send_signal(pidfd_.get(), number, nullptr, 0) == 0;
+    return pidfd_send_signal(pidfd_.get(), number) == 0;
 }
 
 int Child::wait() {

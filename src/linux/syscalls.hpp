@@ -30,6 +30,15 @@ inline pid_t clone3(struct clone_args& arguments) noexcept {
     return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
 }
 
+// glibc's <sys/pidfd.h> declares these without C linkage (fixed in 2.42).
+inline int pidfd_open(pid_t pid) noexcept {
+    return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U));
+}
+
+inline int pidfd_send_signal(int pidfd, int signal) noexcept {
+    return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0U));
+}
+
 inline int pivot_root(const char* new_root, const char* put_old) noexcept {
     return static_cast<int>(::syscall(SYS_pivot_root, new_root, put_old));
 }
