@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Inside half of the box: the first process of the new namespaces, which becomes systemd.
-# Usage: box-init.sh INSTANCE_DIR LOWER CHECKOUT BUILD_DIR CCACHE_DIR
+# Usage: box-init.sh INSTANCE_DIR LOWER CONTAINER_ROOT CHECKOUT BUILD_DIR CCACHE_DIR
 set -euo pipefail
 . "$(dirname "$0")/root-mounts.sh"
-dir=$1 lower=$2
-shift 2
+dir=$1 lower=$2 container_root=$3
+shift 3
 top=$dir/top
 
 # Units that would change the machine outside, or wait for devices that a box does not have.
@@ -31,6 +31,7 @@ mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$top/tmp"
 mkdir -p "$top/run/host/sctr"
 mount --bind "$dir/outside" "$top/run/host/sctr"
 mount_work "$top" "$@"
+mount_read_only "$container_root" "$top/srv/rootfs/debian"
 
 # overlayfs cannot be the upper layer of another overlay: what stores layers lives on the disk itself.
 for path in var/lib/containers var/lib/containerd var/lib/sctr var/tmp home root; do

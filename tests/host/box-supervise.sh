@@ -6,13 +6,6 @@ here=$(dirname "$0")
 cgroup=$1 dir=$2
 shift 2
 
-# The caller's locks must not live as long as the box.
-for fd in /proc/self/fd/*; do
-    fd=${fd##*/}
-    # bash itself reads this script from 255
-    [ "$fd" -le 2 ] || [ "$fd" = 255 ] || exec {fd}>&-
-done
-
 # A cgroup that hands its controllers on may hold no process itself: hence one for us and one for the box.
 mkdir -p "$cgroup/supervisor" "$cgroup/payload"
 echo 0 >"$cgroup/supervisor/cgroup.procs"

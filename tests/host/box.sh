@@ -11,7 +11,7 @@ box_pid() {
     grep -qs "/${box_name}[^/]*/payload/init.scope\$" "/proc/$pid/cgroup" && printf '%s\n' "$pid"
 }
 
-box_lower() { cat "$box_dir/lower"; }
+box_lower() { head -n 1 "$box_dir/roots"; }
 
 # Where systemd runs this machine, the box's cgroup must be its gift; elsewhere the tree is ours.
 machine_has_systemd() { [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; }
@@ -24,9 +24,9 @@ box_cgroup() {
     fi
 }
 
-# box_up LOWER: starts the box on that root unless it is running on it already.
+# box_up LOWER CONTAINER_ROOT: starts the box on that root unless it is running on it already.
 box_up() {
-    local lower=$1
+    local lower=$1 container_root=$2
     if box_pid >/dev/null; then
         [ "$(box_lower)" = "$lower" ] && return
         say "the box runs on another root file system: starting it anew"
@@ -34,7 +34,7 @@ box_up() {
     box_down
     say "starting the box"
     mkdir -p "$box_dir/outside" "$build_dir" "$cache/ccache"
-    printf '%s\n' "$lower" >"$box_dir/lower"
+    printf '%s\n' "$lower" "$container_root" >"$box_dir/roots"
     mkfifo "$box_dir/outside/boot"
     local cgroup boot scope=()
     cgroup=$(box_cgroup)
@@ -44,8 +44,12 @@ box_up() {
     else
         mkdir -p "$cgroup"
     fi
-    setsid "${scope[@]}" "$here/box-supervise.sh" "$cgroup" "$box_dir" "$lower" "$checkout" "$build_dir" "$cache/ccache" \
-        </dev/null >"$box_dir/log" 2>&1 {boot}>&- &
+    (
+        drop_locks
+        exec {boot}>&-
+        exec setsid "${scope[@]}" "$here/box-supervise.sh" "$cgroup" "$box_dir" \
+            "$lower" "$container_root" "$checkout" "$build_dir" "$cache/ccache"
+    ) </dev/null >"$box_dir/log" 2>&1 &
     box_wait "$boot"
     exec {boot}>&-
 }
@@ -94,6 +98,7 @@ box_exec() {
     local user=$1 pid leaf
     shift
     pid=$(box_pid) || die "the box is not running: $0 up"
+    drop_locks
     # Else the command would stand outside the box's tree, where systemd cannot move it.
     leaf=$(box_cgroup)/payload/host.exec
     mkdir -p "$leaf"
@@ -103,7 +108,8 @@ box_exec() {
     [ "$user" = root ] || login=(runuser --login "$user" -w "SCTR_HOST_KIND,TERM,LANG" -c 'exec "$0" "$@"' --)
     # runuser starts a session, which needs a terminal of its own.
     [ "$user" = root ] || [ ! -t 0 ] || login=(runuser --pty "${login[@]:1}")
-    exec nsenter --target "$pid" --all -- env --ignore-environment \
+    # The command must not outlive this process, which is its parent in another pid namespace.
+    exec nsenter --target "$pid" --all -- setpriv --pdeathsig TERM env --ignore-environment \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         HOME=/root USER=root LOGNAME=root SHELL=/bin/bash LANG=C.UTF-8 TERM="${TERM:-dumb}" \
         SCTR_HOST_KIND=box "${login[@]}" "$@"

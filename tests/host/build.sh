@@ -7,8 +7,12 @@ builder() {
     shift
     mkdir -p "$cache/ccache" "$cache/builder"
     # No network: a build that would fetch something must fail here, not elsewhere.
-    unshare --mount --pid --fork --kill-child --net --ipc -- \
-        bash "$here/builder-init.sh" "$cache/builder" "$lower" "$checkout" "$build_dir" "$cache/ccache" "$@"
+    (
+        # ninja does not expect another ninja in its directory.
+        hold_lock "build-$instance"
+        exec unshare --mount --pid --fork --kill-child --net --ipc -- \
+            bash "$here/builder-init.sh" "$cache/builder" "$lower" "$checkout" "$build_dir" "$cache/ccache" "$@"
+    )
 }
 
 # build_configure LOWER NAME [MESON_OPTION...]: makes build directory /build/NAME unless it is there.
@@ -48,11 +52,13 @@ build_product() {
         env DESTDIR=/build/dest meson install -C /build/default --no-rebuild
 }
 
-# push TARGET_EXEC: unpacks the product in the running host (box_exec or vm_exec) and tells its systemd.
+# push_product box|vm: unpacks the product in the running host and tells its systemd.
 push_product() {
-    local target_exec=$1
+    local kind=$1
     tar --create --directory "$build_dir/dest" --xattrs . |
-        ("$target_exec" root tar --extract --directory / --xattrs --xattrs-include='*' --no-overwrite-dir) ||
-        die "could not install the product in the host"
-    ("$target_exec" root systemctl daemon-reload) || die "systemd of the host does not reload"
+        ("${kind}_exec" root tar --extract --directory / --xattrs --xattrs-include='*' --no-overwrite-dir) ||
+        die "could not install the product in the $kind"
+    ("${kind}_exec" root systemctl daemon-reload) || die "systemd of the $kind does not reload"
+    [ "$kind" = box ] || tar --create --directory "$checkout" tests |
+        (vm_exec root tar --extract --directory /src --recursive-unlink) || die "could not send the tests to the VM"
 }

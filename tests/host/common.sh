@@ -30,11 +30,20 @@ quietly() {
     }
 }
 
+lock_fds=()
+
 # Holds a lock on the named resource until this process ends.
 hold_lock() {
     local name=$1 fd
     exec {fd}>"$cache/$name.lock"
     flock --exclusive --wait 900 "$fd" || die "another host command has held $cache/$name.lock for 15 minutes; end it first"
+    lock_fds+=("$fd")
+}
+
+# Before anything that outlives the verb: what it inherits, it would hold.
+drop_locks() {
+    local fd
+    for fd in "${lock_fds[@]}"; do exec {fd}>&-; done
 }
 
 require_root() {

@@ -51,6 +51,9 @@ chroot "$root" systemctl --quiet mask systemd-firstboot.service systemd-pstore.s
     systemd-networkd-wait-online.service getty@tty1.service getty-static.service \
     console-getty.service serial-getty@ttyS0.service serial-getty@ttyS1.service
 
+# Else each boot would first rebuild what packages may have left stale (ldconfig, the journal catalog).
+touch --reference="$root/usr" "$root/etc/.updated" "$root/var/.updated"
+
 if [ -x "$root/usr/sbin/sshd" ]; then
     rm -f "$root/boot/"*
     (

@@ -27,12 +27,18 @@ mount_dev() {
     ln -s fd/2 "$top/dev/stderr"
 }
 
+# mount_read_only DIR PLACE
+mount_read_only() {
+    mkdir -p "$2"
+    mount --bind "$1" "$2"
+    mount -o remount,bind,ro "$2"
+}
+
 # The checkout at /src (read-only), build directories at /build, the compiler cache at /ccache.
 mount_work() {
     local top=$1 checkout=$2 build_dir=$3 ccache_dir=$4
-    mkdir -p "$top/src" "$top/build" "$top/ccache"
-    mount --bind "$checkout" "$top/src"
-    mount -o remount,bind,ro "$top/src"
+    mount_read_only "$checkout" "$top/src"
+    mkdir -p "$top/build" "$top/ccache"
     mount --bind "$build_dir" "$top/build"
     mount --bind "$ccache_dir" "$top/ccache"
 }

@@ -44,9 +44,11 @@ package_list() {
     case $tier in
     base) sed '/^#/d' "$here/packages.base" ;;
     full) sed '/^#/d' "$here/packages.base" "$here/packages.full" ;;
+    container) ;;
     esac
 }
 
+# Everything that the content of a tier's root depends on.
 root_key() {
     { echo "$suite" && package_list "$1" && cat "$here/customize.sh" && declare -f debootstrap_to; } | sha256sum | head -c 12
 }
@@ -56,10 +58,9 @@ root_path() {
 }
 
 # Runs mmdebstrap so that even kill -9 leaves none of its mounts and processes on the machine.
-# Usage: debootstrap_to DIR PACKAGES(comma separated) [OPTION...]
 debootstrap_to() {
-    local target=$1 packages=$2 mirror
-    shift 2
+    local target=$1 mirror
+    shift
     machine_install mmdebstrap mmdebstrap
     mirror=$(debian_mirror)
     local proxies=() line
@@ -67,8 +68,7 @@ debootstrap_to() {
         proxies+=(--aptopt="$line")
     done < <(apt-config dump 2>/dev/null | grep -E '^Acquire::https?::Proxy')
     quietly "$target.log" unshare --mount --pid --fork --kill-child --propagation private --mount-proc -- \
-        timeout --kill-after=10 1200 mmdebstrap --mode=root --variant=apt --format=directory \
-        --include="$packages" \
+        timeout --kill-after=10 1200 mmdebstrap --mode=root --format=directory \
         --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
         --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
@@ -77,18 +77,22 @@ debootstrap_to() {
 }
 
 # Makes the root file system of a tier if the cache has none for today's package list, and prints its path.
+# Tiers: base and full are roots of a host; container is a minimal Debian for containers to run on.
 root_make() {
-    local tier=$1 path
+    local tier=$1 path options
     path=$(root_path "$tier")
     if [ ! -d "$path" ]; then
         mkdir -p "$cache/root"
         (
             hold_lock "root-$tier"
-            [ -d "$path" ] && exit 0
-            rm -rf --one-file-system "$cache/root/.new-$tier"*
-            say "making the $tier root file system (Debian $suite): about $([ "$tier" = base ] && echo 1 || echo 3) min, once"
-            debootstrap_to "$cache/root/.new-$tier" "$(package_list "$tier" | paste -sd,)" \
-                --customize-hook="$here/customize.sh"
+            [ ! -d "$path" ] || exit 0
+            rm -rf --one-file-system "$cache/root/.new-$tier"
+            say "making the $tier root file system (Debian $suite), once"
+            options=(--variant=minbase)
+            [ "$tier" = container ] || options=(
+                --variant=apt --include="$(package_list "$tier" | paste -sd,)" --customize-hook="$here/customize.sh"
+            )
+            debootstrap_to "$cache/root/.new-$tier" "${options[@]}" || exit
             mv -T "$cache/root/.new-$tier" "$path"
             root_forget_old "$tier" "$path"
         ) || die "could not make the $tier root file system"
@@ -101,7 +105,7 @@ root_forget_old() {
     local tier=$1 keep=$2 old
     for old in "$cache/root/$tier-"*; do
         [ "$old" = "$keep" ] && continue
-        grep -qsFx "$old" "$cache"/{box,vm}/*/lower && continue
+        grep -qsFx "$old" "$cache"/{box,vm}/*/roots && continue
         rm -rf --one-file-system "$old"
     done
 }

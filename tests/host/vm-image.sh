@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Makes the VM's disk image, kernel and initrd of a cached root, inside a mount namespace of its own.
-# Usage: vm-image.sh TARGET_DIR LOWER
+# Usage: vm-image.sh TARGET_DIR LOWER CONTAINER_ROOT
 set -euo pipefail
 . "$(dirname "$0")/root-mounts.sh"
-target=$1 lower=$2
+target=$1 lower=$2 container_root=$3
 top=$target/top
 
 mount_overlay "$top" "$lower" "$target/scratch"
@@ -65,13 +65,17 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=/usr/sbin/ip address add 10.0.2.15/24 dev eth0
 ExecStart=/usr/sbin/ip link set eth0 up
+
+[Install]
+WantedBy=multi-user.target
 CONF
 for unit in ssh sctr-host-net; do chroot "$top" systemctl --quiet enable "$unit.service"; done
 # What costs boot time under emulation and serves no test.
 chroot "$top" systemctl --quiet mask systemd-udev-settle.service systemd-hwdb-update.service \
     systemd-timesyncd.service systemd-binfmt.service systemd-rfkill.socket modprobe@drm.service \
     sys-kernel-debug.mount sys-kernel-tracing.mount dev-hugepages.mount
-mkdir -p "$top/src" "$top/build"
+mkdir -p "$top/src" "$top/build" "$top/srv/rootfs"
+cp -a "$container_root" "$top/srv/rootfs/debian"
 
 # No journal: a killed VM's disk is thrown away.
 size_mib=$(($(du -sm --one-file-system "$lower" | cut -f1) + 8192))

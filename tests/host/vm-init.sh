@@ -24,7 +24,7 @@ enter_root "$top"
 ip link set lo up
 echo "$pid" >/srv/run/pid
 
-ram=(-machine pc,memory-backend=ram -m "$memory_mib")
+ram=(-machine "pc,memory-backend=ram" -m "$memory_mib")
 ram_file=memory-backend-file,id=ram,size=${memory_mib}M
 backing=(-b /srv/image/disk.img -F raw)
 incoming=()
@@ -41,7 +41,7 @@ esac
 qemu-img create -q -f qcow2 "${backing[@]}" /srv/run/disk.qcow2
 
 append='console=ttyS0 rw quiet net.ifnames=0 psi=1 mitigations=off no_timer_check tsc=reliable'
-append+=' random.trust_cpu=on rcupdate.rcu_expedited=1 systemd.show_status=0'
+append+=' random.trust_cpu=on rcupdate.rcu_expedited=1 systemd.show_status=0 systemd.ssh_auto=no'
 qemu-system-x86_64 -nodefaults -no-user-config -display none \
     -accel tcg,thread=multi -cpu max -smp 2 "${ram[@]}" "${incoming[@]}" \
     -kernel /srv/image/vmlinuz -initrd /srv/image/initrd -append "$append" \

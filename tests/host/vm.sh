@@ -7,21 +7,21 @@ vm_pid() {
     local pid
     # The command line proves that the number has not gone to another process since.
     pid=$(cat "$vm_dir/pid" 2>/dev/null) || return 1
-    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "vm-init.sh $vm_dir " && printf '%s\n' "$pid"
+    { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "vm-init.sh $vm_dir " && printf '%s\n' "$pid"
 }
 
-vm_lower() { cat "$vm_dir/lower"; }
+vm_lower() { head -n 1 "$vm_dir/roots"; }
 
 vm_image_path() {
-    local lower=$1 key
-    key=$({ echo "$lower" && cat "$here/vm-image.sh" "$here/vm-init.sh"; } | sha256sum | head -c 12)
+    local key
+    key=$({ echo "$@" && cat "$here/vm-image.sh" "$here/vm-init.sh"; } | sha256sum | head -c 12)
     printf '%s/vm/image-%s\n' "$cache" "$key"
 }
 
-# Makes the disk image of that root if the cache has none, and prints its folder.
+# vm_image_make LOWER CONTAINER_ROOT: makes the disk image if the cache has none, and prints its folder.
 vm_image_make() {
-    local lower=$1 image
-    image=$(vm_image_path "$lower")
+    local image
+    image=$(vm_image_path "$@")
     (
         hold_lock vm-image
         [ ! -d "$image" ] || exit 0
@@ -30,7 +30,7 @@ vm_image_make() {
         rm -rf --one-file-system "$cache/vm/.new-image"
         mkdir -p "$cache/vm/.new-image"
         say "packing the VM's disk image"
-        quietly "$cache/vm/image.log" unshare --mount -- bash "$here/vm-image.sh" "$cache/vm/.new-image" "$lower" || exit
+        quietly "$cache/vm/image.log" unshare --mount -- bash "$here/vm-image.sh" "$cache/vm/.new-image" "$@" || exit
         mv -T "$cache/vm/.new-image" "$image"
     ) || die "could not make the VM's disk image"
     printf '%s\n' "$image"
@@ -39,17 +39,18 @@ vm_image_make() {
 vm_forget_old() {
     local old
     for old in "$cache"/vm/image-*; do
-        grep -qsFx "$old" "$cache"/vm/*/image || rm -rf --one-file-system "$old"
+        grep -qsFx "$old" "$cache"/vm/*/roots || rm -rf --one-file-system "$old"
     done
 }
 
+# vm_up LOWER CONTAINER_ROOT: starts the VM on that root unless it is running on it already.
 vm_up() {
-    local lower=$1 image
+    local lower=$1 container_root=$2 image
     if vm_pid >/dev/null; then
         [ "$(vm_lower)" = "$lower" ] && return
         say "the VM runs on another root file system: starting it anew"
     fi
-    image=$(vm_image_make "$lower")
+    image=$(vm_image_make "$lower" "$container_root")
     vm_saved_make "$lower" "$image"
     say "starting the VM"
     vm_start "$lower" "$image" warm
@@ -84,12 +85,16 @@ vm_start() {
     local lower=$1 image=$2 mode=$3
     vm_down
     mkdir -p "$vm_dir"
-    printf '%s\n' "$lower" >"$vm_dir/lower"
-    printf '%s\n' "$image" >"$vm_dir/image"
+    printf '%s\n' "$lower" "$image" >"$vm_dir/roots"
     vm_ssh_config >"$vm_dir/ssh_config"
     mkfifo "$vm_dir/boot"
     exec {vm_boot}<>"$vm_dir/boot"
-    setsid bash "$here/vm-supervise.sh" "$vm_dir" "$image" "$lower" "$mode" </dev/null >"$vm_dir/log" 2>&1 &
+    (
+        drop_locks
+        exec {vm_boot}>&-
+        exec setsid unshare --fork --kill-child --pid --mount --net --ipc -- \
+            bash "$here/vm-init.sh" "$vm_dir" "$image" "$lower" "$mode"
+    ) </dev/null >"$vm_dir/log" 2>&1 &
     vm_await_monitor
 }
 
@@ -130,7 +135,11 @@ vm_down() {
 vm_inside() {
     local pid
     pid=$(vm_pid) || die "the VM is not running: $0 up --vm"
-    nsenter --target "$pid" --mount --net --pid -- "$@"
+    # Some of these stay: the ssh connections.
+    (
+        drop_locks
+        exec nsenter --target "$pid" --mount --net --pid -- "$@"
+    )
 }
 
 vm_ssh_config() {
@@ -164,9 +173,11 @@ vm_exec() {
     local user=$1 pid terminal=(-T) line
     shift
     pid=$(vm_pid) || die "the VM is not running: $0 up --vm"
+    drop_locks
     [ ! -t 0 ] || terminal=(-tt)
-    # The shell at the other end must outlive the command: ssh itself would turn death by a signal into 255.
+    # The shell at the other end must outlive the command, as ssh itself would turn death by a signal into 255,
+    # but may not comment on it.
     printf -v line '%q ' "$@"
     exec nsenter --target "$pid" --mount --net --pid -- \
-        ssh -F /srv/run/ssh_config "${terminal[@]}" -l "$user" vm "$line; exit \$?"
+        ssh -F /srv/run/ssh_config "${terminal[@]}" -l "$user" vm "{ $line 2>&3 3>&-; } 3>&2 2>/dev/null; exit \$?"
 }

@@ -1,0 +1,112 @@
+# shellcheck shell=bash disable=SC2154 # variables of host and common.sh
+# The verb test: every suite leaves its JUnit file in $results, and report.py adds them up.
+
+all_suites=(lint unit dbus ns asan system vm)
+results=$build_dir/results
+
+verb_test() {
+    local name lower container_root suites=("${arguments[@]}")
+    [ ${#suites[@]} -gt 0 ] || suites=("${all_suites[@]}")
+    for name in "${suites[@]}"; do
+        [[ " ${all_suites[*]} " = *" $name "* ]] || die "no suite $name: there are ${all_suites[*]}"
+    done
+    require_machine
+    hold_lock "test-$instance"
+    lower=$(root_make full)
+    container_root=$(root_make container)
+    rm -rf "$results"
+    mkdir -p "$results"
+    for name in "${suites[@]}"; do
+        say "suite $name"
+        # A suite of its own process: its `die` ends the suite, not the run.
+        ("suite_$name" "$lower" "$container_root") 2> >(tee "$results/$name.stderr" >&2) ||
+            tail -n 60 "$results/$name.stderr" >"$results/$name.could-not-run"
+    done
+    builder "$lower" python3 /src/tests/host/report.py /build/results
+}
+
+suite_unit() { meson_suite "$1" "$2" default unit; }
+suite_dbus() { meson_suite "$1" "$2" default dbus; }
+suite_ns() { meson_suite "$1" "$2" default ns; }
+suite_asan() {
+    meson_suite "$1" "$2" asan unit dbus ns -- -Db_sanitize=address,undefined -Db_lundef=false
+}
+
+# meson_suite LOWER CONTAINER_ROOT BUILD SUITE... [-- MESON_OPTION...]: builds, and runs the suites in the box.
+meson_suite() {
+    local lower=$1 container_root=$2 build=$3 chosen=() name=$3
+    shift 3
+    [ "$build" != default ] || name=$1
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        chosen+=(--suite "$1")
+        shift
+    done
+    # The lock ends with the subshell: while tests run, other commands may use the box.
+    (hold_lock "box-$instance" && build_tree "$lower" "$build" "${@:2}" && box_up "$lower" "$container_root") || return
+    local log=$build_dir/$build/meson-logs/$name
+    rm -f "$log".*
+    # meson fails when a test does, which report.py finds in the file; without a file it could not run.
+    (box_exec root meson test -C "/build/$build" --no-rebuild --logbase "$name" "${chosen[@]}") \
+        >"$results/$name.out" 2>&1 </dev/null || [ -f "$log.junit.xml" ] || { cat "$results/$name.out" >&2 && return 1; }
+    [ -f "$log.junit.xml" ] || return 0
+    cp "$log.junit.xml" "$results/$name.xml"
+    cp "$log.json" "$results/$name.json"
+}
+
+suite_system() {
+    pytest_folder tests/system || return 0
+    (hold_lock "box-$instance" && kind=box host_up "$1") || return
+    pytest_in box system
+}
+
+suite_vm() {
+    pytest_folder tests/vm || return 0
+    (hold_lock "vm-$instance" && kind=vm host_up "$1") || return
+    pytest_in vm vm || return
+    (vm_exec root cat /build/results/vm.xml) >"$results/vm.xml" </dev/null
+}
+
+pytest_folder() { compgen -G "$checkout/$1/test_*.py" >/dev/null; }
+
+# pytest_in box|vm SUITE: fails when pytest could not run; failed tests are in its JUnit file.
+pytest_in() {
+    local kind=$1 folder=$2 status=0 deadline=20
+    # An emulated CPU is 10 to 20 times slower.
+    [ "$kind" = box ] || deadline=180
+    ("${kind}_exec" root env PYTHONDONTWRITEBYTECODE=1 SCTR_TEST_DEADLINE="$deadline" python3 -m pytest "/src/tests/$folder" -p no:cacheprovider -q \
+        --junitxml="/build/results/$folder.xml") >"$results/$folder.out" 2>&1 </dev/null || status=$?
+    # 0: passed, 1: some failed, 5: there are none.
+    case $status in
+    0 | 1 | 5) ;;
+    *) cat "$results/$folder.out" >&2 && return 1 ;;
+    esac
+}
+
+suite_lint() {
+    local lower=$1 sources
+    build_configure "$lower" default || return
+    mapfile -t sources < <(cd "$checkout" && find src tests -name '*.[ch]pp' | sort)
+    # shellcheck disable=SC2016 # the inner shell expands it
+    lint_case "$lower" clang-format 'clang-format-19 --dry-run -Werror "$@"' "${sources[@]}"
+    # shellcheck disable=SC2016
+    lint_case "$lower" clang-tidy 'run-clang-tidy-19 -quiet -p /build/default -j "$(nproc)" \
+        -extra-arg=-Wno-unknown-warning-option "^/src/src/"'
+    lint_case "$lower" shellcheck 'cd tests/host && shellcheck -x host *.sh'
+    {
+        echo '<testsuite>'
+        cat "$results"/lint-*.case
+        echo '</testsuite>'
+    } >"$results/lint.xml"
+}
+
+# lint_case LOWER NAME SCRIPT [ARG...]: runs the script in /src and writes its outcome as a JUnit test case.
+lint_case() {
+    local lower=$1 name=$2 script=$3 log=$results/lint-$2.log
+    shift 3
+    {
+        printf '<testcase name="%s">' "$name"
+        builder "$lower" sh -c "cd /src && $script" sh "$@" >"$log" 2>&1 </dev/null ||
+            printf '<failure>%s</failure>' "$(tail -n 200 "$log" | tr -cd '\t\n\40-\176' | sed 's/&/\&amp;/g; s/</\&lt;/g')"
+        echo '</testcase>'
+    } >"$results/lint-$name.case"
+}
