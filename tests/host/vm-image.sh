@@ -53,6 +53,9 @@ PerSourcePenalties no
 KexAlgorithms curve25519-sha256
 CONF
 
+# Root's user manager takes seconds to start under emulation: not in the first command.
+touch "$top/var/lib/systemd/linger/root"
+
 cat >"$top/etc/systemd/system/sctr-host-net.service" <<'CONF'
 [Unit]
 Description=Address of the VM

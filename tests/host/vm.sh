@@ -55,6 +55,7 @@ vm_up() {
     say "starting the VM"
     vm_start "$lower" "$image" warm
     if vm_inside python3 - /srv/run/qmp resume /srv/image/saved/state <"$here/qmp.py" 2>>"$vm_dir/log" && vm_connect; then
+        # It woke up at the time at which it was saved.
         vm_exec_quietly date --set="@$EPOCHREALTIME"
         return
     fi
@@ -162,8 +163,9 @@ vm_connect() {
     local account
     for account in root guest; do
         vm_inside timeout --kill-after=5 120 ssh -F /srv/run/ssh_config -o ControlMaster=yes -o ControlPersist=yes \
-            -l "$account" -fN vm </dev/null >>"$vm_dir/log" 2>&1 || return
+            -l "$account" -fN vm </dev/null >>"$vm_dir/log" 2>&1 &
     done
+    wait -n && wait -n && vm_exec_quietly true
 }
 
 vm_exec_quietly() { (vm_exec root "$@") >>"$vm_dir/log" 2>&1 </dev/null; }
