@@ -163,7 +163,8 @@ std::vector<UniqueFd> open_namespaces(plan::InitPlan& plan) {
     return opened;
 }
 
-Running launch(plan::LaunchPlan plan,
+Running launch(systemd::EarlyBus bus,
+               plan::LaunchPlan plan,
                const plan::Request& request,
                const RunOptions& options,
                const LockedRecord& directory,
@@ -171,7 +172,7 @@ Running launch(plan::LaunchPlan plan,
     // Fork first, then ask: while systemd moves a process into a cgroup, the kernel makes every
     // fork of the machine wait.
     InitProcess process = start_init(plan, options.interactive);
-    systemd::Manager manager(systemd::Instance::system);
+    systemd::Manager manager(std::move(bus));
     manager.start_scope(
         plan.unit,
         {.pidfd = process.child().pidfd(), .pid = process.child().pid(), .controller = true});

@@ -27,7 +27,8 @@ struct Interrupted {
 /// it. Throws Error, or Interrupted.
 ///
 /// `directory` holds the record and is locked by the caller.
-Running launch(plan::LaunchPlan plan,
+Running launch(systemd::EarlyBus bus,
+               plan::LaunchPlan plan,
                const plan::Request& request,
                const RunOptions& options,
                const LockedRecord& directory,

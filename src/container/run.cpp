@@ -71,7 +71,8 @@ void keep_or_forget(const LockedRecord& directory,
     directory.save(record);
 }
 
-Outcome run_locked(plan::LaunchPlan plan,
+Outcome run_locked(systemd::EarlyBus bus,
+                   plan::LaunchPlan plan,
                    const plan::Request& request,
                    const RunOptions& options,
                    const LockedRecord& directory) {
@@ -84,7 +85,10 @@ Outcome run_locked(plan::LaunchPlan plan,
         }
     }
     const bool stop_rest = may_outlive_init(plan);
-    Running running = launch(std::move(plan), request, options, directory, signals);
+    // Never destroyed: the bus learns that we are gone from the end of the process, which is near
+    // when the container has ended, and needs no farewell that the caller would wait for.
+    Running& running = *new Running(
+        launch(std::move(bus), std::move(plan), request, options, directory, signals));
     directory.unlock();
     const Supervision supervision{.interactive = options.interactive,
                                   .stop_signal = request.stop_signal,
@@ -108,10 +112,11 @@ RunOutcome run(plan::Request request, const RunOptions& options) {
     require_root();
     check_rootfs(request.spec.root.path);
     size_terminal(request);
+    systemd::EarlyBus bus(systemd::Instance::system);
     plan::LaunchPlan plan = plan::make(request, host::probe());
     const LockedRecord directory = RecordStore(options.state_root).create(request.id);
     try {
-        const Outcome outcome = run_locked(std::move(plan), request, options, directory);
+        const Outcome outcome = run_locked(std::move(bus), std::move(plan), request, options, directory);
         return {.exit_status = outcome.exit_status, .oom_killed = outcome.oom_killed};
     } catch (const Interrupted& interrupted) {
         return {.exit_status = 128 + interrupted.signal};

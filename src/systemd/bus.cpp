@@ -22,22 +22,12 @@ const sdbus::InterfaceName manager_interface{"org.freedesktop.systemd1.Manager"}
 const sdbus::InterfaceName properties_interface{"org.freedesktop.DBus.Properties"};
 constexpr int connect_tries = 4;
 
-std::string user_bus_address() {
-    if (const char* address = ::secure_getenv("DBUS_SESSION_BUS_ADDRESS");
-        address != nullptr && *address != '\0') {
-        return address;
+/// Waits for the end of the handshake. Where it could not even begin, sdbus-c++ says why.
+std::unique_ptr<sdbus::IConnection> open_bus(EarlyBus& early) {
+    if (sd_bus* bus = early.release()) {
+        return sdbus::createBusConnection(bus);
     }
-    // podman hands no D-Bus address on, and a bare `su` none at all: logind's path is the same.
-    return std::format("unix:path=/run/user/{}/bus", ::getuid());
-}
-
-std::string system_bus_address() {
-    const char* address = ::secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
-    return address != nullptr ? address : "/run/dbus/system_bus_socket";
-}
-
-std::unique_ptr<sdbus::IConnection> open_bus(Instance instance) {
-    switch (instance) {
+    switch (early.instance()) {
     case Instance::system:
         return sdbus::createSystemBusConnection();
     case Instance::user:
@@ -71,14 +61,14 @@ Error connect_error(Instance instance, const sdbus::Error& error, const Deadline
     return Error("cannot connect to the bus");
 }
 
-std::unique_ptr<sdbus::IConnection> connect(Instance instance, const Deadlines& deadlines) {
+std::unique_ptr<sdbus::IConnection> connect(EarlyBus& early, const Deadlines& deadlines) {
     for (int tries_left = connect_tries - 1;; --tries_left) {
         try {
-            return open_bus(instance);
+            return open_bus(early);
         } catch (const sdbus::Error& error) {
             // The bus caps the connections of a user, and its socket the waiting ones.
             if (!is_overload(error) || tries_left == 0) {
-                throw connect_error(instance, error, deadlines);
+                throw connect_error(early.instance(), error, deadlines);
             }
         }
         std::this_thread::sleep_for(deadlines.backoff);
@@ -87,8 +77,22 @@ std::unique_ptr<sdbus::IConnection> connect(Instance instance, const Deadlines& 
 
 } // namespace
 
-Bus::Bus(Instance instance, const Deadlines& deadlines)
-    : deadlines_(deadlines), connection_(connect(instance, deadlines)),
+std::string user_bus_address() {
+    if (const char* address = ::secure_getenv("DBUS_SESSION_BUS_ADDRESS");
+        address != nullptr && *address != '\0') {
+        return address;
+    }
+    // podman hands no D-Bus address on, and a bare `su` none at all: logind's path is the same.
+    return std::format("unix:path=/run/user/{}/bus", ::getuid());
+}
+
+std::string system_bus_address() {
+    const char* address = ::secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
+    return address != nullptr ? address : "unix:path=/run/dbus/system_bus_socket";
+}
+
+Bus::Bus(EarlyBus&& early, const Deadlines& deadlines)
+    : deadlines_(deadlines), connection_(connect(early, deadlines)),
       manager_(sdbus::createProxy(*connection_, service, manager_path)) {}
 
 sdbus::MethodCall Bus::manager_call(const char* method) const {

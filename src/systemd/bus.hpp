@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include "systemd/early_bus.hpp"
 #include "systemd/types.hpp"
 
 #include <sdbus-c++/sdbus-c++.h>
@@ -13,10 +14,14 @@ namespace sctr::systemd {
 
 using Clock = std::chrono::steady_clock;
 
+/// Where the buses listen, as sd-bus itself finds them.
+std::string user_bus_address();
+std::string system_bus_address();
+
 /// One connection to the bus of a service manager, driven by the caller's poll loop.
 class Bus {
   public:
-    Bus(Instance instance, const Deadlines& deadlines);
+    Bus(EarlyBus&& early, const Deadlines& deadlines);
 
     [[nodiscard]] const Deadlines& deadlines() const noexcept { return deadlines_; }
 

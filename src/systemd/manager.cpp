@@ -16,7 +16,7 @@ namespace sctr::systemd {
 /// What the public class hides, so that nobody else sees sdbus-c++.
 class Manager::Connection {
   public:
-    Connection(Instance instance, const Deadlines& deadlines) : bus(instance, deadlines) {}
+    Connection(EarlyBus&& early, const Deadlines& deadlines) : bus(std::move(early), deadlines) {}
 
     [[nodiscard]] Error
     error(const sdbus::Error& error, std::string what, const std::string& where) const {
@@ -161,8 +161,11 @@ int milliseconds_until(Clock::time_point time) {
 
 } // namespace
 
+Manager::Manager(EarlyBus early, const Deadlines& deadlines)
+    : connection_(std::make_unique<Connection>(std::move(early), deadlines)) {}
+
 Manager::Manager(Instance instance, const Deadlines& deadlines)
-    : connection_(std::make_unique<Connection>(instance, deadlines)) {}
+    : Manager(EarlyBus(instance), deadlines) {}
 
 Manager::~Manager() = default;
 Manager::Manager(Manager&&) noexcept = default;

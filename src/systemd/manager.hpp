@@ -2,6 +2,7 @@
 #pragma once
 
 #include "plan/unit.hpp"
+#include "systemd/early_bus.hpp"
 #include "systemd/types.hpp"
 
 #include <memory>
@@ -24,6 +25,8 @@ class Manager {
   public:
     /// Connects. The user's bus is $DBUS_SESSION_BUS_ADDRESS, or found from the uid.
     explicit Manager(Instance instance, const Deadlines& deadlines = {});
+    /// Goes on with a connection that was begun before.
+    explicit Manager(EarlyBus early, const Deadlines& deadlines = {});
     ~Manager();
     Manager(Manager&&) noexcept;
     Manager& operator=(Manager&&) noexcept;

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "systemd/early_bus.hpp"
+
+#include <systemd/sd-bus.h>
+
+#include "systemd/bus.hpp"
+
+namespace sctr::systemd {
+
+EarlyBus::EarlyBus(Instance instance) noexcept : instance_(instance) {
+    sd_bus* bus = nullptr;
+    if (::sd_bus_new(&bus) < 0) {
+        return;
+    }
+    bus_.reset(bus);
+    const std::string address =
+        instance == Instance::system ? system_bus_address() : user_bus_address();
+    if (::sd_bus_set_address(bus, address.c_str()) < 0 || ::sd_bus_set_bus_client(bus, 1) < 0 ||
+        ::sd_bus_start(bus) < 0) {
+        bus_.reset();
+    }
+}
+
+void EarlyBus::Closer::operator()(sd_bus* bus) const noexcept {
+    ::sd_bus_close_unref(bus);
+}
+
+} // namespace sctr::systemd
