@@ -14,6 +14,7 @@
 #include <filesystem>
 
 #include "base/strings.hpp"
+#include "cli/log.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/values.hpp"
 #include "linux/syscalls.hpp"
@@ -53,10 +54,10 @@ std::string read_host_file(const std::string& path, const std::string& flag) {
     return read_all(fd, path);
 }
 
-UniqueFd open_root(const std::string& path, const std::string& where) {
+UniqueFd open_root(const std::string& path) {
     UniqueFd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!fd.valid()) {
-        throw Error("cannot open the root file system '" + path + "'").at(where).because(errno);
+        throw Error("cannot open the root file system '" + path + "'").because(errno);
     }
     return fd;
 }
@@ -212,6 +213,17 @@ void check_bind_sources(const MountFlags& flags, const std::string& directory) {
     }
 }
 
+/// What z and Z ask for has no meaning without SELinux; whoever wonders finds this.
+void tell_ignored_labels(const MountFlags& flags) {
+    for (const std::string& text : flags.volumes) {
+        const auto parts = split(text, ':');
+        const auto options = parts.size() == 3 ? split(parts[2], ',') : std::vector<std::string>();
+        if (std::ranges::contains(options, "z") || std::ranges::contains(options, "Z")) {
+            log(LogLevel::debug, "no SELinux here: z and Z are ignored in --volume " + text);
+        }
+    }
+}
+
 /// CPUs tell their temperature history here; a virtual machine has no such files.
 std::vector<std::string> thermal_paths() {
     const std::string cpus = "/sys/devices/system/cpu";
@@ -240,7 +252,7 @@ std::uint64_t last_capability() {
 RootfsFacts gather_process(const ProcessFlags& flags, const std::string& root) {
     RootfsFacts facts;
     facts.rootfs = root;
-    const UniqueFd root_fd = open_root(root, "the container's root");
+    const UniqueFd root_fd = open_root(root);
     facts.passwd = read_in_root(root_fd, "/etc/passwd");
     facts.group = read_in_root(root_fd, "/etc/group");
     for (const std::string& path : flags.env_files) {
@@ -261,6 +273,9 @@ RootfsFacts gather(const RunFlags& flags, const container::RecordStore& store) {
     std::error_code ignored;
     facts.working_directory = fs::current_path(ignored).string();
     facts.has_selinux = ::access("/sys/fs/selinux/enforce", F_OK) == 0;
+    if (!facts.has_selinux) {
+        tell_ignored_labels(flags.mounts);
+    }
     check_bind_sources(flags.mounts, facts.working_directory);
     for (const std::string& path : device_sources(flags.mounts, flags.limits)) {
         facts.devices[path] = find_devices(path);

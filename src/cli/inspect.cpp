@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
 
 #include "base/error.hpp"
 #include "cli/flags.hpp"
@@ -36,14 +37,16 @@ int inspect_verb(const Words& words) {
         throw Error("no container named").mend("see 'sctr inspect --help'");
     }
     const container::RecordStore store(container::RecordStore::default_root());
-    systemd::Manager manager(::geteuid() == 0 ? systemd::Instance::system
-                                              : systemd::Instance::user);
+    std::optional<systemd::Manager> manager; // connected once there is something to ask
     auto list = nlohmann::ordered_json::array();
     for (const std::string& name : names) {
         container::check_id(name); // before it becomes a path
         const container::Record record = store.load(name);
         auto json = record_json(record, container::current_status(record));
-        json["systemd"] = unit_json(manager, record.unit);
+        if (!manager) {
+            manager.emplace(::geteuid() == 0 ? systemd::Instance::system : systemd::Instance::user);
+        }
+        json["systemd"] = unit_json(*manager, record.unit);
         json["config"] = nlohmann::ordered_json::parse(oci::serialize(store.load_config(name)));
         list.push_back(std::move(json));
     }

@@ -66,7 +66,7 @@ int run_top(const Words& words) {
              {"sctr run -it --rootfs ./debian /bin/bash", "sctr ps", "sctr run --help"});
     add_switch(app, "--version", version, "print the version");
     for (const Verb& verb : verbs) {
-        app.add_subcommand(std::string(verb.name), verb.summary);
+        app.add_subcommand(std::string(verb.name), verb.summary)->group("Verbs");
     }
     auto [flags, rest] = split_words(app, words);
     parse_flags(app, std::move(flags));

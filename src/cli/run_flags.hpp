@@ -97,13 +97,11 @@ struct RunFlags {
     std::vector<std::string> command;
 };
 
-/// Registers every flag of `run` on `app`; parsing writes into `flags`, which must outlive it.
-void add_run_flags(CLI::App& app, RunFlags& flags);
-
 /// Parses the words after `sctr run`. Throws as parse_flags (cli/flags.hpp).
 RunFlags parse_run_flags(const std::vector<std::string>& words);
 
-/// Registers the flags that run and exec share.
+/// Registers the flags that run and exec share; parsing writes into `flags`, which must outlive
+/// `app`.
 void add_process_flags(CLI::App& app, ProcessFlags& flags);
 
 } // namespace sctr::cli

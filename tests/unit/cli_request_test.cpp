@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/strings.hpp"
+#include "cli/request_builder.hpp"
+#include "oci/serialize.hpp"
+#include "plan/capabilities.hpp"
+
+/// From command lines to requests: what each flag sets, and what each bad value is told.
+namespace sctr::cli {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+
+RootfsFacts facts() {
+    RootfsFacts facts;
+    facts.rootfs = "/r";
+    facts.random_id = "0123456789ab";
+    facts.working_directory = "/work";
+    facts.passwd = "root:x:0:0:root:/root:/bin/sh\n"
+                   "web:x:33:34::/var/www:/bin/false\n"
+                   "1000:x:7:7::/seven:/bin/sh\n"
+                   "short:line\n"
+                   "far:x:99999999999:0::/:/bin/sh\n";
+    facts.group = "root:x:0:root\nwww:x:34:\nlog:x:4:web,other\ndisk:x:6:web\n";
+    facts.environment = {{"OWN", "mine"}, {"TERM", "foot"}};
+    facts.devices["/dev/sda"] = {{.path = "/dev/sda", .type = 'b', .major = 8, .mode = 0660}};
+    facts.devices["/dev/fuse"] = {
+        {.path = "/dev/fuse", .type = 'c', .major = 10, .minor = 229, .mode = 0666}};
+    facts.devices["/dev/snd"] = {
+        {.path = "/dev/snd/seq", .type = 'c', .major = 116, .minor = 1, .gid = 29}};
+    facts.all_devices = {{.path = "/dev/kvm", .type = 'c', .major = 10, .minor = 232}};
+    facts.containers = {{"db", 42}};
+    facts.seccomp_profile = R"({"defaultAction":"SCMP_ACT_ALLOW"})";
+    facts.last_capability = 40;
+    return facts;
+}
+
+plan::Request request_of(const std::string& line, const RootfsFacts& world = facts()) {
+    std::vector<std::string> words = split(line, ' ');
+    std::erase(words, "");
+    return build_request(parse_run_flags(words), world);
+}
+
+json config_of(const std::string& line) {
+    return json::parse(oci::serialize(request_of(line).spec));
+}
+
+/// A command line, a place in the OCI config, and what must be there; "absent" for nothing.
+struct Case {
+    const char* line;
+    const char* pointer;
+    const char* expected;
+};
+
+void expect(std::initializer_list<Case> cases) {
+    for (const Case& each : cases) {
+        const json config = config_of(each.line);
+        const json::json_pointer pointer(each.pointer);
+        if (std::string_view(each.expected) == "absent") {
+            EXPECT_FALSE(config.contains(pointer))
+                << each.line << " at " << each.pointer << ": " << config[pointer];
+            continue;
+        }
+        ASSERT_TRUE(config.contains(pointer)) << each.line << " at " << each.pointer;
+        EXPECT_EQ(config[pointer], json::parse(each.expected)) << each.line;
+    }
+}
+
+const json* mount_at(const json& config, const std::string& destination) {
+    for (const json& mount : config["mounts"]) {
+        if (mount["destination"] == destination) {
+            return &mount;
+        }
+    }
+    return nullptr;
+}
+
+TEST(CliRequest, Process) {
+    expect({
+        {"sh", "/root/path", R"("/r")"},
+        {"sh -c true", "/process/args", R"(["sh","-c","true"])"},
+        {"-- -x", "/process/args", R"(["-x"])"},
+        {"sh -- --name=x", "/process/args", R"(["sh","--","--name=x"])"},
+        {"--entrypoint /bin/e a b", "/process/args", R"(["/bin/e","a","b"])"},
+        {"--entrypoint= sh", "/process/args", R"(["sh"])"},
+        {"sh", "/process/cwd", R"("/")"},
+        {"-w /a/./b/ sh", "/process/cwd", R"("/a/b")"},
+        {"-it sh", "/process/terminal", "true"},
+        {"sh", "/hostname", R"("0123456789ab")"},
+        {"--name web sh", "/hostname", R"("web")"},
+        {"--name web --hostname h.x sh", "/hostname", R"("h.x")"},
+        {"--uts host sh", "/hostname", "absent"},
+        {"--oom-score-adj -500 sh", "/process/oomScoreAdj", "-500"},
+        {"--ulimit nofile=1024:2048 sh",
+         "/process/rlimits",
+         R"([{"type":"RLIMIT_NOFILE","soft":1024,"hard":2048}])"},
+        {"--ulimit core=-1 --ulimit core=0 sh",
+         "/process/rlimits",
+         R"([{"type":"RLIMIT_CORE","soft":0,"hard":0}])"},
+        {"--ulimit host sh", "/process/rlimits", "absent"},
+        {"--security-opt no-new-privileges sh", "/process/noNewPrivileges", "true"},
+        {"--security-opt apparmor=p sh", "/process/apparmorProfile", R"("p")"},
+    });
+}
+
+TEST(CliRequest, FlagsAreFoundHoweverTheyAreWritten) {
+    expect({
+        {"-m1g sh", "/linux/resources/memory/limit", "1073741824"},
+        {"--memory=1g sh", "/linux/resources/memory/limit", "1073741824"},
+        {"-itw /x sh", "/process/cwd", R"("/x")"},
+        {"-itw/x sh", "/process/cwd", R"("/x")"},
+        {"--net=host sh", "/linux/namespaces/5", "absent"},
+        {"--tty=true sh", "/process/terminal", "true"},
+    });
+}
+
+TEST(CliRequest, Environment) {
+    const struct {
+        const char* line;
+        const char* variable;
+        bool present;
+    } cases[] = {
+        {"sh", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", true},
+        {"sh", "HOME=/root", true},
+        {"sh", "HOSTNAME=0123456789ab", true},
+        {"sh", "container=sctr", true},
+        {"sh", "TERM=foot", false},
+        {"-t sh", "TERM=foot", true},
+        {"-t -e TERM=vt100 sh", "TERM=vt100", true},
+        {"-u web sh", "HOME=/var/www", true},
+        {"-u 4242 sh", "HOME=/", true},
+        {"-e HOME=/h sh", "HOME=/h", true},
+        {"-e A=1 -e A=2=3 sh", "A=2=3", true},
+        {"-e A=1 -e A=2 sh", "A=1", false},
+        {"-e A= sh", "A=", true},
+        {"-e OWN sh", "OWN=mine", true},
+        {"-e NOBODYS sh", "NOBODYS=", false},
+    };
+
+    for (const auto& each : cases) {
+        const auto env = request_of(each.line).spec.process->env;
+        EXPECT_EQ(std::ranges::contains(env, each.variable), each.present)
+            << each.line << ": " << join(env, " ");
+    }
+}
+
+TEST(CliRequest, EnvFilesComeBeforeFlags) {
+    RootfsFacts world = facts();
+    world.env_files = {"# a comment\n\n  A=from file\r\nB=\"quoted\"\nOWN\n", "C=3"};
+    const auto env = request_of("-e A=flag sh", world).spec.process->env;
+    EXPECT_THAT(env, testing::IsSupersetOf({"A=flag", "B=\"quoted\"", "OWN=mine", "C=3"}));
+}
+
+TEST(CliRequest, User) {
+    expect({
+        {"sh", "/process/user", R"({"uid":0,"gid":0,"additionalGids":[0]})"},
+        {"-u web sh", "/process/user", R"({"uid":33,"gid":34,"additionalGids":[34,4,6]})"},
+        {"-u 33 sh", "/process/user", R"({"uid":33,"gid":34,"additionalGids":[34,4,6]})"},
+        {"-u web:log sh", "/process/user", R"({"uid":33,"gid":4,"additionalGids":[4]})"},
+        {"-u web:77 sh", "/process/user", R"({"uid":33,"gid":77,"additionalGids":[77]})"},
+        {"-u 4242 sh", "/process/user", R"({"uid":4242,"gid":0,"additionalGids":[0]})"},
+        {"-u 1000 sh", "/process/user", R"({"uid":7,"gid":7,"additionalGids":[7]})"},
+    });
+}
+
+TEST(CliRequest, Limits) {
+    expect({
+        {"sh", "/linux/resources/memory", "absent"},
+        {"-m 512m sh", "/linux/resources/memory", R"({"limit":536870912,"swap":1073741824})"},
+        {"-m 1g --memory-swap 1g sh", "/linux/resources/memory/swap", "1073741824"},
+        {"-m 1g --memory-swap -1 sh", "/linux/resources/memory/swap", "-1"},
+        {"-m -1 sh", "/linux/resources/memory", R"({"limit":-1})"},
+        {"-m 0 sh", "/linux/resources/memory", R"({"limit":-1})"},
+        {"--memory-reservation 64m sh", "/linux/resources/memory", R"({"reservation":67108864})"},
+        {"-m 1g -m 6m sh", "/linux/resources/memory/limit", "6291456"},
+        {"--cpus 1.5 sh", "/linux/resources/cpu", R"({"quota":150000,"period":100000})"},
+        {"--cpus .01 sh", "/linux/resources/cpu/quota", "1000"},
+        {"--cpu-weight 300 sh", "/linux/resources/unified", R"({"cpu.weight":"300"})"},
+        {"--cpu-shares 512 sh", "/linux/resources/cpu", R"({"shares":512})"},
+        {"--cpuset-cpus 0-1,3 sh", "/linux/resources/cpu/cpus", R"("0-1,3")"},
+        {"--cpuset-mems 0 sh", "/linux/resources/cpu/mems", R"("0")"},
+        {"--pids-limit 100 sh", "/linux/resources/pids/limit", "100"},
+        {"--tasks-max 5 sh", "/linux/resources/pids/limit", "5"},
+        {"--pids-limit 0 sh", "/linux/resources/pids/limit", "-1"},
+        {"--io-weight 10 sh", "/linux/resources/unified", R"({"io.weight":"10"})"},
+        {"--device-read-bps /dev/sda:1m sh",
+         "/linux/resources/blockIO/throttleReadBpsDevice",
+         R"([{"major":8,"minor":0,"rate":1048576}])"},
+        {"--device-write-bps /dev/sda:2k sh",
+         "/linux/resources/blockIO/throttleWriteBpsDevice/0/rate",
+         "2048"},
+        {"--device-read-iops /dev/sda:50 sh",
+         "/linux/resources/blockIO/throttleReadIOPSDevice/0/rate",
+         "50"},
+        {"--device-write-iops /dev/sda:60 sh",
+         "/linux/resources/blockIO/throttleWriteIOPSDevice/0/rate",
+         "60"},
+    });
+}
+
+TEST(CliRequest, Namespaces) {
+    constexpr const char* fresh = R"([{"type":"mount"},{"type":"pid"},{"type":"ipc"},
+        {"type":"uts"},{"type":"cgroup"},{"type":"network"}])";
+    expect({
+        {"sh", "/linux/namespaces", fresh},
+        {"--pid private --ipc shareable --network none --userns host sh",
+         "/linux/namespaces",
+         fresh},
+        {"--pid host --ipc host --uts host --cgroupns host --net host sh",
+         "/linux/namespaces",
+         R"([{"type":"mount"}])"},
+        {"--pid container:db sh", "/linux/namespaces/1/path", R"("/proc/42/ns/pid")"},
+        {"--network container:db sh", "/linux/namespaces/5/path", R"("/proc/42/ns/net")"},
+        {"--network ns:/run/netns/a sh", "/linux/namespaces/5/path", R"("/run/netns/a")"},
+        {"--ipc /run/ipc sh", "/linux/namespaces/2/path", R"("/run/ipc")"},
+        {"--userns ns:/u sh", "/linux/namespaces/6", R"({"type":"user","path":"/u"})"},
+        {"--uidmap 0:100000:65536 sh",
+         "/linux/uidMappings",
+         R"([{"containerID":0,"hostID":100000,"size":65536}])"},
+        {"--uidmap 0:100000:65536 sh",
+         "/linux/gidMappings",
+         R"([{"containerID":0,"hostID":100000,"size":65536}])"},
+        {"--uidmap 0:1:9 --gidmap 0:5:9 sh", "/linux/gidMappings/0/hostID", "5"},
+        {"--time-offset monotonic=5,boottime=-7 sh",
+         "/linux/timeOffsets",
+         R"({"monotonic":{"secs":5},"boottime":{"secs":-7}})"},
+        {"--time-offset boottime=1 sh", "/linux/namespaces/6", R"({"type":"time"})"},
+    });
+}
+
+TEST(CliRequest, Privileges) {
+    const json standard = plan::default_capabilities();
+    const auto all = plan::all_capabilities(40);
+    const auto caps = [](const char* line) { return config_of(line)["process"]["capabilities"]; };
+    EXPECT_EQ(caps("sh")["bounding"], standard);
+    EXPECT_EQ(caps("sh")["effective"], standard);
+    EXPECT_FALSE(caps("sh").contains("inheritable") && !caps("sh")["inheritable"].empty());
+    EXPECT_EQ(caps("--privileged sh")["bounding"].size(), all.size());
+    EXPECT_EQ(caps("--cap-add ALL sh")["bounding"].size(), all.size());
+    EXPECT_EQ(caps("--cap-add all --cap-drop chown sh")["bounding"].size(), all.size() - 1);
+    EXPECT_EQ(caps("--cap-drop ALL --cap-add net_admin,CAP_CHOWN sh")["permitted"],
+              json::parse(R"(["CAP_NET_ADMIN","CAP_CHOWN"])"));
+    EXPECT_EQ(caps("--cap-add sys_time sh")["bounding"].size(), standard.size() + 1);
+    EXPECT_EQ(caps("-u web --cap-add net_raw sh")["ambient"], json::parse(R"(["CAP_NET_RAW"])"));
+    EXPECT_TRUE(caps("-u web sh").value("effective", json::array()).empty());
+}
+
+TEST(CliRequest, Seccomp) {
+    const struct {
+        const char* line;
+        bool prepared;
+        bool own;
+    } cases[] = {
+        {"sh", true, false},
+        {"--cap-add sys_admin sh", false, true},
+        {"--privileged sh", false, false},
+        {"--security-opt seccomp=unconfined sh", false, false},
+        {"--security-opt seccomp=/p.json sh", false, true},
+        {"--privileged --security-opt seccomp=/p.json sh", false, true},
+    };
+
+    for (const auto& each : cases) {
+        const auto request = request_of(each.line);
+        EXPECT_EQ(request.default_seccomp, each.prepared) << each.line;
+        EXPECT_EQ(request.spec.linux.seccomp.has_value(), each.own) << each.line;
+    }
+}
+
+TEST(CliRequest, MasksAndSysctls) {
+    const auto masked = [](const char* line, const char* path) {
+        return std::ranges::contains(request_of(line).spec.linux.masked_paths, path);
+    };
+    EXPECT_TRUE(masked("sh", "/proc/interrupts"));
+    EXPECT_TRUE(masked("sh", "/sys/devices/virtual/powercap"));
+    EXPECT_FALSE(masked("--privileged sh", "/proc/kcore"));
+    EXPECT_FALSE(masked("--security-opt unmask=/proc/* sh", "/proc/kcore"));
+    EXPECT_TRUE(masked("--security-opt unmask=/proc/* sh", "/sys/firmware"));
+    EXPECT_TRUE(masked("--security-opt mask=/a:/b sh", "/b"));
+    expect({
+        {"--security-opt unmask=ALL sh", "/linux/maskedPaths", "absent"},
+        {"--security-opt unmask=ALL sh", "/linux/readonlyPaths", "absent"},
+        {"--sysctl net.ipv4.ip_forward=1 sh", "/linux/sysctl", R"({"net.ipv4.ip_forward":"1"})"},
+    });
+}
+
+TEST(CliRequest, Devices) {
+    const auto rules = [](const char* line) {
+        return config_of(line)["linux"]["resources"]["devices"];
+    };
+    EXPECT_EQ(rules("sh")[0], json::parse(R"({"allow":false,"access":"rwm"})"));
+    EXPECT_EQ(rules("sh")[3],
+              json::parse(R"({"allow":true,"type":"c","major":1,"minor":3,"access":"rwm"})"));
+    EXPECT_EQ(rules("--privileged sh"), json::parse(R"([{"allow":true,"access":"rwm"}])"));
+    EXPECT_EQ(rules("--device /dev/fuse:r sh").back(),
+              json::parse(R"({"allow":true,"type":"c","major":10,"minor":229,"access":"r"})"));
+    expect({
+        {"sh", "/linux/devices", "absent"},
+        {"--device /dev/sda:/dev/xvda:rw sh", "/linux/devices/0/path", R"("/dev/xvda")"},
+        {"--device /dev/sda sh", "/linux/devices/0/fileMode", "432"},
+        {"--device /dev/snd sh", "/linux/devices/0/path", R"("/dev/snd/seq")"},
+        {"--device /dev/snd:/s sh", "/linux/devices/0/path", R"("/s/seq")"},
+        {"--privileged sh", "/linux/devices/0/path", R"("/dev/kvm")"},
+    });
+}
+
+TEST(CliRequest, StandardMounts) {
+    const json config = config_of("sh");
+    std::vector<std::string> order;
+    for (const json& mount : config["mounts"]) {
+        order.push_back(mount["destination"]);
+    }
+    EXPECT_EQ(join(order, " "), "/proc /dev /sys /dev/pts /dev/shm /dev/mqueue /sys/fs/cgroup");
+    EXPECT_EQ((*mount_at(config, "/dev/pts"))["options"],
+              json::parse(R"(["nosuid","noexec","newinstance","ptmxmode=0666","mode=0620",
+                              "gid=5"])"));
+    EXPECT_EQ((*mount_at(config, "/sys"))["options"],
+              json::parse(R"(["nosuid","noexec","nodev","ro"])"));
+}
+
+TEST(CliRequest, MountsFollowTheOtherFlags) {
+    const struct {
+        const char* line;
+        const char* destination;
+        const char* expected; ///< part of the mount
+    } cases[] = {
+        {"--privileged sh", "/sys", R"("rw")"},
+        {"--privileged sh", "/sys/fs/cgroup", R"("rw")"},
+        {"--shm-size 1m sh", "/dev/shm", R"("size=1048576")"},
+        {"--ipc host sh", "/dev/shm", R"("source":"/dev/shm")"},
+        {"--uidmap 0:1:9 --network host sh", "/sys", R"("source":"/sys")"},
+        {"--network host sh", "/sys", R"("type":"sysfs")"},
+        {"--uidmap 0:1:9 --pid host sh", "/proc", R"("source":"/proc")"},
+        {"--uidmap 0:1:9 --ipc host sh", "/dev/mqueue", R"("source":"/dev/mqueue")"},
+        {"-v /a:/b sh", "/b", R"("options":["rbind","rprivate"])"},
+        {"-v ./a:/b:ro,noexec sh", "/b", R"("source":"/work/a")"},
+        {"-v /a:/b:ro,rw,rro sh", "/b", R"("options":["rbind","rprivate","rro"])"},
+        {"-v /a:/b:bind,rslave,z sh", "/b", R"("options":["bind","rslave"])"},
+        {"-v /a:/b:idmap sh", "/b", R"("options":["rbind","rprivate","idmap"])"},
+        {"-v /a:/dev/shm sh", "/dev/shm", R"("source":"/a")"},
+        {"--mount type=bind,src=/a,dst=/b,readonly sh", "/b", R"("ro"])"},
+        {"--mount type=bind,source=a/c,target=/b,ro=false sh", "/b", R"("source":"/work/a/c")"},
+        {"--mount type=bind,src=/a,dst=/b,bind-propagation=rshared sh", "/b", R"("rshared")"},
+        {"--mount type=bind,src=/a,dst=/b,bind-nonrecursive sh", "/b", R"("bind")"},
+        {"--mount type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=0700 sh",
+         "/t",
+         R"(["noexec","nosuid","nodev","rw","size=1m","mode=0700"])"},
+        {"--mount type=devpts,destination=/p,uid=5 sh", "/p", R"("uid=5")"},
+        {"--tmpfs /t sh", "/t", R"(["noexec","nosuid","nodev","rw"])"},
+        {"--tmpfs /t:exec,size=50% sh", "/t", R"(["nosuid","nodev","rw","exec","size=50%"])"},
+    };
+
+    for (const auto& each : cases) {
+        const json config = config_of(each.line);
+        const json* mount = mount_at(config, each.destination);
+        ASSERT_NE(mount, nullptr) << each.line;
+        EXPECT_THAT(mount->dump(), HasSubstr(each.expected)) << each.line;
+    }
+    EXPECT_EQ(mount_at(config_of("-v /dev:/dev sh"), "/dev/pts"), nullptr);
+}
+
+TEST(CliRequest, AParentIsMountedBeforeItsChildren) {
+    const json config = config_of("-v /a:/x/y/z -v /b:/x --tmpfs /x/y sh");
+    std::vector<std::string> order;
+    for (const json& mount : config["mounts"]) {
+        order.push_back(mount["destination"]);
+    }
+    EXPECT_LT(std::ranges::find(order, "/x"), std::ranges::find(order, "/x/y"));
+    EXPECT_LT(std::ranges::find(order, "/x/y"), std::ranges::find(order, "/x/y/z"));
+}
+
+TEST(CliRequest, WhatOciHasNoWordFor) {
+    const auto request = request_of("--name n --slice a-b --stop-signal int --stop-timeout 3 "
+                                    "--log journal --no-pivot -p CPUWeight=7 sh -c x");
+    EXPECT_EQ(request.id, "n");
+    EXPECT_EQ(request.slice, "a-b.slice");
+    EXPECT_EQ(request.stop_signal, 2);
+    EXPECT_EQ(request.stop_timeout, std::chrono::seconds(3));
+    EXPECT_EQ(request.log, plan::LogTarget::journal);
+    EXPECT_TRUE(request.no_pivot);
+    ASSERT_EQ(request.extra_properties.size(), 1U);
+    EXPECT_EQ(request.extra_properties[0].name, "CPUWeight");
+    EXPECT_EQ(request.description, "/r: sh -c x");
+}
+
+TEST(CliRequest, DescriptionIsOneShortLine) {
+    RunFlags flags;
+    flags.command = {"sh\n\x1b[1m", std::string(198, 'a') + "\u00e9\u00e9"};
+    const auto text = build_request(flags, facts()).description;
+    EXPECT_EQ(text, "/r: sh[1m " + std::string(190, 'a'));
+    flags.command = {"a" + std::string(194, 'b') + "\u00e9"}; // the é would be cut in half
+    EXPECT_EQ(build_request(flags, facts()).description.back(), 'b');
+}
+
+TEST(CliRequest, SaysWhatIsWrong) {
+    const struct {
+        const char* line;
+        const char* flag;
+        const char* why;
+    } cases[] = {
+        {"", "no command to run", "no default command"},
+        {"--nmae x sh", "'--nmae'", "did you mean '--name'?"},
+        {"--name", "--name", "see 'sctr run --help'"},
+        {"--name a/b sh", "a/b", ""},
+        {"--hostname a_b! sh", "--hostname", "1 to 64"},
+        {"--uts host --hostname h sh", "--hostname", "drop --uts"},
+        {"-e =x sh", "--env", "'=x'"},
+        {"-w rel sh", "--workdir", "not absolute"},
+        {"-u nobody sh", "no user 'nobody'", "/etc/passwd"},
+        {"-u web:nogroup sh", "no group 'nogroup'", "/etc/group"},
+        {"-u 1: sh", "--user", "NAME or UID"},
+        {"-u 4294967295 sh", "--user", "4294967294"},
+        {"-u 1:2:3 sh", "--user", "NAME or UID"},
+        {"--uidmap 0:1:10 -u 10 sh", "user 10", "--uidmap"},
+        {"--stop-signal FOO sh", "--stop-signal", "'FOO'"},
+        {"--stop-timeout -1 sh", "--stop-timeout", "from 0 to"},
+        {"--log file sh", "--log", "caller or journal"},
+        {"-t --log journal sh", "--log journal", "--tty"},
+        {"-m 5m sh", "--memory", "6m or more"},
+        {"-m much sh", "--memory", "'much'"},
+        {"--memory-swap 1g sh", "--memory-swap", "needs --memory"},
+        {"-m 1g --memory-swap 512m sh", "--memory-swap", "below --memory 1g"},
+        {"-m 1g --memory-reservation 2g sh", "--memory-reservation", "above --memory 1g"},
+        {"--cpus 0 sh", "--cpus", "0.01 to 8192"},
+        {"--cpus nan sh", "--cpus", "0.01 to 8192"},
+        {"--cpus 2x sh", "--cpus", "not a number"},
+        {"--cpu-weight 0 sh", "--cpu-weight", "from 1 to 10000"},
+        {"--cpu-weight 1 --cpu-shares 2 sh", "--cpu-shares", "give one"},
+        {"--cpu-shares 1 sh", "--cpu-shares", "from 2 to 262144"},
+        {"--cpuset-cpus 3-1 sh", "--cpuset-cpus", "0-3,7"},
+        {"--pids-limit -2 sh", "--pids-limit", "from -1"},
+        {"--io-weight 10001 sh", "--io-weight", "from 1 to 10000"},
+        {"--device-read-bps /dev/sda sh", "--device-read-bps", "DEVICE:RATE"},
+        {"--device-read-bps /dev/sda:0 sh", "--device-read-bps", "bytes a second"},
+        {"--device-read-iops /dev/sda:1k sh", "--device-read-iops", "operations a second"},
+        {"--device-write-bps /dev/fuse:1 sh", "--device-write-bps", "not a block device"},
+        {"--oom-score-adj 1001 sh", "--oom-score-adj", "from -1000 to 1000"},
+        {"--slice a--b sh", "--slice", "slice unit"},
+        {"-p NoSuch=1 sh", "NoSuch", ""},
+        {"--ulimit files=1 sh", "--ulimit", "nofile"},
+        {"--ulimit nofile=2:1 sh", "--ulimit", "soft is above hard"},
+        {"--ulimit nofile sh", "--ulimit", "no value"},
+        {"--network bridge sh", "--network bridge", "not there yet"},
+        {"--network nonne sh", "--network", "container:NAME"},
+        {"--pid container: sh", "--pid", "container:NAME"},
+        {"--pid container:gone sh", "'gone'", "sctr ps"},
+        {"--userns auto sh", "--userns auto", "--uidmap"},
+        {"--userns host --uidmap 0:1:1 sh", "--userns host", "drop --userns"},
+        {"--uidmap 0:1 sh", "--uidmap", "CONTAINER:HOST:SIZE"},
+        {"--uidmap 0:1:0 sh", "--uidmap", "from 1"},
+        {"--uidmap 0:4294967290:9 sh", "--uidmap", "last id"},
+        {"--uidmap 0:1:9 --uidmap 9:8:5 sh", "--uidmap", "overlaps"},
+        {"--time-offset realtime=1 sh", "--time-offset", "monotonic=SECONDS"},
+        {"-v /x sh", "--volume /x", "--tmpfs"},
+        {"-v data:/x sh", "--volume data:/x", "./data:/x"},
+        {"-v /a:/b:cached sh", "--volume", "unknown option 'cached'"},
+        {"-v /a:/b:U sh", "--volume", "not there yet"},
+        {"-v /a:b sh", "--volume", "not absolute"},
+        {"-v /a:/.. sh", "--volume", "root itself"},
+        {"-v /a:/b --tmpfs /b/ sh", "two mounts", "/b"},
+        {"--mount src=/a,dst=/b sh", "--mount", "type=bind"},
+        {"--mount type=volume,dst=/b sh", "--mount", "not there yet"},
+        {"--mount type=bind,dst=/b sh", "--mount", "no source"},
+        {"--mount type=tmpfs,src=/a,dst=/b sh", "--mount", "means nothing"},
+        {"--mount type=bind,src=/a sh", "--mount", "dst=PATH"},
+        {"--mount type=bind,src=/a,dst=/b,size=1 sh", "--mount", "unknown key 'size'"},
+        {"--mount type=tmpfs,dst=/b,tmpfs-size=x sh", "--mount", "'x' is not a size"},
+        {"--tmpfs /t:foo sh", "--tmpfs", "unknown option 'foo'"},
+        {"--tmpfs /t:mode=9 sh", "--tmpfs", "octal"},
+        {"--shm-size 0 sh", "--shm-size", "64m"},
+        {"--device /dev/none sh", "--device", "not a device"},
+        {"--device /dev/fuse:x sh", "--device", "'x'"},
+        {"--cap-add flying sh", "--cap-add", "'flying'"},
+        {"--cap-add chown --cap-drop chown sh", "CAP_CHOWN", "both added and dropped"},
+        {"--cap-add ALL --cap-drop ALL sh", "--cap-add ALL", "contradict"},
+        {"--security-opt foo=1 sh", "--security-opt", "unknown option 'foo'"},
+        {"--security-opt label=x sh", "--security-opt", "unknown label"},
+        {"--security-opt mask=rel sh", "--security-opt", "not absolute"},
+        {"--sysctl kernel.pid_max=1 sh", "kernel.pid_max", "host"},
+        {"--sysctl net.x sh", "--sysctl", "NAME=VALUE"},
+        {"--network host --sysctl net.ipv4.ip_forward=1 sh", "net.ipv4.ip_forward", "network"},
+    };
+
+    for (const auto& each : cases) {
+        try {
+            request_of(each.line);
+            ADD_FAILURE() << each.line << ": no error";
+        } catch (const Error& error) {
+            EXPECT_THAT(error.what(), AllOf(HasSubstr(each.flag), HasSubstr(each.why)))
+                << each.line;
+        }
+    }
+}
+
+TEST(CliRequest, RefusesSeccompProfilesThatItWouldLoosen) {
+    RootfsFacts world = facts();
+    for (const char* text : {R"({"defaultAction":"SCMP_ACT_ALLOW","archMap":[]})",
+                             R"({"syscalls":[{"includes":{"caps":["CAP_BPF"]}}]})",
+                             "not json"}) {
+        world.seccomp_profile = text;
+        EXPECT_THROW(request_of("--security-opt seccomp=/p sh", world), Error) << text;
+    }
+}
+
+TEST(CliRequest, SelinuxOnlyWhereItIs) {
+    RootfsFacts world = facts();
+    constexpr const char* line = "--security-opt label=type:t_t sh";
+    EXPECT_EQ(request_of(line, world).spec.process->selinux_label, "");
+    world.has_selinux = true;
+    EXPECT_EQ(request_of(line, world).spec.process->selinux_label, "system_u:system_r:t_t:s0");
+    EXPECT_THROW(request_of("-v /a:/b:z sh", world), Error);
+}
+
+} // namespace
+} // namespace sctr::cli
