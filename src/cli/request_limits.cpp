@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <map>
 
 #include "base/strings.hpp"
 #include "cli/request_builder.hpp"
@@ -222,6 +223,25 @@ std::string parse_slice(const std::string& text) {
     return name;
 }
 
+/// Messages of the plan name the flag instead of the place in the config.
+const std::map<std::string, std::string, std::less<>> flag_of_pointer = {
+    {"/linux/resources/memory/limit", "--memory"},
+    {"/linux/resources/memory/reservation", "--memory-reservation"},
+    {"/linux/resources/memory/swap", "--memory-swap"},
+    {"/linux/resources/cpu/quota", "--cpus"},
+    {"/linux/resources/cpu/period", "--cpus"},
+    {"/linux/resources/cpu/shares", "--cpu-shares"},
+    {"/linux/resources/cpu/cpus", "--cpuset-cpus"},
+    {"/linux/resources/cpu/mems", "--cpuset-mems"},
+    {"/linux/resources/unified/cpu.weight", "--cpu-weight"},
+    {"/linux/resources/unified/io.weight", "--io-weight"},
+    {"/linux/resources/pids/limit", "--pids-limit"},
+    {"/linux/resources/blockIO/throttleReadBpsDevice", "--device-read-bps"},
+    {"/linux/resources/blockIO/throttleWriteBpsDevice", "--device-write-bps"},
+    {"/linux/resources/blockIO/throttleReadIOPSDevice", "--device-read-iops"},
+    {"/linux/resources/blockIO/throttleWriteIOPSDevice", "--device-write-iops"},
+};
+
 } // namespace
 
 void add_limits(plan::Request& request, const LimitFlags& flags, const RootfsFacts& facts) {
@@ -239,6 +259,7 @@ void add_limits(plan::Request& request, const LimitFlags& flags, const RootfsFac
     for (const std::string& text : flags.properties) {
         request.extra_properties.push_back(plan::parse_property(text));
     }
+    request.flag_of = flag_of_pointer;
     if (flags.slice) {
         request.slice = parse_slice(*flags.slice);
     }

@@ -45,10 +45,19 @@ UnitPlan unit_plan(const Request& request, const host::Facts& facts) {
          {"CPUAccounting", "MemoryAccounting", "IOAccounting", "TasksAccounting"}) {
         properties.push_back({name, true});
     }
-    for (auto& property : resource_properties(request.spec.linux.resources, facts)) {
+    const auto name_of = [&request](std::string_view pointer) {
+        auto flag = request.flag_of.find(pointer);
+        if (flag == request.flag_of.end()) {
+            flag = request.flag_of.find(pointer.substr(0, pointer.rfind('/'))); // of a list
+        }
+        return flag == request.flag_of.end() ? std::string(pointer) : flag->second;
+    };
+    for (auto& property :
+         resource_properties(request.spec.linux.resources, facts, {.name_of = name_of})) {
         set_property(properties, std::move(property));
     }
     for (const auto& property : request.extra_properties) {
+        require_controller(property, facts, "--property " + property.name);
         set_property(properties, property);
     }
     return unit;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct Request {
     std::string description; ///< of the scope, for systemctl status
     std::string slice = "sctr.slice";
     std::string unit_name; ///< empty: sctr-ID.scope
+    /// The flag that asked for what stands at a JSON pointer, for messages.
+    std::map<std::string, std::string, std::less<>> flag_of;
     int stop_signal = 15;
     std::chrono::microseconds stop_timeout = std::chrono::seconds(10);
     LogTarget log = LogTarget::caller;
