@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "base/strings.hpp"
+#include "host/mount_table.hpp"
 
 namespace sctr::host {
 namespace {
@@ -93,15 +94,14 @@ Check check_kernel(const CheckInput& input) {
             .mend = "upgrade the kernel"};
 }
 
-/// The super options of the cgroup2 file system at /sys/fs/cgroup; nothing when it is not there.
-/// Source: proc_pid_mountinfo(5).
+/// The options of the cgroup2 file system at /sys/fs/cgroup; nothing when it is not there.
 std::optional<std::vector<std::string>> cgroup2_options(const Files& files) {
-    for (const auto& line : split(files.read("/proc/self/mountinfo").value_or(""), '\n')) {
-        const auto fields = split(line, ' ');
-        const auto dash = std::ranges::find(fields, "-");
-        if (fields.size() > 4 && fields[4] == "/sys/fs/cgroup" && fields.end() - dash > 3 &&
-            dash[1] == "cgroup2") {
-            return split(dash[3], ',');
+    const auto mounts = parse_mountinfo(files.read("/proc/self/mountinfo").value_or(""));
+    if (mounts) {
+        for (const MountEntry& mount : *mounts) {
+            if (mount.target == "/sys/fs/cgroup" && mount.type == "cgroup2") {
+                return mount.options;
+            }
         }
     }
     return std::nullopt;
