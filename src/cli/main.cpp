@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <exception>
@@ -45,10 +46,9 @@ const Verb* find_verb(std::string_view name) {
 }
 
 Error unknown_verb(const std::string& word) {
-    std::vector<std::string> names;
-    for (const Verb& verb : verbs) {
-        names.emplace_back(verb.name);
-    }
+    std::vector<std::string> names(verbs.size());
+    std::ranges::transform(
+        verbs, names.begin(), [](const Verb& verb) { return std::string(verb.name); });
     Error error("unknown verb '" + word + "'");
     if (const std::string close = nearest(word, names); !close.empty()) {
         error.because("did you mean '" + close + "'?");

@@ -132,7 +132,7 @@ void write_text(const std::string& path, const std::string& text) {
         return;
     }
     const UniqueFd file(
-        ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
+        ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0644));
     if (!file.valid() ||
         ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
         throw Error("cannot write the file").at(path).because(errno);

@@ -160,6 +160,7 @@ std::vector<std::vector<scmp_arg_cmp>> alternatives(const std::vector<scmp_arg_c
         return {args};
     }
     std::vector<std::vector<scmp_arg_cmp>> result;
+    result.reserve(args.size());
     for (const scmp_arg_cmp& arg : args) {
         result.push_back({arg});
     }
@@ -197,7 +198,7 @@ std::vector<std::uint64_t> export_program(const Filter& filter) {
     }
     check(::seccomp_export_bpf(filter.get(), file.get()), "cannot export the seccomp filter", base);
 
-    struct stat status {};
+    struct stat status{};
 
     if (::fstat(file.get(), &status) != 0) {
         throw Error("cannot export the seccomp filter").because(errno);
