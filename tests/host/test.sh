@@ -84,14 +84,14 @@ pytest_in() {
 
 suite_lint() {
     local lower=$1 sources
-    build_configure "$lower" default || return
+    build_configure_default "$lower" || return
     mapfile -t sources < <(cd "$checkout" && find src tests -name '*.[ch]pp' | sort)
     # shellcheck disable=SC2016 # the inner shell expands it
     lint_case "$lower" clang-format 'clang-format-19 --dry-run -Werror "$@"' "${sources[@]}"
     # shellcheck disable=SC2016
     lint_case "$lower" clang-tidy 'run-clang-tidy-19 -quiet -p /build/default -j "$(nproc)" \
         -extra-arg=-Wno-unknown-warning-option "^/src/src/"'
-    lint_case "$lower" shellcheck 'cd tests/host && shellcheck -x host *.sh'
+    lint_case "$lower" shellcheck 'shellcheck .ci/run tests/host/host tests/host/*.sh'
     {
         echo '<testsuite>'
         cat "$results"/lint-*.case

@@ -11,7 +11,12 @@ verb_try() {
     root_make container >/dev/null &
     lower=$(root_any)
     wait $! || die "could not make the container's root file system"
-    kind=box host_up "$lower"
+    if [ -f "$build_dir/default/build.ninja" ]; then
+        kind=box host_up "$lower"
+    else
+        # The default build is stricter: it may well pass where this one does not.
+        (kind=box host_up "$lower" quick) || kind=box host_up "$lower"
+    fi
     try_first_container
     try_watched_container
     say "done. The box keeps running: $0 exec bash; $0 down ends it"
@@ -34,18 +39,22 @@ try_first_container() {
         die "the first container failed"
 }
 
-# One that stays for a moment, so that systemd can be asked about it.
+# One that stays for a moment and logs to the journal, so that systemd can be asked about it.
 try_watched_container() {
-    local line run
-    exec {line}< <(
-        (box_exec root sctr run --name hello --rootfs /var/lib/sctr-try/debian \
-            sh -c 'echo started; exec sleep 30') </dev/null 2>&1
-    )
+    local cursor log line='' run
+    cursor=$( (box_exec root journalctl --lines=0 --show-cursor --quiet) | sed -n 's/^-- cursor: //p')
+    # shellcheck disable=SC2016 # the container's shell expands it
+    (box_exec root sctr run --name hello --log journal --rootfs /var/lib/sctr-try/debian \
+        sh -c 'trap "exit 0" TERM; echo "$(hostname) is ready"; sleep 30 & wait') </dev/null &
     run=$!
-    read -r -t 20 -u "$line" _ || die "the second container said nothing for 20 s"
-    # The scope takes its pager's place nowhere: no terminal games in a demonstration.
+    exec {log}< <(
+        (box_exec root timeout 20 journalctl --follow --after-cursor="$cursor" --output=cat --unit=sctr-hello.scope)
+    )
+    until [ "$line" = "hello is ready" ]; do
+        read -r -t 20 -u "$log" line || die "the second container said nothing for 20 s"
+    done
     shown systemctl --no-pager status sctr-hello.scope </dev/null || die "systemd does not know the container"
     shown sctr stop hello </dev/null || die "the container does not stop"
-    timeout 20 tail -s 0.02 -f /dev/null --pid="$run" || die "the container's supervisor does not end"
-    shown journalctl --no-pager -u sctr-hello.scope </dev/null
+    wait "$run" || die "the second container failed with status $?"
+    shown journalctl --no-pager --lines=3 --unit=sctr-hello.scope </dev/null
 }
