@@ -36,6 +36,9 @@ class Error : public std::exception {
 
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
 
+    /// What at() was given.
+    [[nodiscard]] const std::string& where() const noexcept { return where_; }
+
     [[nodiscard]] int error_number() const noexcept { return errno_; }
 
     [[nodiscard]] ExitCode exit_code() const noexcept { return exit_code_; }

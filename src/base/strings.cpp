@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <csignal>
 #include <cstring>
 #include <limits>
@@ -85,7 +86,7 @@ std::optional<Decimal> take_decimal(std::string_view& text) {
 /// number * unit, rounded to the nearest whole; nothing above the limit.
 std::optional<std::uint64_t> scale(Decimal number, std::uint64_t unit, std::uint64_t limit) {
     const auto extra =
-        static_cast<std::uint64_t>(number.fraction * static_cast<long double>(unit) + 0.5L);
+        static_cast<std::uint64_t>(std::llround(number.fraction * static_cast<long double>(unit)));
     if (extra > limit || number.whole > (limit - extra) / unit) {
         return std::nullopt;
     }
@@ -138,6 +139,68 @@ std::pair<std::string, std::optional<std::string>> split_once(std::string_view t
         return {std::string(text), std::nullopt};
     }
     return {std::string(text.substr(0, end)), std::string(text.substr(end + 1))};
+}
+
+namespace {
+
+/// The length of the UTF-8 character at the start of a text; 0 when there is none.
+std::size_t character_length(std::string_view text) {
+    const auto byte = [&](std::size_t index) { return static_cast<unsigned char>(text[index]); };
+    const unsigned lead = byte(0);
+    if (lead < 0x80) {
+        return 1;
+    }
+    const std::size_t length = lead < 0xc2   ? 0
+                               : lead < 0xe0 ? 2
+                               : lead < 0xf0 ? 3
+                               : lead < 0xf5 ? 4
+                                             : 0;
+    if (length == 0 || text.size() < length) {
+        return 0;
+    }
+    for (std::size_t index = 1; index < length; ++index) {
+        if ((byte(index) & 0xc0U) != 0x80U) {
+            return 0;
+        }
+    }
+    const unsigned second = byte(1);
+    const bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
+    const bool surrogate = lead == 0xed && second >= 0xa0;
+    const bool too_high = lead == 0xf4 && second >= 0x90;
+    return overlong || surrogate || too_high ? 0 : length;
+}
+
+} // namespace
+
+std::string valid_utf8(std::string_view text) {
+    constexpr std::string_view replacement = "\xef\xbf\xbd";
+    std::string valid;
+    while (!text.empty()) {
+        const std::size_t length = character_length(text);
+        valid += length == 0 ? replacement : text.substr(0, length);
+        text.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    return valid;
+}
+
+std::string escape_controls(std::string_view text) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string escaped;
+    for (const char character : text) {
+        const auto byte = static_cast<unsigned char>(character);
+        if (character == '\n') {
+            escaped += "\\n";
+        } else if (character == '\t') {
+            escaped += "\\t";
+        } else if (byte < 0x20 || byte == 0x7f) {
+            escaped += "\\x";
+            escaped += digits[byte >> 4U];
+            escaped += digits[byte & 15U];
+        } else {
+            escaped += character;
+        }
+    }
+    return escaped;
 }
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {

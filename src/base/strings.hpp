@@ -19,6 +19,12 @@ std::pair<std::string, std::optional<std::string>> split_once(std::string_view t
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
+/// The text with U+FFFD in the place of each byte that is not part of valid UTF-8 (RFC 3629).
+std::string valid_utf8(std::string_view text);
+
+/// The text on one line: control characters are written as C escapes ("\n", "\x1b").
+std::string escape_controls(std::string_view text);
+
 /// The whole text as a decimal number; nothing when it is not one or out of range.
 std::optional<std::int64_t> parse_int(std::string_view text);
 std::optional<std::uint64_t> parse_uint(std::string_view text);

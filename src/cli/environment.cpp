@@ -70,7 +70,7 @@ std::vector<std::string> Environment::lines() const {
     std::vector<std::string> result;
     result.reserve(values_.size());
     for (const auto& [name, value] : values_) {
-        result.push_back(name + '=' + value);
+        result.emplace_back(name).append("=").append(value);
     }
     return result;
 }

@@ -39,41 +39,31 @@ ExecFlags parse_exec(const Words& words) {
     return flags;
 }
 
-container::Record running_record(const container::RecordStore& store, const std::string& name) {
-    container::check_id(name); // before it becomes a path
-    container::Record record = store.load(name);
-    const container::Status status = container::current_status(record);
-    switch (status) {
-    case container::Status::running:
-        return record;
-    case container::Status::paused:
-        throw Error("cannot run a command in '" + name + "'")
-            .because("it is paused")
-            .mend("sctr unpause " + name);
-    case container::Status::creating:
-    case container::Status::created:
-    case container::Status::stopped:
-        break;
-    }
-    throw Error("cannot run a command in '" + name + "'")
-        .because(std::string("it is ") + container::to_string(status));
-}
-
 } // namespace
 
 int exec_verb(const Words& words) {
     const ExecFlags flags = parse_exec(words);
-    container::ExecOptions options{.privileged = flags.process.privileged,
+    if (flags.detach && flags.process.tty) {
+        throw Error("a detached command has no terminal")
+            .at("--detach --tty")
+            .mend("drop one of them");
+    }
+    container::check_id(flags.name); // before it becomes a path
+    const container::RecordStore store(container::RecordStore::default_root());
+    auto [record, config] = container::load_running(store, flags.name);
+    const RootfsFacts facts =
+        gather_process(flags.process, "/proc/" + std::to_string(record.pid) + "/root");
+    if (!container::is_alive(record.pid, record.start_time)) {
+        throw Error("the container has ended").at(flags.name); // what was read was another's
+    }
+    container::ExecOptions options{.record = std::move(record),
+                                   .config = std::move(config),
+                                   .privileged = flags.process.privileged,
                                    .interactive = flags.process.interactive,
                                    .detach = flags.detach,
                                    .pid_file = flags.pid_file.value_or("")};
-    const container::RecordStore store(options.state_root);
-    const container::Record record = running_record(store, flags.name);
-    const RootfsFacts facts =
-        gather_process(flags.process, "/proc/" + std::to_string(record.pid) + "/root");
-    options.process =
-        exec_process(store.load_config(flags.name), flags.process, flags.command, facts);
-    return container::exec(flags.name, options);
+    options.process = exec_process(options.config, flags.process, flags.command, facts);
+    return container::exec(options);
 }
 
 } // namespace sctr::cli

@@ -48,8 +48,7 @@ oci::Process exec_process(const oci::Spec& config,
         environment.set("HOME", account.home);
     }
     if (flags.privileged) {
-        process.capabilities =
-            capability_sets(plan::all_capabilities(facts.last_capability), {}, process.user.uid);
+        process.capabilities = capability_sets(available_capabilities(facts), {}, process.user.uid);
     }
     apply_environment(environment, flags, facts);
     process.env = environment.lines();

@@ -2,6 +2,7 @@
 #include "cli/gather.hpp"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -65,20 +66,23 @@ UniqueFd open_root(const std::string& path) {
 /// Reads a file below a root that is not trusted: links cannot lead out of it, and a pipe or a
 /// device in its place is not opened for reading. Empty when there is no such file.
 std::string read_in_root(const UniqueFd& root, const char* path) {
-    const UniqueFd fd(sys::openat2(root.get(),
-                                   path,
-                                   O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                                   0,
-                                   RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
-    if (!fd.valid()) {
+    const UniqueFd found(sys::openat2(
+        root.get(), path, O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+    if (!found.valid()) {
         if (errno == ENOENT || errno == ENOTDIR) {
             return {};
         }
         throw Error("cannot open the container's " + std::string(path)).because(errno);
     }
     struct stat status{};
-    if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    if (::fstat(found.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
         throw Error("cannot read the container's " + std::string(path)).because("not a file");
+    }
+    // Only now is it opened: opening a device is enough to make some of them act.
+    const std::string handle = "/proc/self/fd/" + std::to_string(found.get());
+    const UniqueFd fd(::open(handle.c_str(), O_RDONLY | O_NOCTTY | O_CLOEXEC));
+    if (!fd.valid()) {
+        throw Error("cannot open the container's " + std::string(path)).because(errno);
     }
     return read_all(fd, path);
 }
@@ -242,9 +246,15 @@ std::vector<std::string> thermal_paths() {
     return paths;
 }
 
-std::uint64_t last_capability() {
-    const auto text = read_host_file("/proc/sys/kernel/cap_last_cap", "capabilities");
-    return parse_uint(text.substr(0, text.find('\n'))).value_or(RootfsFacts{}.last_capability);
+/// Our own bounding set. Root may lack some, as in a container of its own.
+std::uint64_t bounding_set() {
+    std::uint64_t set = 0;
+    for (unsigned capability = 0; capability < 64; ++capability) {
+        if (::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1) {
+            set |= std::uint64_t{1} << capability;
+        }
+    }
+    return set;
 }
 
 } // namespace
@@ -260,7 +270,7 @@ RootfsFacts gather_process(const ProcessFlags& flags, const std::string& root) {
     }
     facts.environment = caller_environment();
     if (flags.privileged) {
-        facts.last_capability = last_capability();
+        facts.capabilities = bounding_set();
     }
     return facts;
 }
@@ -291,7 +301,7 @@ RootfsFacts gather(const RunFlags& flags, const container::RecordStore& store) {
     } else {
         facts.thermal_paths = thermal_paths();
         if (!flags.privileges.cap_add.empty()) {
-            facts.last_capability = last_capability();
+            facts.capabilities = bounding_set();
         }
     }
     return facts;

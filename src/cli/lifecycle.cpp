@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "cli/flags.hpp"
+#include "cli/log.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
@@ -17,7 +18,7 @@ namespace {
 using container::RecordStore;
 
 /// Does `act` for every name and prints the names for which it worked, as docker does. A failure
-/// does not keep the others from their turn; all failures are thrown as one error.
+/// does not keep the others from their turn; the last one is thrown, those before it are logged.
 int for_each_name(const std::vector<std::string>& names,
                   const CLI::App& app,
                   const std::function<void(const RecordStore&, const std::string&)>& act) {
@@ -25,18 +26,21 @@ int for_each_name(const std::vector<std::string>& names,
         throw Error("no container named").mend("see '" + app.get_name() + " --help'");
     }
     const RecordStore store(RecordStore::default_root());
-    std::vector<std::string> failures;
+    std::optional<Error> failure;
     for (const std::string& name : names) {
         try {
             container::check_id(name); // before it becomes a path
             act(store, name);
             std::puts(name.c_str());
         } catch (const Error& error) {
-            failures.emplace_back(error.what());
+            if (failure) {
+                log(LogLevel::error, failure->what());
+            }
+            failure = error;
         }
     }
-    if (!failures.empty()) {
-        throw Error(join(failures, "\nsctr: "));
+    if (failure) {
+        throw Error(*failure);
     }
     return 0;
 }

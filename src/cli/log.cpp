@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <string>
 
+#include "base/strings.hpp"
 #include "cli/values.hpp"
 
 namespace sctr::cli {
@@ -33,7 +34,7 @@ void log(LogLevel level, std::string_view text) {
     if (level != LogLevel::error) {
         line += std::string(names.at(static_cast<std::size_t>(level))) + ": ";
     }
-    line += std::string(text) + '\n';
+    line += escape_controls(text) + '\n';
     std::fwrite(line.data(), 1, line.size(), stderr); // one write: others may print there too
 }
 

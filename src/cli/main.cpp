@@ -12,6 +12,7 @@
 #include "cli/flags.hpp"
 #include "cli/log.hpp"
 #include "cli/verbs.hpp"
+#include "linux/process.hpp"
 
 /// The command line for people. The one place that prints errors.
 namespace sctr::cli {
@@ -112,6 +113,7 @@ int guarded(const Words& words) {
 } // namespace sctr::cli
 
 int main(int argc, char** argv) {
+    sctr::sys::sanitize_process();
     const std::span<char*> all(argv, static_cast<std::size_t>(argc));
     return sctr::cli::guarded({all.begin() + (argc > 0 ? 1 : 0), all.end()});
 }

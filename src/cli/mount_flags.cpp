@@ -16,7 +16,7 @@ const std::vector<std::string> tmpfs_defaults = {"noexec", "nosuid", "nodev", "r
 
 constexpr const char* volume_form =
     "SOURCE:TARGET[:OPTIONS]; options are ro, rw, rro, bind, rbind, nosuid, nodev, noexec, suid, "
-    "dev, exec, [r]private, [r]slave, [r]shared, idmap, z, Z";
+    "dev, exec, [r]private, [r]slave, z, Z";
 
 std::string target_path(const char* flag, const std::string& path) {
     const std::string target = container_path(flag, path);
@@ -29,7 +29,7 @@ std::string target_path(const char* flag, const std::string& path) {
 void refuse_chown(const char* flag, const std::string& text) {
     throw Error("changing the owner of a volume is not there yet")
         .at(std::string(flag) + " " + text)
-        .mend("use the idmap option, or chown the source");
+        .mend("chown the source");
 }
 
 void check_relabel(const char* flag, const std::string& text, bool has_selinux) {
@@ -40,13 +40,18 @@ void check_relabel(const char* flag, const std::string& text, bool has_selinux) 
     }
 }
 
+void refuse_idmap(const char* flag, const std::string& text) {
+    throw Error("id-mapped mounts are not there yet")
+        .at(std::string(flag) + " " + text)
+        .mend("use --uidmap and --gidmap for the whole container, or chown the source");
+}
+
 bool is_idmap(std::string_view word) {
     return word == "idmap" || word == "ridmap";
 }
 
 /// What -v calls an option and what it stands for.
-void add_volume_option(oci::Mount& mount,
-                       MountOptions& options,
+void add_volume_option(MountOptions& options,
                        const std::string& word,
                        const std::string& text,
                        bool has_selinux) {
@@ -55,7 +60,7 @@ void add_volume_option(oci::Mount& mount,
     } else if (word == "z" || word == "Z") {
         check_relabel("--volume", text, has_selinux);
     } else if (is_idmap(word)) {
-        mount.options.push_back(word);
+        refuse_idmap("--volume", text);
     } else if (!options.add(word)) {
         throw bad_value("--volume", text, "unknown option '" + word + "'", volume_form);
     }
@@ -125,8 +130,7 @@ void add_recursion(MountOptions& options, const std::string& value) {
 }
 
 /// Applies a key of type=bind; false when it has none such.
-bool add_bind_key(oci::Mount& mount,
-                  MountOptions& options,
+bool add_bind_key(MountOptions& options,
                   const Keys::value_type& key,
                   const std::string& text,
                   bool has_selinux) {
@@ -141,8 +145,8 @@ bool add_bind_key(oci::Mount& mount,
         add_recursion(options, value.value_or(""));
     } else if (name == "relabel") {
         check_relabel("--mount", text, has_selinux);
-    } else if (is_idmap(name) && !value) {
-        mount.options.push_back(name);
+    } else if (is_idmap(name)) {
+        refuse_idmap("--mount", text);
     } else {
         return false;
     }
@@ -231,7 +235,7 @@ oci::Mount parse_volume(const std::string& text, const std::string& directory, b
     MountOptions options(bind_defaults);
     if (parts.size() == 3) {
         for (const std::string& word : split(parts[2], ',')) {
-            add_volume_option(mount, options, word, text, has_selinux);
+            add_volume_option(options, word, text, has_selinux);
         }
     }
     finish(mount, options);
@@ -258,7 +262,7 @@ oci::Mount parse_mount(const std::string& text, const std::string& directory, bo
     mount.source = is_bind ? absolute_path(mount.source, directory) : mount.type;
     for (const auto& key : keys) {
         if (!add_common_key(options, key, text) &&
-            !(is_bind ? add_bind_key(mount, options, key, text, has_selinux)
+            !(is_bind ? add_bind_key(options, key, text, has_selinux)
                       : add_file_system_key(options, key, mount.type, text))) {
             throw bad_value("--mount",
                             text,
@@ -286,7 +290,7 @@ oci::Mount parse_tmpfs(const std::string& text) {
         } else if (value && (name == "uid" || name == "gid" || name == "nr_inodes")) {
             parse_in_range("--tmpfs", *value, 0, 4294967294);
             options.add_value(name, *value);
-        } else if (value || !options.add(word)) {
+        } else if (value || word == "bind" || word == "rbind" || !options.add(word)) {
             throw bad_value("--tmpfs",
                             text,
                             "unknown option '" + word + "'",

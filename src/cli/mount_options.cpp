@@ -7,24 +7,14 @@
 namespace sctr::cli {
 namespace {
 
-enum class Group {
-    write,
-    suid,
-    dev,
-    exec,
-    propagation,
-    bind,
-    access_time,
-    directory_time,
-    copy_up
-};
+enum class Group { write, suid, dev, exec, propagation, bind, access_time, directory_time };
 
 struct Option {
     std::string_view word;
     Group group;
 };
 
-constexpr std::array<Option, 29> known_options = {{
+constexpr std::array<Option, 27> known_options = {{
     {"ro", Group::write},
     {"rw", Group::write},
     {"rro", Group::write},
@@ -52,8 +42,6 @@ constexpr std::array<Option, 29> known_options = {{
     {"nostrictatime", Group::access_time},
     {"diratime", Group::directory_time},
     {"nodiratime", Group::directory_time},
-    {"tmpcopyup", Group::copy_up},
-    {"notmpcopyup", Group::copy_up},
 }};
 
 const Option* find(std::string_view word) {
@@ -72,9 +60,7 @@ bool MountOptions::add(std::string_view word) {
         const Option* known = find(other);
         return known != nullptr && known->group == option->group;
     });
-    if (word != "notmpcopyup") {
-        words_.emplace_back(word);
-    }
+    words_.emplace_back(word);
     return true;
 }
 

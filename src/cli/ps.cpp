@@ -22,6 +22,7 @@ int ps_verb(const Words& words) {
 
     const container::RecordStore store(container::RecordStore::default_root());
     std::vector<PsRow> rows;
+    store.sweep();
     for (container::Record& record : store.list()) {
         const container::Status status = container::current_status(record);
         if (all || status != container::Status::stopped) {

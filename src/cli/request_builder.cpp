@@ -2,6 +2,7 @@
 #include "cli/request_builder.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/strings.hpp"
 #include "cli/values.hpp"
@@ -14,9 +15,10 @@ namespace {
 constexpr std::size_t max_description = 200;
 constexpr std::size_t max_hostname = 64; // sethostname(2), HOST_NAME_MAX.
 
-/// systemctl prints it on a line of its own: control characters would break that.
+/// systemctl prints it on a line of its own: control characters would break that. D-Bus takes
+/// UTF-8 alone.
 std::string describe(const std::string& rootfs, const std::vector<std::string>& args) {
-    std::string text = rootfs + ": " + join(args, " ");
+    std::string text = valid_utf8(rootfs + ": " + join(args, " "));
     std::erase_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
     if (text.size() > max_description) {
         std::size_t end = max_description;
@@ -80,6 +82,31 @@ void add_lifecycle(plan::Request& request, const RunFlags& flags) {
     request.no_pivot = flags.no_pivot;
 }
 
+/// What flags mean together, as a --sysctl of a namespace that is not the container's; the error
+/// names the flag instead of the place in the config that people never wrote.
+void validate_flags(const oci::Spec& spec) {
+    static constexpr std::array<std::pair<std::string_view, const char*>, 7> flags = {{
+        {"/linux/sysctl", "--sysctl"},
+        {"/linux/seccomp", "--security-opt seccomp"},
+        {"/linux/timeOffsets", "--time-offset"},
+        {"/linux/uidMappings", "--uidmap"},
+        {"/linux/gidMappings", "--gidmap"},
+        {"/process/rlimits", "--ulimit"},
+        {"/hostname", "--hostname"},
+    }};
+    try {
+        oci::validate(spec);
+    } catch (Error& error) {
+        const std::string pointer = error.where();
+        for (const auto& [prefix, flag] : flags) {
+            if (pointer.starts_with(prefix)) {
+                error.at(flag + pointer.substr(prefix.size()));
+            }
+        }
+        throw;
+    }
+}
+
 } // namespace
 
 plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
@@ -98,7 +125,7 @@ plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
     add_devices(spec, flags.mounts.devices, flags.process.privileged, facts);
     add_mounts(spec, flags.mounts, flags.process.privileged, facts);
     add_lifecycle(request, flags);
-    oci::validate(spec); // what flags mean together, as a --sysctl of a namespace that is not ours
+    validate_flags(spec);
     request.description = describe(facts.rootfs, spec.process->args);
     return request;
 }

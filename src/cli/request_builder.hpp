@@ -91,6 +91,9 @@ void apply_environment(Environment& environment,
                        const ProcessFlags& flags,
                        const RootfsFacts& facts);
 
+/// Names of every capability that the caller can give: what ALL and --privileged mean.
+std::vector<std::string> available_capabilities(const RootfsFacts& facts);
+
 /// The capability sets of a process whose container has `bounding`: all of it for root, and for
 /// others only what was added by name, which becomes ambient.
 oci::Capabilities capability_sets(const std::vector<std::string>& bounding,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <map>
 
@@ -95,7 +96,7 @@ std::int64_t parse_cpus(const std::string& text) {
     if (!(cpus >= 0.01 && cpus <= 8192)) { // cpu.max takes no less than a millisecond a period.
         throw bad_value("--cpus", text, "out of range", form);
     }
-    return static_cast<std::int64_t>(cpus * static_cast<double>(cpu_period_usec) + 0.5);
+    return std::llround(cpus * static_cast<double>(cpu_period_usec));
 }
 
 std::string parse_list(const char* flag, const std::string& text) {

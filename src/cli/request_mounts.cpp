@@ -111,6 +111,7 @@ standard_mounts(const oci::Spec& spec, const MountFlags& flags, bool privileged)
 
 std::vector<oci::Mount> callers_mounts(const MountFlags& flags, const RootfsFacts& facts) {
     std::vector<oci::Mount> mounts;
+    mounts.reserve(flags.volumes.size());
     for (const std::string& text : flags.volumes) {
         mounts.push_back(parse_volume(text, facts.working_directory, facts.has_selinux));
     }
@@ -157,6 +158,7 @@ void add_mounts(oci::Spec& spec,
 std::vector<std::pair<std::string, std::string>> bind_sources(const MountFlags& flags,
                                                               const std::string& directory) {
     std::vector<std::pair<std::string, std::string>> sources;
+    sources.reserve(flags.volumes.size());
     for (const std::string& text : flags.volumes) {
         sources.emplace_back(parse_volume(text, directory, false).source, "--volume " + text);
     }

@@ -122,7 +122,12 @@ bool is_all(const std::string& word) {
     return word == "ALL" || word == "all";
 }
 
-/// Full names of what a flag lists; "ALL" stands for every capability of this kernel.
+bool is_available(const std::string& name, const RootfsFacts& facts) {
+    const auto number = plan::capability_number(name);
+    return number && (facts.capabilities >> static_cast<unsigned>(*number) & 1U) != 0;
+}
+
+/// Full names of what a flag lists; "ALL" stands for all that the caller can give.
 std::vector<std::string> capability_names(const char* flag,
                                           const std::vector<std::string>& words,
                                           const RootfsFacts& facts) {
@@ -130,8 +135,7 @@ std::vector<std::string> capability_names(const char* flag,
     for (const std::string& list : words) {
         for (const std::string& word : split(list, ',')) {
             if (is_all(word)) {
-                std::ranges::copy(plan::all_capabilities(facts.last_capability),
-                                  std::back_inserter(names));
+                std::ranges::copy(available_capabilities(facts), std::back_inserter(names));
                 continue;
             }
             const auto number = plan::capability_number(word);
@@ -154,6 +158,14 @@ bool names_all(const std::vector<std::string>& words) {
 std::vector<std::string> bounding_set(const PrivilegeFlags& flags, const RootfsFacts& facts) {
     const auto added = capability_names("--cap-add", flags.cap_add, facts);
     const auto dropped = capability_names("--cap-drop", flags.cap_drop, facts);
+    for (const std::string& name : added) {
+        if (!is_available(name, facts)) {
+            throw bad_value("--cap-add",
+                            name,
+                            "this kernel or the caller's own bounding set does not have it",
+                            "one of CapBnd in /proc/self/status");
+        }
+    }
     const bool drop_all = names_all(flags.cap_drop);
     const bool add_all = names_all(flags.cap_add);
     if (drop_all && add_all) {
@@ -183,8 +195,7 @@ std::vector<std::string> bounding_set(const PrivilegeFlags& flags, const RootfsF
 /// Adds the capabilities; true when the set is the default one.
 bool add_capabilities(oci::Process& process, const RunFlags& flags, const RootfsFacts& facts) {
     if (flags.process.privileged) {
-        process.capabilities =
-            capability_sets(plan::all_capabilities(facts.last_capability), {}, process.user.uid);
+        process.capabilities = capability_sets(available_capabilities(facts), {}, process.user.uid);
         return false;
     }
     if (flags.privileges.cap_add.empty() && flags.privileges.cap_drop.empty()) {
@@ -289,6 +300,13 @@ void add_sysctls(oci::Linux& config, const std::vector<std::string>& flags) {
 }
 
 } // namespace
+
+std::vector<std::string> available_capabilities(const RootfsFacts& facts) {
+    constexpr std::uint64_t whatever_is_known = 63;
+    auto names = plan::all_capabilities(whatever_is_known);
+    std::erase_if(names, [&](const std::string& name) { return !is_available(name, facts); });
+    return names;
+}
 
 oci::Capabilities capability_sets(const std::vector<std::string>& bounding,
                                   const std::vector<std::string>& added_by_name,

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "container/record.hpp"
@@ -34,17 +35,22 @@ RunOutcome run(plan::Request request, const RunOptions& options);
 std::string dry_run(const plan::Request& request);
 
 struct ExecOptions {
+    Record record;    ///< of the container, as load_running gave it
+    oci::Spec config; ///< of the container
     oci::Process process;
     bool privileged = false; ///< without the container's seccomp filter
     bool interactive = false;
     bool detach = false;
     std::string pid_file;
-    std::string state_root = RecordStore::default_root();
 };
 
-/// Runs one more process in a running container; returns its exit status.
+/// A running container's record and config, read together; waits for a start that is under way.
 /// Throws Error when the container is not running, or is paused.
-int exec(const std::string& id, const ExecOptions& options);
+std::pair<Record, oci::Spec> load_running(const RecordStore& store, const std::string& id);
+
+/// Runs one more process in a running container; returns its exit status, 128+n for signal n.
+/// Throws Error when it cannot be executed, or the container has ended meanwhile.
+int exec(const ExecOptions& options);
 
 /// Sends a signal to the container's init, or with `all` to every process of its scope.
 void kill(const RecordStore& store, const std::string& id, int signal, bool all);

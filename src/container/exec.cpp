@@ -85,11 +85,23 @@ plan::SeccompStep seccomp_of(const oci::Spec& config) {
                                 : plan::SeccompStep{};
 }
 
-InitProcess start(const Record& record, const ExecOptions& options, plan::ExecPlan plan) {
-    const UniqueFd pidfd = open_init(record);
-    if (current_status(record) == Status::paused) {
-        throw Error("the container is paused").at(record.id).mend("sctr unpause " + record.id);
+void write_pid_file(const std::string& path, pid_t pid) {
+    if (path.empty()) {
+        return;
     }
+    const std::string text = std::to_string(pid) + "\n";
+    const UniqueFd file(::open(
+        path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0644));
+    if (!file.valid() ||
+        ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+        throw Error("cannot write the file").at(path).because(errno);
+    }
+}
+
+InitProcess
+start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& signals) {
+    const Record& record = options.record;
+    const UniqueFd pidfd = open_init(record);
     plan.init_pidfd = pidfd.get();
     plan.namespaces = foreign_namespaces(record.pid);
     const UniqueFd cgroup = open_cgroup(record.pid);
@@ -108,33 +120,55 @@ InitProcess start(const Record& record, const ExecOptions& options, plan::ExecPl
     }
     InitProcess process(spawn);
     if ((plan.namespaces & CLONE_NEWPID) != 0) {
-        process.await_joined();
+        process.await_joined(signals);
     }
     return process;
 }
 
 } // namespace
 
-int exec(const std::string& id, const ExecOptions& options) {
-    const RecordStore store(options.state_root);
-    const LockedRecord directory = store.lock(id); // waits for a start that is under way
-    const Record record = store.load(id);
-    directory.unlock();
+std::pair<Record, oci::Spec> load_running(const RecordStore& store, const std::string& id) {
+    const LockedRecord directory = store.lock(id);
+    std::pair<Record, oci::Spec> found{store.load(id), store.load_config(id)};
+    const Status status = current_status(found.first);
+    switch (status) {
+    case Status::running:
+        return found;
+    case Status::paused:
+        throw Error("cannot run a command in the container")
+            .at(id)
+            .because("it is paused")
+            .mend("sctr unpause " + id);
+    case Status::creating:
+    case Status::created:
+    case Status::stopped:
+        break;
+    }
+    throw Error("cannot run a command in the container")
+        .at(id)
+        .because(std::string("it is ") + to_string(status));
+}
 
+int exec(const ExecOptions& options) {
     plan::ExecPlan plan;
     plan.process = plan::process_step(options.process, host::probe());
     plan.process.die_with_supervisor = !options.detach;
     if (!options.privileged) {
-        plan.process.seccomp = seccomp_of(store.load_config(id));
+        plan.process.seccomp = seccomp_of(options.config);
     }
     const sys::SignalQueue signals;
-    InitProcess process = start(record, options, std::move(plan));
-    process.await_execution();
-    if (options.detach) {
-        process.child().release();
-        return 0;
+    try {
+        InitProcess process = start(options, std::move(plan), signals);
+        process.await_execution(signals);
+        write_pid_file(options.pid_file, process.child().pid());
+        if (options.detach) {
+            process.child().release();
+            return 0;
+        }
+        return supervise(process, signals, {.interactive = options.interactive}).exit_status;
+    } catch (const Interrupted& interrupted) {
+        return 128 + interrupted.signal;
     }
-    return supervise(process, signals, {.interactive = options.interactive}).exit_status;
 }
 
 } // namespace sctr::container

@@ -61,9 +61,13 @@ pid_t pid_of(int pidfd) {
     return -1;
 }
 
-void poll_readable(int fd) {
-    struct pollfd item{fd, POLLIN, 0};
-    while (::poll(&item, 1, -1) < 0 && errno == EINTR) {
+void poll_readable(int fd, const sys::SignalQueue& signals) {
+    std::array<struct pollfd, 2> items{{{fd, POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
+    while (items[0].revents == 0) {
+        if (::poll(items.data(), items.size(), -1) < 0 && errno != EINTR) {
+            throw Error("cannot wait for sctr-init").because(errno);
+        }
+        abort_if_asked(signals);
     }
 }
 
@@ -79,6 +83,14 @@ UniqueFd passed_fd(struct msghdr& packet) {
 }
 
 } // namespace
+
+void abort_if_asked(const sys::SignalQueue& signals) {
+    while (const auto signal = signals.take()) {
+        if (*signal == SIGINT || *signal == SIGTERM || *signal == SIGHUP || *signal == SIGQUIT) {
+            throw Interrupted{*signal};
+        }
+    }
+}
 
 InitProcess::InitProcess(const InitSpawn& spawn) {
     std::array<int, 2> ends{};
@@ -97,6 +109,7 @@ InitProcess::InitProcess(const InitSpawn& spawn) {
     arguments.argv = argv.data();
     std::copy(std::begin(spawn.standard), std::end(spawn.standard), arguments.standard);
     arguments.control = other.get();
+    arguments.peer = control_.get();
     arguments.plan = plan.get();
     arguments.inherited = spawn.inherited;
     child_ = sys::spawn(arguments);
@@ -153,24 +166,26 @@ bool InitProcess::receive() {
 }
 
 void InitProcess::adopt(UniqueFd pidfd) {
-    sys::Child joined(pid_of(pidfd.get()), std::move(pidfd));
+    const pid_t pid = pid_of(pidfd.get());
+    sys::Child joined(pid, std::move(pidfd));
     child_.wait(); // the first process ends once it has handed over
     child_ = std::move(joined);
     joined_ = true;
 }
 
-void InitProcess::await_joined() {
+void InitProcess::await_joined(const sys::SignalQueue& signals) {
     while (!joined_) {
-        poll_readable(control_.get());
-        if (!receive()) {
+        poll_readable(control_.get(), signals);
+        // A quick command has been executed, and the socket closed, by the time that this is read.
+        if (!receive() && !joined_) {
             throw Error("sctr-init ended early").because("it was killed, or could not be executed");
         }
     }
 }
 
-void InitProcess::await_execution() {
+void InitProcess::await_execution(const sys::SignalQueue& signals) {
     do {
-        poll_readable(control_.get());
+        poll_readable(control_.get(), signals);
     } while (receive());
 }
 

@@ -7,9 +7,18 @@
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 #include "linux/process.hpp"
+#include "linux/signals.hpp"
 #include "plan/protocol.hpp"
 
 namespace sctr::container {
+
+/// A signal asked sctr to end before the command ran.
+struct Interrupted {
+    int signal;
+};
+
+/// Throws Interrupted when a signal has arrived that asks sctr to end.
+void abort_if_asked(const sys::SignalQueue& signals);
 
 /// How sctr-init is started.
 struct InitSpawn {
@@ -42,11 +51,11 @@ class InitProcess {
     bool receive();
 
     /// Waits until sctr-init has gone on in a child of another pid namespace, which child() is from
-    /// then on.
-    void await_joined();
+    /// then on. Throws Error or Interrupted.
+    void await_joined(const sys::SignalQueue& signals);
 
-    /// Waits until the command runs. Throws the Error of whatever failed before.
-    void await_execution();
+    /// Waits until the command runs. Throws the Error of whatever failed before, or Interrupted.
+    void await_execution(const sys::SignalQueue& signals);
 
   private:
     void adopt(UniqueFd pidfd);

@@ -31,6 +31,20 @@ void write_id_map(pid_t pid, const char* file, const std::string& lines) {
     }
 }
 
+/// By the host side, since sctr-init may be in a user namespace that must not lower it.
+void set_oom_score(pid_t pid, const plan::ProcessStep& process) {
+    if (!process.set_oom_score_adj) {
+        return;
+    }
+    const std::string path = "/proc/" + std::to_string(pid) + "/oom_score_adj";
+    const std::string text = std::to_string(process.oom_score_adj);
+    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!file.valid() ||
+        ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+        throw Error("cannot set oom_score_adj").at(text).because(errno);
+    }
+}
+
 UniqueFd open_null() {
     UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (!null.valid()) {
@@ -39,7 +53,7 @@ UniqueFd open_null() {
     return sys::raise_fd(std::move(null));
 }
 
-InitProcess start_init(plan::LaunchPlan& plan, bool interactive) {
+InitProcess start_init(plan::LaunchPlan& plan, bool interactive, const sys::SignalQueue& signals) {
     const auto namespaces = open_namespaces(plan.init);
     const UniqueFd null = open_null();
     InitSpawn spawn;
@@ -58,17 +72,9 @@ InitProcess start_init(plan::LaunchPlan& plan, bool interactive) {
         process.send(Kind::id_maps_written);
     }
     if (plan.init.fork_after_join) {
-        process.await_joined();
+        process.await_joined(signals);
     }
     return process;
-}
-
-void abort_if_asked(const sys::SignalQueue& signals) {
-    while (const auto signal = signals.take()) {
-        if (*signal == SIGINT || *signal == SIGTERM || *signal == SIGHUP || *signal == SIGQUIT) {
-            throw Interrupted{*signal};
-        }
-    }
 }
 
 /// Waits until systemd has put the process into its scope, with the limits in force, and meanwhile
@@ -127,16 +133,18 @@ oci::Spec config_to_keep(const plan::Request& request) {
     return config;
 }
 
-void write_text(const std::string& path, const std::string& text) {
+/// Writes a file that the caller asked for, and takes it back if the start fails later.
+void write_for_caller(const std::string& path, const std::string& text, int flags, UndoList& undo) {
     if (path.empty()) {
         return;
     }
     const UniqueFd file(
-        ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0644));
+        ::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | flags | O_CLOEXEC, 0644));
     if (!file.valid() ||
         ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
         throw Error("cannot write the file").at(path).because(errno);
     }
+    undo.add([path] { ::unlink(path.c_str()); });
 }
 
 } // namespace
@@ -168,10 +176,12 @@ Running launch(systemd::EarlyBus bus,
                const plan::Request& request,
                const RunOptions& options,
                const LockedRecord& directory,
-               const sys::SignalQueue& signals) {
+               const sys::SignalQueue& signals,
+               UndoList& undo) {
     // Fork first, then ask: while systemd moves a process into a cgroup, the kernel makes every
     // fork of the machine wait.
-    InitProcess process = start_init(plan, options.interactive);
+    InitProcess process = start_init(plan, options.interactive, signals);
+    set_oom_score(process.child().pid(), plan.init.process);
     systemd::Manager manager(std::move(bus));
     manager.start_scope(
         plan.unit,
@@ -181,13 +191,14 @@ Running launch(systemd::EarlyBus bus,
     Record record = make_record(plan, request, process.child().pid());
     directory.save(record);
     directory.save_config(config_to_keep(request));
-    write_text(options.pid_file, std::to_string(record.pid) + "\n");
-    write_text(options.id_file, record.id + "\n");
+    write_for_caller(options.pid_file, std::to_string(record.pid) + "\n", O_TRUNC, undo);
+    write_for_caller(options.id_file, record.id + "\n", O_EXCL, undo);
+    RecordStore(options.state_root).sweep();
 
     await_scope(manager, process, signals);
     process.send(Kind::go);
     process.send(Kind::start);
-    process.await_execution();
+    process.await_execution(signals);
     return {std::move(process), std::move(manager), std::move(record)};
 }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "base/scope_exit.hpp"
 #include "container/engine.hpp"
 #include "container/init_process.hpp"
 #include "linux/signals.hpp"
@@ -18,21 +19,18 @@ struct Running {
     Record record;
 };
 
-/// A signal asked sctr to end before the command ran.
-struct Interrupted {
-    int signal;
-};
-
 /// Starts a container in its scope. On any failure the process is killed and the scope ends with
 /// it. Throws Error, or Interrupted.
 ///
-/// `directory` holds the record and is locked by the caller.
+/// Files that it wrote for the caller are taken back by `undo`. `directory` holds the record and is
+/// locked by the caller.
 Running launch(systemd::EarlyBus bus,
                plan::LaunchPlan plan,
                const plan::Request& request,
                const RunOptions& options,
                const LockedRecord& directory,
-               const sys::SignalQueue& signals);
+               const sys::SignalQueue& signals,
+               UndoList& undo);
 
 /// Opens the files behind namespace paths and notes their fds in the plan; sctr-init inherits them.
 std::vector<UniqueFd> open_namespaces(plan::InitPlan& plan);

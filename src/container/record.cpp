@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 
 #include "base/error.hpp"
 #include "linux/procfs.hpp"
+#include "linux/syscalls.hpp"
 #include "oci/parse.hpp"
 #include "oci/serialize.hpp"
 
@@ -32,7 +34,7 @@ constexpr const char* config_file = "config.json";
 void write_beside_and_rename(const std::string& path, const std::string& text) {
     const std::string beside = path + ".new";
     const UniqueFd file(
-        ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+        ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
     const bool written = file.valid() && ::write(file.get(), text.data(), text.size()) ==
                                              static_cast<ssize_t>(text.size());
     if (!written || ::rename(beside.c_str(), path.c_str()) < 0) {
@@ -63,7 +65,8 @@ std::string to_json(const Record& record) {
     if (record.exit_status) {
         value["exitStatus"] = *record.exit_status;
     }
-    return value.dump();
+    // A path may be any bytes.
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 Record from_json(const std::string& text) {
@@ -105,6 +108,11 @@ std::optional<Record> read_record(const std::string& directory) {
 
 bool is_living(const Record& record) {
     return is_alive(record.pid, record.start_time) && record.boot_id == sys::boot_id();
+}
+
+bool has_supervisor(const Record& record) {
+    return is_alive(record.supervisor_pid, record.supervisor_start) &&
+           record.boot_id == sys::boot_id();
 }
 
 void make_root(const std::string& root) {
@@ -169,9 +177,13 @@ void LockedRecord::unlock() const {
     ::flock(lock_.get(), LOCK_UN);
 }
 
+bool LockedRecord::is_current() const {
+    return is_same_directory(lock_.get(), directory_);
+}
+
 void LockedRecord::remove() const {
     // Somebody may have swept this container and made another one of the same name.
-    if (is_same_directory(lock_.get(), directory_)) {
+    if (is_current()) {
         std::error_code ignored;
         fs::remove_all(directory_, ignored);
     }
@@ -227,6 +239,13 @@ LockedRecord RecordStore::create(const std::string& id) const {
                 .mend(living ? "choose another --name, or remove it with 'sctr rm -f " + id + "'"
                              : "remove it with 'sctr rm " + id + "'");
         }
+        ::flock(directory.get(), LOCK_UN); // its supervisor needs it to write the end down
+        if (record && wait_for_supervisor(*record)) {
+            continue; // it has written the end down, or removed the record
+        }
+        if (::flock(directory.get(), LOCK_EX | LOCK_NB) < 0) {
+            continue;
+        }
         const LockedRecord dead(path, std::move(directory));
         dead.remove();
         ::mkdir(path.c_str(), 0700);
@@ -242,6 +261,9 @@ LockedRecord RecordStore::lock(const std::string& id) const {
     }
     LockedRecord locked(path, std::move(directory));
     locked.lock();
+    if (!locked.is_current()) {
+        throw no_such_container(id); // it was removed while we waited
+    }
     return locked;
 }
 
@@ -285,12 +307,22 @@ void RecordStore::sweep() const {
             continue;
         }
         const auto record = read_record(path);
-        const bool kept = record && (is_living(*record) ||
+        const bool kept = record && (is_living(*record) || has_supervisor(*record) ||
                                      (record->exit_status && record->boot_id == sys::boot_id()));
         if (!kept) {
             LockedRecord(path, std::move(directory)).remove();
         }
     }
+}
+
+bool wait_for_supervisor(const Record& record) {
+    const UniqueFd supervisor(sys::pidfd_open(record.supervisor_pid));
+    if (!supervisor.valid() || !has_supervisor(record)) {
+        return false;
+    }
+    constexpr int patience_ms = 10'000;
+    struct pollfd item{supervisor.get(), POLLIN, 0};
+    return ::poll(&item, 1, patience_ms) > 0;
 }
 
 bool is_alive(pid_t pid, std::uint64_t start_time) {

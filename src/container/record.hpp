@@ -50,6 +50,8 @@ class LockedRecord {
     /// Writes state.json beside the old one and renames it.
     void save(const Record& record) const;
     void save_config(const oci::Spec& spec) const;
+    /// False when the directory has been removed, or is another container's by now.
+    [[nodiscard]] bool is_current() const;
     /// Forgets the container, unless another of the same name has taken its place.
     void remove() const;
     /// Gives the lock back but not the place: lock() takes it again.
@@ -92,6 +94,10 @@ class RecordStore {
 
 /// True while the process of `pid` is the one that started at `start_time`.
 bool is_alive(pid_t pid, std::uint64_t start_time);
+
+/// Waits until the supervisor of a container that has ended has written that down and is gone;
+/// false when there was none, or it does not end within 10 seconds.
+bool wait_for_supervisor(const Record& record);
 
 /// The status as it is now: a record whose process is gone reads as stopped, a frozen cgroup as
 /// paused.

@@ -2,6 +2,7 @@
 #include "container/relay.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@ namespace sctr::container {
 
 namespace {
 
-constexpr std::size_t buffer_limit = 64 * 1024;
+constexpr std::size_t buffer_limit = std::size_t{64} * 1024;
 
 short ready(const std::vector<struct pollfd>& items, int fd, short events) {
     for (const struct pollfd& item : items) {
@@ -30,6 +31,7 @@ short ready(const std::vector<struct pollfd>& items, int fd, short events) {
 TerminalRelay::TerminalRelay(UniqueFd master, int input, int output)
     : master_(std::move(master)), input_(input), output_(output) {
     ::fcntl(master_.get(), F_SETFL, O_NONBLOCK);
+    container_end_ = UniqueFd(::ioctl(master_.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
 }
 
 void TerminalRelay::add_to(std::vector<struct pollfd>& items) const {
@@ -111,17 +113,20 @@ void TerminalRelay::write_container() {
     }
 }
 
-void TerminalRelay::drain() {
+void TerminalRelay::drain(int interrupt) {
     std::array<char, 16384> buffer{};
     for (ssize_t size = 0; (size = ::read(master_.get(), buffer.data(), buffer.size())) > 0;) {
         to_caller_.append(buffer.data(), static_cast<std::size_t>(size));
     }
     while (!to_caller_.empty()) {
-        struct pollfd item{output_, POLLOUT, 0};
-        if (::poll(&item, 1, -1) < 0 && errno != EINTR) {
+        std::array<struct pollfd, 2> items{{{output_, POLLOUT, 0}, {interrupt, POLLIN, 0}}};
+        const int result = ::poll(items.data(), items.size(), -1);
+        if ((result < 0 && errno != EINTR) || items[1].revents != 0) {
             return;
         }
-        write_caller();
+        if (items[0].revents != 0) {
+            write_caller();
+        }
     }
 }
 

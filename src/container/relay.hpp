@@ -22,11 +22,9 @@ class TerminalRelay {
     /// Moves what can be moved now; `items` as poll left them.
     void handle(const std::vector<struct pollfd>& items);
 
-    /// The container's end is closed, and all of its output is delivered.
-    [[nodiscard]] bool finished() const { return closed_ && to_caller_.empty(); }
-
-    /// After the container's end: takes what is still in the terminal and delivers it.
-    void drain();
+    /// After the container's end: takes what is still in the terminal and delivers it. Gives up
+    /// when `interrupt` is readable, since a caller may never read again.
+    void drain(int interrupt);
 
     [[nodiscard]] int master() const { return master_.get(); }
 
@@ -37,6 +35,9 @@ class TerminalRelay {
     void write_container();
 
     UniqueFd master_;
+    /// Our own hold on the container's end: a payload that closes its terminal and opens it again,
+    /// as getty does, must not end the relay.
+    UniqueFd container_end_;
     int input_;
     int output_;
     bool closed_ = false;

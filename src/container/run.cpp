@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 
 #include "base/scope_exit.hpp"
 #include "container/engine.hpp"
@@ -57,6 +58,15 @@ bool may_outlive_init(const plan::LaunchPlan& plan) {
     return (plan.clone_flags & CLONE_NEWPID) == 0 && plan.init.fork_flags == 0;
 }
 
+/// What shares the pid namespace of others does not end with init.
+void end_rest(Running& running) {
+    try {
+        running.manager.kill_unit(running.record.unit, "all", SIGKILL);
+    } catch (const Error&) {
+        // The command's exit status is known, and the caller's due.
+    }
+}
+
 void keep_or_forget(const LockedRecord& directory,
                     Record record,
                     const Outcome& outcome,
@@ -79,16 +89,11 @@ Outcome run_locked(systemd::EarlyBus bus,
     const sys::SignalQueue signals;
     UndoList undo;
     undo.add([&] { directory.remove(); });
-    for (const std::string* path : {&options.pid_file, &options.id_file}) {
-        if (!path->empty()) {
-            undo.add([path] { ::unlink(path->c_str()); });
-        }
-    }
     const bool stop_rest = may_outlive_init(plan);
     // Never destroyed: the bus learns that we are gone from the end of the process, which is near
     // when the container has ended, and needs no farewell that the caller would wait for.
     Running& running = *new Running(
-        launch(std::move(bus), std::move(plan), request, options, directory, signals));
+        launch(std::move(bus), std::move(plan), request, options, directory, signals, undo));
     directory.unlock();
     const Supervision supervision{.interactive = options.interactive,
                                   .stop_signal = request.stop_signal,
@@ -96,7 +101,7 @@ Outcome run_locked(systemd::EarlyBus bus,
                                   .memory_events = memory_events(running.record)};
     const Outcome outcome = supervise(running.process, signals, supervision);
     if (stop_rest) {
-        running.manager.stop_unit(running.record.unit);
+        end_rest(running);
     }
     undo.dismiss();
     keep_or_forget(directory, running.record, outcome, options.remove);
@@ -112,11 +117,14 @@ RunOutcome run(plan::Request request, const RunOptions& options) {
     require_root();
     check_rootfs(request.spec.root.path);
     size_terminal(request);
+    // Nobody else looks after a container in the foreground.
+    request.die_with_supervisor = true;
     systemd::EarlyBus bus(systemd::Instance::system);
     plan::LaunchPlan plan = plan::make(request, host::probe());
     const LockedRecord directory = RecordStore(options.state_root).create(request.id);
     try {
-        const Outcome outcome = run_locked(std::move(bus), std::move(plan), request, options, directory);
+        const Outcome outcome =
+            run_locked(std::move(bus), std::move(plan), request, options, directory);
         return {.exit_status = outcome.exit_status, .oom_killed = outcome.oom_killed};
     } catch (const Interrupted& interrupted) {
         return {.exit_status = 128 + interrupted.signal};

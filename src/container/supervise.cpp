@@ -76,7 +76,7 @@ class Supervisor {
         outcome.exit_status = process_.child().wait();
         outcome.oom_killed = process_.child().was_killed() && oom_.killed();
         if (relay_) {
-            relay_->drain();
+            relay_->drain(signals_.fd());
         }
         return outcome;
     }

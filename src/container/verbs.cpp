@@ -49,15 +49,6 @@ bool wait_for_end(int pidfd, microseconds timeout) {
     }
 }
 
-/// The supervisor writes the end into the record; without one the record is swept instead.
-void wait_for_supervisor(const Record& record) {
-    const UniqueFd supervisor(sys::pidfd_open(record.supervisor_pid));
-    if (supervisor.valid() && is_alive(record.supervisor_pid, record.supervisor_start)) {
-        constexpr microseconds patience = std::chrono::seconds(10);
-        wait_for_end(supervisor.get(), patience);
-    }
-}
-
 void kill_now(const Record& record, int pidfd) {
     sys::pidfd_send_signal(pidfd, SIGKILL);
     constexpr microseconds patience = std::chrono::seconds(30);
@@ -146,12 +137,21 @@ void remove(const RecordStore& store, const std::string& id, bool force) {
                 .mend("stop it first, or use 'sctr rm -f " + id + "'");
         }
         kill_now(record, pidfd.get());
-        wait_for_supervisor(record);
+        if (!wait_for_supervisor(record)) {
+            // Nobody else ends what shares another pid namespace and outlives init.
+            systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", SIGKILL);
+        }
     }
+    std::optional<LockedRecord> locked;
     try {
-        store.lock(id).remove();
+        locked.emplace(store.lock(id));
     } catch (const Error&) {
-        // Its supervisor has removed it already.
+        return; // its supervisor has removed it already
+    }
+    // The name may be another container's by now.
+    const Record current = store.load(id);
+    if (current.pid == record.pid && current.start_time == record.start_time) {
+        locked->remove();
     }
 }
 

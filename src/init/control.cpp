@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 namespace sctr::init {
 
@@ -56,6 +57,20 @@ void require(bool ok, std::string_view what, std::string_view where) noexcept {
     if (!ok) {
         fail({.what = what, .where = where}, errno);
     }
+}
+
+void report_lack_of_memory() noexcept {
+    // Made while there is memory: the handler cannot allocate.
+    static std::string bytes;
+    Message message;
+    message.kind = Kind::failed;
+    message.error_number = ENOMEM;
+    message.what = "cannot set the container up";
+    bytes = plan::codec::encode(message);
+    std::set_new_handler([] {
+        (void)::send(control_fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        ::_exit(125);
+    });
 }
 
 void await(Kind kind) noexcept {

@@ -25,6 +25,9 @@ struct Failure {
 /// Ends the process with the current errno when `ok` is false.
 void require(bool ok, std::string_view what, std::string_view where = {}) noexcept;
 
+/// Makes an allocation that fails end the process with a message, as any other failed step does.
+void report_lack_of_memory() noexcept;
+
 /// Waits for a message of this kind; ends the process quietly when the host side is gone.
 void await(plan::protocol::Kind kind) noexcept;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <string>
+#include "plan/init_plan.hpp"
 
 namespace sctr::init {
 
@@ -9,9 +9,9 @@ namespace sctr::init {
 /// Returns -1 when there is none.
 int open_journal_socket() noexcept;
 
-/// Makes stdout and stderr two journal streams (priorities info and err). journald takes the unit
-/// from the process that connects, so this runs in the container's own scope.
+/// Makes stdout and stderr two journal streams (priorities info and err) of the process' journal
+/// identifier and unit. Runs in the container's own scope, which journald looks at.
 /// Source: sd_journal_stream_fd(3) and systemd's documentation of the stdout protocol.
-void attach_journal(int journal_socket, const std::string& identifier) noexcept;
+void attach_journal(int journal_socket, const plan::ProcessStep& process) noexcept;
 
 } // namespace sctr::init

@@ -112,6 +112,10 @@ void enter_scope(const plan::InitPlan& plan,
     const UniqueFd journal_socket(to_journal ? open_journal_socket() : -1);
     ::umask(0);
 
+    if (plan.fork_after_join) {
+        // The other container's processes must not trace this one while it sees the host's tree.
+        require(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, "cannot become undumpable");
+    }
     join_owning_namespaces(plan);
     if (plan.fork_after_join) {
         continue_in_child(plan.fork_flags);
@@ -133,7 +137,7 @@ void enter_scope(const plan::InitPlan& plan,
         finish_root(root.get(), plan);
     }
     if (to_journal) {
-        attach_journal(journal_socket.get(), plan.process.journal_identifier);
+        attach_journal(journal_socket.get(), plan.process);
     }
     await(Kind::start);
     become(plan.process, proc.get());
@@ -150,6 +154,10 @@ void enter_scope(const plan::InitPlan& plan,
     if ((plan.namespaces & CLONE_NEWPID) != 0) {
         continue_in_child(0);
     }
+    if ((plan.namespaces & CLONE_NEWUSER) != 0) {
+        become_namespace_root();
+    }
+    join_new_keyring();
     const UniqueFd root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
     require(root.valid(), "cannot open the container's root");
     start_session(plan.process, root.get(), false);
@@ -168,6 +176,7 @@ int main(int argc, char** argv) {
         return 125;
     }
     ::fcntl(sctr::plan::protocol::control_fd, F_SETFD, FD_CLOEXEC);
+    sctr::init::report_lack_of_memory();
     sctr::init::reset_signals();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (std::strcmp(argv[1], "exec") == 0) {

@@ -84,7 +84,9 @@ UniqueFd make_filesystem(const plan::MountStep& step, const std::string& where) 
     if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) {
         fail_context(context.get(), "cannot mount", where);
     }
-    UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
+    // The attributes at once: in a user namespace the kernel wants a new procfs or sysfs to be as
+    // restricted as the one that is visible.
+    UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(step.attr_set)));
     if (!mount.valid()) {
         fail_context(context.get(), "cannot mount", where);
     }
@@ -104,6 +106,7 @@ UniqueFd clone_tree(const plan::MountStep& step, const std::string& where) noexc
 /// would have it mounted elsewhere (CVE-2019-19921, CVE-2023-27561, CVE-2026-41579).
 Symlinks symlinks_for(const plan::MountStep& step) noexcept {
     const bool sensitive = step.fstype == "proc" || step.fstype == "sysfs" ||
+                           step.target == "/proc" || step.target == "/sys" ||
                            step.target == "/dev" || step.target.starts_with("/dev/");
     return sensitive ? Symlinks::refuse : Symlinks::follow;
 }
@@ -123,6 +126,15 @@ open_target(int root, const plan::MountStep& step, int mount, const std::string&
                          : ""},
              error_number);
     }
+    struct stat place{};
+    require(::fstat(target.get(), &place) == 0, "cannot mount", where);
+    if (S_ISDIR(info.st_mode) != S_ISDIR(place.st_mode)) {
+        fail({.what = "cannot mount",
+              .where = where,
+              .why = S_ISDIR(info.st_mode) ? "a directory does not go on a file"
+                                           : "a file does not go on a directory"},
+             0);
+    }
     return target;
 }
 
@@ -137,9 +149,10 @@ void mask_paths(int root, const std::vector<std::string>& paths) noexcept {
     UniqueFd empty; // the first masked directory's tmpfs, which the others share
     for (const std::string& path : paths) {
         const UniqueFd target = open_path(root, path);
-        if (!target.valid()) {
+        if (!target.valid() && (errno == ENOENT || errno == ENOTDIR)) {
             continue;
         }
+        require(target.valid(), "cannot mask", path);
         struct stat info{};
         require(::fstat(target.get(), &info) == 0, "cannot mask", path);
         UniqueFd cover;
@@ -171,6 +184,7 @@ void mask_paths(int root, const std::vector<std::string>& paths) noexcept {
                            path);
         }
         require(cover.valid(), "cannot mask", path);
+        set_attributes(cover.get(), 0, 0, 0, MS_PRIVATE, path);
         attach(cover.get(), target.get(), path);
         if (S_ISDIR(info.st_mode) && !empty.valid()) {
             empty = std::move(cover);
@@ -182,9 +196,10 @@ void mask_paths(int root, const std::vector<std::string>& paths) noexcept {
 void protect_paths(int root, const std::vector<std::string>& paths) noexcept {
     for (const std::string& path : paths) {
         const UniqueFd target = open_path(root, path);
-        if (!target.valid()) {
+        if (!target.valid() && (errno == ENOENT || errno == ENOTDIR)) {
             continue;
         }
+        require(target.valid(), "cannot make read-only", path);
         const UniqueFd cover(::open_tree(target.get(),
                                          "",
                                          OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
@@ -280,6 +295,29 @@ mount_all_but_cgroup(int root, const std::vector<plan::MountStep>& mounts) noexc
     return later;
 }
 
+namespace {
+
+/// A user namespace may not make nodes; the host's own node, if it is the same device, does as
+/// well.
+void bind_device(int root, const plan::DeviceStep& device) noexcept {
+    struct stat info{};
+    require(::stat(device.path.c_str(), &info) == 0, "cannot bind a device", device.path);
+    if (info.st_rdev != device.device || (info.st_mode & S_IFMT) != (device.mode & S_IFMT)) {
+        fail({.what = "cannot bind a device into a user namespace",
+              .where = device.path,
+              .why = "the host has another file there; give it the path that it has on the host"},
+             0);
+    }
+    plan::MountStep bind;
+    bind.kind = plan::MountKind::bind;
+    bind.source = device.path;
+    bind.target = device.path;
+    bind.propagation = MS_PRIVATE;
+    mount_one(root, bind);
+}
+
+} // namespace
+
 void make_devices(int root, const plan::InitPlan& plan) noexcept {
     for (const plan::DeviceStep& device : plan.devices) {
         const UniqueFd parent = make_directory(root, parent_of(device.path), Symlinks::refuse);
@@ -297,12 +335,7 @@ void make_devices(int root, const plan::InitPlan& plan) noexcept {
             continue;
         }
         require(errno == EPERM, "cannot make a device", device.path);
-        // A user namespace may not make nodes; the host's own node does as well.
-        plan::MountStep bind;
-        bind.kind = plan::MountKind::bind;
-        bind.source = device.path;
-        bind.target = device.path;
-        mount_one(root, bind);
+        bind_device(root, device);
     }
     for (const plan::SymlinkStep& link : plan.symlinks) {
         const UniqueFd parent = make_directory(root, parent_of(link.path), Symlinks::refuse);

@@ -48,12 +48,6 @@ void join(const plan::NamespaceStep& step) noexcept {
             std::string(namespace_name(step.clone_flag)) + " (" + step.join_path + ")");
 }
 
-/// Host root must not keep its ids inside a user namespace: they would be unmapped.
-void become_namespace_root() noexcept {
-    require(::setresgid(0, 0, 0) == 0 && ::setresuid(0, 0, 0) == 0,
-            "cannot become root of the user namespace: id 0 has no mapping");
-}
-
 void bring_loopback_up() noexcept {
     const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     require(socket.valid(), "cannot open a socket to bring the loopback interface up");
@@ -77,6 +71,11 @@ void enter_new_time_namespace(const plan::InitPlan& plan, int proc) noexcept {
 }
 
 } // namespace
+
+void become_namespace_root() noexcept {
+    require(::setresgid(0, 0, 0) == 0 && ::setresuid(0, 0, 0) == 0,
+            "cannot become root of the user namespace: id 0 has no mapping");
+}
 
 void join_owning_namespaces(const plan::InitPlan& plan) noexcept {
     for (const plan::NamespaceStep& step : plan.namespaces) {

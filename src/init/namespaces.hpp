@@ -5,6 +5,9 @@
 
 namespace sctr::init {
 
+/// Becomes id 0 of the user namespace that was just entered: host ids have no meaning there.
+void become_namespace_root() noexcept;
+
 /// Joins the user and the pid namespace of `plan` where it names existing ones. Both take full
 /// effect only for a child: see continue_in_child.
 void join_owning_namespaces(const plan::InitPlan& plan) noexcept;

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -25,19 +26,13 @@ namespace sctr::init {
 
 namespace {
 
-void set_limits(const plan::ProcessStep& process, int proc) noexcept {
+void set_limits(const plan::ProcessStep& process) noexcept {
     for (const plan::RlimitStep& limit : process.rlimits) {
         const struct rlimit value{limit.soft, limit.hard};
         require(::setrlimit(static_cast<__rlimit_resource_t>(limit.resource), &value) == 0,
                 "cannot set resource limit",
-                std::to_string(limit.resource));
+                limit.name);
     }
-    if (process.set_oom_score_adj) {
-        require(write_file(proc, "self/oom_score_adj", std::to_string(process.oom_score_adj)),
-                "cannot set oom_score_adj",
-                std::to_string(process.oom_score_adj));
-    }
-    ::umask(process.umask);
 }
 
 void set_labels(const plan::ProcessStep& process, int proc) noexcept {
@@ -121,7 +116,8 @@ void set_capabilities(const plan::CapabilitySets& sets) noexcept {
 /// fails for one, or names it "(unreachable)".
 void check_cwd(const std::string& cwd) noexcept {
     char here[PATH_MAX];
-    if (::getcwd(here, sizeof here) == nullptr || here[0] != '/') {
+    // The system call itself: glibc's getcwd takes "(unreachable)" for a reason to search upwards.
+    if (::syscall(SYS_getcwd, here, sizeof here) <= 0 || here[0] != '/') {
         fail({.what = "the working directory is outside the container's root", .where = cwd}, 0);
     }
 }
@@ -238,12 +234,24 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
     }
 }
 
+/// The death signal is set too late when the supervisor is gone already.
+void end_with_supervisor() noexcept {
+    struct pollfd control{plan::protocol::control_fd, POLLIN, 0};
+    if (::poll(&control, 1, 0) > 0 && (control.revents & POLLHUP) != 0) {
+        ::_exit(125);
+    }
+}
+
 } // namespace
 
 void become(const plan::ProcessStep& process, int proc) noexcept {
-    set_limits(process, proc);
     set_labels(process, proc);
+    // Closed for good, not at exec: the kernel looks the command and its interpreter up before it
+    // closes anything, and a path like /proc/self/fd/4/.. would lead to the host (CVE-2024-21626).
+    require(::close_range(plan::protocol::control_fd + 1, ~0U, 0) == 0,
+            "cannot close file descriptors");
     create_cwd(process);
+    ::umask(process.umask);
     // Before the ids change where root may enter, after it where only the user may (root squash).
     const bool entered = enter_cwd(process.cwd);
     require(entered || errno == EACCES, "cannot enter the working directory", process.cwd);
@@ -252,6 +260,7 @@ void become(const plan::ProcessStep& process, int proc) noexcept {
     } else {
         load_seccomp(process.seccomp); // needs CAP_SYS_ADMIN without no_new_privs
     }
+    set_limits(process);
     drop_bounding_set(process.capabilities.bounding);
     set_ids(process);
     set_capabilities(process.capabilities);
@@ -261,8 +270,10 @@ void become(const plan::ProcessStep& process, int proc) noexcept {
     // After the ids: changing them clears it.
     require(::prctl(PR_SET_PDEATHSIG, process.die_with_supervisor ? SIGKILL : 0, 0, 0, 0) == 0,
             "cannot set the death signal");
+    if (process.die_with_supervisor) {
+        end_with_supervisor();
+    }
     const std::string path = find_command(process);
-    require(::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0, "cannot close file descriptors");
     if (process.no_new_privileges) {
         load_seccomp(process.seccomp); // last, so that the filter need not allow the set-up
     }

@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -13,6 +15,16 @@
 #include "plan/protocol.hpp"
 
 namespace sctr::sys {
+
+void sanitize_process() {
+    for (int fd = 0; fd < 3; ++fd) {
+        if (::fcntl(fd, F_GETFD) < 0 &&
+            ::open("/dev/null", O_RDWR) < 0) { // NOLINT: to be inherited
+            ::_exit(static_cast<int>(ExitCode::runtime_error));
+        }
+    }
+    ::signal(SIGCHLD, SIG_DFL);
+}
 
 Child::Child(Child&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)), killed_(other.killed_) {
@@ -43,9 +55,14 @@ bool Child::signal(int number) const {
 
 int Child::wait() {
     int status = 0;
-    while (::waitpid(pid_, &status, __WALL) < 0 && errno == EINTR) {
-    }
+    pid_t waited = 0;
+    do {
+        waited = ::waitpid(pid_, &status, __WALL);
+    } while (waited < 0 && errno == EINTR);
     pid_ = -1;
+    if (waited < 0) {
+        return static_cast<int>(ExitCode::runtime_error); // somebody else has reaped it
+    }
     if (WIFSIGNALED(status)) {
         killed_ = WTERMSIG(status) == SIGKILL;
         return 128 + WTERMSIG(status);
@@ -55,17 +72,31 @@ int Child::wait() {
 
 namespace {
 
+/// Waits until the id maps are written: whoever is executed without an id in its user namespace
+/// loses its capabilities there. The message stays in the socket, for sctr-init, which also
+/// explains a map that has no root.
+void become_namespace_root(int peer) noexcept {
+    ::close(peer);
+    char first = 0;
+    while (::recv(plan::protocol::control_fd, &first, 1, MSG_PEEK) < 0 && errno == EINTR) {
+    }
+    (void)(::setresgid(0, 0, 0) == 0 && ::setresuid(0, 0, 0) == 0);
+}
+
 /// Runs in the child: only system calls and plain values, since memory may be in any state the
 /// parent had it in.
 [[noreturn]] void execute(const SpawnArguments& arguments) noexcept {
     bool ok = true;
     for (int fd = 0; fd < 3; ++fd) {
         // dup2 onto itself would keep close-on-exec.
-        ok = ok && (arguments.standard[fd] == fd ? ::fcntl(fd, F_SETFD, 0) == 0 || errno == EBADF
+        ok = ok && (arguments.standard[fd] == fd ? ::fcntl(fd, F_SETFD, 0) == 0
                                                  : ::dup2(arguments.standard[fd], fd) == fd);
     }
     ok = ok && ::dup2(arguments.control, plan::protocol::control_fd) >= 0;
     ok = ok && ::dup2(arguments.plan, plan::protocol::plan_fd) >= 0;
+    if ((arguments.clone_flags & CLONE_NEWUSER) != 0) {
+        become_namespace_root(arguments.peer);
+    }
     for (const int fd : arguments.inherited) {
         ok = ok && ::fcntl(fd, F_SETFD, 0) == 0;
     }

@@ -11,6 +11,11 @@
 
 namespace sctr::sys {
 
+/// Mends what a careless caller may have left us: closed standard fds, whose numbers the next
+/// opened files would take and containers inherit, and an ignored SIGCHLD, which loses exit
+/// statuses.
+void sanitize_process();
+
 /// A child of ours. Killed and reaped when it goes out of scope unreaped.
 class Child {
   public:
@@ -57,6 +62,7 @@ struct SpawnArguments {
     const char* const* argv = nullptr;
     int standard[3] = {0, 1, 2}; ///< become 0, 1 and 2
     int control = -1;            ///< becomes protocol::control_fd
+    int peer = -1;               ///< our end of that: closed, so that our death is noticed
     int plan = -1;               ///< becomes protocol::plan_fd
     std::vector<int> inherited;  ///< keep their numbers and lose close-on-exec
 };

@@ -27,6 +27,12 @@ SignalQueue::SignalQueue() {
                            SIGSYS}) {
         ::sigdelset(&taken, kept);
     }
+    for (int number = 1; number < NSIG; ++number) {
+        struct sigaction action{};
+        if (::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) {
+            ::sigdelset(&taken, number); // nohup, or a shell's job in the background
+        }
+    }
     ::sigprocmask(SIG_BLOCK, &taken, &saved_);
     fd_ = UniqueFd(::signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!fd_.valid()) {

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 
 /// System calls that glibc 2.41 has no wrapper for. They return -1 and set errno, allocate nothing
@@ -22,7 +23,16 @@ inline int openat2(int directory,
     how.flags = flags;
     how.mode = mode;
     how.resolve = resolve;
-    return static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how));
+    // EAGAIN: somebody renamed or mounted while ".." was resolved inside the root; openat2(2).
+    constexpr int tries = 128;
+    int fd = -1;
+    for (int i = 0; i < tries; ++i) {
+        fd = static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how));
+        if (fd >= 0 || errno != EAGAIN) {
+            break;
+        }
+    }
+    return fd;
 }
 
 /// clone3(2) without a new stack: behaves as fork(2) does.

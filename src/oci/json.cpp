@@ -173,11 +173,7 @@ std::uint64_t JsonNode::unsigned_integer(std::uint64_t highest) const {
 }
 
 std::string quote_json(const std::string& text) {
-    try {
-        return json(text).dump();
-    } catch (const json::exception& error) {
-        throw Error("cannot write a string as JSON").because("it is not UTF-8");
-    }
+    return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 } // namespace sctr::oci

@@ -71,7 +71,7 @@ class JsonDocument {
     std::unique_ptr<nlohmann::json> value_;
 };
 
-/// The text as a JSON string with its quotes; throws Error when it is not UTF-8.
+/// The text as a JSON string with its quotes; what is not UTF-8 becomes U+FFFD.
 std::string quote_json(const std::string& text);
 
 } // namespace sctr::oci

@@ -80,7 +80,7 @@ class Reader {
     }
 
     template <typename T>
-    requires std::is_class_v<T>
+        requires std::is_class_v<T>
 
     static void read(const JsonNode& node, T& value) {
         Reader reader(node);

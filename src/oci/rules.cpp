@@ -13,7 +13,7 @@ namespace {
 /// Throws when two ranges of ids share one. The member is where the ranges start.
 void require_disjoint(const Place& place,
                       std::vector<IdMapping> mappings,
-                      std::uint32_t IdMapping::*start) {
+                      std::uint32_t IdMapping::* start) {
     std::ranges::sort(mappings, {}, start);
     for (std::size_t i = 1; i < mappings.size(); ++i) {
         const auto& before = mappings[i - 1];

@@ -81,7 +81,7 @@ class Writer {
     }
 
     template <typename T>
-    requires std::is_class_v<T>
+        requires std::is_class_v<T>
 
     void write(const T& value) {
         Writer object(out_);

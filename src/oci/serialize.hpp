@@ -8,7 +8,8 @@
 namespace sctr::oci {
 
 /// The config as JSON that other runtimes read as well; what is absent is left out. parse() gives
-/// back an equal Spec. Throws Error when a string is not UTF-8, which JSON cannot hold.
+/// back an equal Spec, but for bytes that are not UTF-8 (a people's argument may be any): JSON
+/// cannot hold them, and each becomes U+FFFD.
 std::string serialize(const Spec& spec);
 
 } // namespace sctr::oci

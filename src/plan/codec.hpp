@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -71,7 +70,7 @@ class Reader {
     template <Scalar T> void get(T& value) {
         value = T{};
         if (has(sizeof value)) {
-            std::memcpy(&value, rest_.data(), sizeof value);
+            rest_.copy(reinterpret_cast<char*>(&value), sizeof value);
             rest_.remove_prefix(sizeof value);
         }
     }
@@ -131,7 +130,7 @@ template <typename Archive, Is<SysctlStep> R> void visit_fields(Archive& archive
 }
 
 template <typename Archive, Is<RlimitStep> R> void visit_fields(Archive& archive, R& r) {
-    archive(r.resource, r.soft, r.hard);
+    archive(r.name, r.resource, r.soft, r.hard);
 }
 
 template <typename Archive, Is<CapabilitySets> R> void visit_fields(Archive& archive, R& r) {
@@ -147,7 +146,7 @@ template <typename Archive, Is<ProcessStep> R> void visit_fields(Archive& archiv
     archive(r.uid, r.gid, r.set_groups, r.additional_gids, r.umask, r.capabilities);
     archive(r.no_new_privileges, r.rlimits, r.set_oom_score_adj, r.oom_score_adj);
     archive(r.apparmor_profile, r.selinux_label, r.seccomp, r.die_with_supervisor);
-    archive(r.journal_identifier);
+    archive(r.journal_identifier, r.journal_unit);
 }
 
 template <typename Archive, Is<InitPlan> R> void visit_fields(Archive& archive, R& r) {

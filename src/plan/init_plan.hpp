@@ -20,7 +20,7 @@ struct NamespaceStep {
 enum class MountKind : std::uint8_t {
     filesystem, ///< a new instance of `fstype`
     bind,       ///< a clone of the tree at `source`
-    cgroup,     ///< cgroup2 in the container's cgroup namespace, or a bind where it has none
+    cgroup,     ///< cgroup2, as the container's cgroup namespace shows it
     remount,    ///< change the attributes of what is mounted at `target`
 };
 
@@ -60,6 +60,7 @@ struct SysctlStep {
 };
 
 struct RlimitStep {
+    std::string name; ///< for messages
     std::int32_t resource = 0;
     std::uint64_t soft = 0;
     std::uint64_t hard = 0;
@@ -103,6 +104,7 @@ struct ProcessStep {
     SeccompStep seccomp;
     bool die_with_supervisor = false; ///< SIGKILL when the process that started it dies
     std::string journal_identifier;   ///< not empty: stdout and stderr are journal streams
+    std::string journal_unit;         ///< whose they are
 };
 
 /// Everything sctr-init does for a new container, in the order of init/stages.

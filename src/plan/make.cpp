@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <sched.h>
+#include <sys/mount.h>
 
 #include <algorithm>
 #include <ranges>
@@ -83,6 +84,31 @@ std::string sysctl_path(std::string name) {
     return name;
 }
 
+/// A user namespace may mount cgroup2 only with a cgroup namespace of its own. Without one it gets
+/// the host's tree, which must not be writable to it (CVE-2023-25809).
+void bind_foreign_cgroups(LaunchPlan& plan) {
+    const auto has = [&plan](std::uint64_t flag) {
+        return std::ranges::any_of(plan.init.namespaces, [flag](const NamespaceStep& step) {
+            return step.clone_flag == flag;
+        });
+    };
+    const bool in_user_namespace = !plan.uid_map.empty() || has(CLONE_NEWUSER);
+    if (!in_user_namespace || has(CLONE_NEWCGROUP)) {
+        return;
+    }
+    for (MountStep& step : plan.init.mounts) {
+        if (step.kind == MountKind::cgroup) {
+            step.kind = MountKind::bind;
+            step.source = "/sys/fs/cgroup";
+            step.fstype.clear();
+            step.recursive = true;
+            step.recursive_attr_set |= MOUNT_ATTR_RDONLY;
+            step.attr_clear = 0;
+            step.propagation = MS_PRIVATE | MS_REC;
+        }
+    }
+}
+
 } // namespace
 
 LaunchPlan make(const Request& request, const host::Facts& facts) {
@@ -100,6 +126,7 @@ LaunchPlan make(const Request& request, const host::Facts& facts) {
     init.no_pivot = request.no_pivot;
     init.no_new_keyring = request.no_new_keyring;
     init.mounts = mount_steps(spec);
+    bind_foreign_cgroups(plan);
     add_devices(spec, init);
     init.masked_paths = spec.linux.masked_paths;
     init.readonly_paths = spec.linux.readonly_paths;
@@ -115,6 +142,7 @@ LaunchPlan make(const Request& request, const host::Facts& facts) {
     init.process.die_with_supervisor = request.die_with_supervisor;
     if (request.log == LogTarget::journal && !spec.process->terminal) {
         init.process.journal_identifier = request.id;
+        init.process.journal_unit = plan.unit.name;
     }
     return plan;
 }

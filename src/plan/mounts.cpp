@@ -193,6 +193,7 @@ DeviceStep device_step(const oci::Device& device) {
 
 std::vector<MountStep> mount_steps(const oci::Spec& spec) {
     std::vector<MountStep> steps;
+    steps.reserve(spec.mounts.size());
     for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
         steps.push_back(make_step(spec.mounts[i], "/mounts/" + std::to_string(i)));
     }

@@ -43,7 +43,8 @@ RlimitStep rlimit_step(const oci::Rlimit& limit, const std::string& pointer) {
     if (found == resource_names.end()) {
         throw Error("unknown resource limit '" + limit.type + "'").at(pointer);
     }
-    return {.resource = found->resource, .soft = limit.soft, .hard = limit.hard};
+    return {
+        .name = limit.type, .resource = found->resource, .soft = limit.soft, .hard = limit.hard};
 }
 
 CapabilitySets capability_sets(const oci::Capabilities& names, std::uint64_t last) {

@@ -59,7 +59,7 @@ constexpr std::array time_units{
     TimeUnit{"m|min|minute|minutes", 60 * second},
     TimeUnit{"h|hr|hour|hours", 3600 * second},
     TimeUnit{"d|day|days", 86400 * second},
-    TimeUnit{"w|week|weeks", 7 * 86400 * second},
+    TimeUnit{"w|week|weeks", std::uint64_t{7} * 86400 * second},
 };
 
 bool is_one_of(std::string_view name, std::string_view names) {

@@ -18,6 +18,7 @@ class EarlyBus {
     explicit EarlyBus(Instance instance) noexcept;
 
     [[nodiscard]] Instance instance() const noexcept { return instance_; }
+
     /// Gives the connection away; nothing where it could not be begun.
     [[nodiscard]] sd_bus* release() noexcept { return bus_.release(); }
 

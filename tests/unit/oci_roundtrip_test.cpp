@@ -152,9 +152,11 @@ class Filler {
     }
 
     template <typename T>
-    requires std::is_class_v<T>
+        requires std::is_class_v<T>
 
-    void fill(T& value) { fields(*this, value); }
+    void fill(T& value) {
+        fields(*this, value);
+    }
 
     std::mt19937_64 random_;
 

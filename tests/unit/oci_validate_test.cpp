@@ -106,9 +106,7 @@ TEST(Validate, RefusesBadTopLevelFields) {
         {[](Spec& s) { s.root.path = ""; }, "/root/path", "required"},
         {[](Spec& s) { s.annotations[""] = "x"; }, "/annotations", "empty"},
         {[](Spec& s) { s.mounts = {{.destination = ""}}; }, "/mounts/0/destination", "empty"},
-        {[](Spec& s) {
-             s.mounts = {{.destination = "/a", .uid_mappings = {{0, 0, 1}}}};
-         },
+        {[](Spec& s) { s.mounts = {{.destination = "/a", .uid_mappings = {{0, 0, 1}}}}; },
          "/mounts/0",
          "together"},
         {[](Spec& s) {
@@ -150,9 +148,7 @@ TEST(Validate, JudgesHooks) {
         {[&](Spec& s) { s.hooks.create_container = {hasty}; },
          "/hooks/createContainer/0/timeout",
          "0 seconds"},
-        {[&](Spec& s) {
-             s.hooks.start_container = {{.path = "/a"}, relative};
-         },
+        {[&](Spec& s) { s.hooks.start_container = {{.path = "/a"}, relative}; },
          "/hooks/startContainer/1/path",
          "absolute"},
         {[&](Spec& s) { s.hooks.poststart = {hasty}; }, "/hooks/poststart/0/timeout", "1 and more"},
@@ -168,65 +164,43 @@ TEST(Validate, RefusesABadProcess) {
         {[](Spec& s) { s.process->cwd = "tmp"; }, "/process/cwd", "absolute"},
         {[](Spec& s) { s.process->user.uid = 4294967295; }, "/process/user/uid", "no id"},
         {[](Spec& s) { s.process->user.gid = 4294967295; }, "/process/user/gid", "no id"},
-        {[](Spec& s) {
-             s.process->user.additional_gids = {1, 4294967295};
-         },
+        {[](Spec& s) { s.process->user.additional_gids = {1, 4294967295}; },
          "/process/user/additionalGids/1",
          "no id"},
         {[](Spec& s) { s.process->user.umask = 01000; }, "/process/user/umask", "0 to 511"},
-        {[](Spec& s) {
-             s.process->rlimits = {{"RLIMIT_FOO", 1, 1}};
-         },
+        {[](Spec& s) { s.process->rlimits = {{"RLIMIT_FOO", 1, 1}}; },
          "/process/rlimits/0/type",
          "RLIMIT_NOFILE"},
-        {[](Spec& s) {
-             s.process->rlimits = {{"RLIMIT_CPU", 1, 1}, {"RLIMIT_CPU", 1, 1}};
-         },
+        {[](Spec& s) { s.process->rlimits = {{"RLIMIT_CPU", 1, 1}, {"RLIMIT_CPU", 1, 1}}; },
          "/process/rlimits/1/type",
          "twice"},
-        {[](Spec& s) {
-             s.process->rlimits = {{"RLIMIT_CPU", 2, 1}};
-         },
+        {[](Spec& s) { s.process->rlimits = {{"RLIMIT_CPU", 2, 1}}; },
          "/process/rlimits/0/soft",
          "2 is above the hard limit, 1"},
         {[](Spec& s) { s.process->oom_score_adj = -1001; },
          "/process/oomScoreAdj",
          "-1001 is out of range; valid: -1000 to 1000"},
         {[](Spec& s) { s.process->oom_score_adj = 1001; }, "/process/oomScoreAdj", "1001"},
-        {[](Spec& s) {
-             s.process->io_priority = IoPriority{"IOPRIO_CLASS_NONE", 0};
-         },
+        {[](Spec& s) { s.process->io_priority = IoPriority{"IOPRIO_CLASS_NONE", 0}; },
          "/process/ioPriority/class",
          "IOPRIO_CLASS_RT, IOPRIO_CLASS_BE, IOPRIO_CLASS_IDLE"},
-        {[](Spec& s) {
-             s.process->io_priority = IoPriority{"IOPRIO_CLASS_BE", 8};
-         },
+        {[](Spec& s) { s.process->io_priority = IoPriority{"IOPRIO_CLASS_BE", 8}; },
          "/process/ioPriority/priority",
          "0 to 7"},
-        {[](Spec& s) {
-             s.process->exec_cpu_affinity = ExecCpuAffinity{"0-", ""};
-         },
+        {[](Spec& s) { s.process->exec_cpu_affinity = ExecCpuAffinity{"0-", ""}; },
          "/process/execCPUAffinity/initial",
          "0-3,7"},
-        {[](Spec& s) {
-             s.process->exec_cpu_affinity = ExecCpuAffinity{"0", "a"};
-         },
+        {[](Spec& s) { s.process->exec_cpu_affinity = ExecCpuAffinity{"0", "a"}; },
          "/process/execCPUAffinity/final",
          "0-3,7"},
     });
     expect_all_accepted({
-        [](Spec& s) {
-            s.process->rlimits = {{"RLIMIT_CPU", 1, 1}, {"RLIMIT_AS", 0, 1}};
-        },
+        [](Spec& s) { s.process->rlimits = {{"RLIMIT_CPU", 1, 1}, {"RLIMIT_AS", 0, 1}}; },
         [](Spec& s) { s.process->oom_score_adj = -1000; },
         [](Spec& s) { s.process->oom_score_adj = 1000; },
         [](Spec& s) { s.process->user.umask = 0777; },
-        [](Spec& s) {
-            s.process->io_priority = IoPriority{"IOPRIO_CLASS_RT", 7};
-        },
-        [](Spec& s) {
-            s.process->console_size = Box{0, 0};
-        },
+        [](Spec& s) { s.process->io_priority = IoPriority{"IOPRIO_CLASS_RT", 7}; },
+        [](Spec& s) { s.process->console_size = Box{0, 0}; },
         [](Spec& s) { s.process->capabilities = Capabilities{.bounding = {"CAP_FUTURE"}}; },
     });
 }
@@ -420,9 +394,7 @@ TEST(Validate, JudgesDevicesAndPaths) {
         {net_device("eth0", "a b"), "/linux/netDevices/eth0", "blank"},
         {net_device("eth0", ".."), "/linux/netDevices/eth0", "\"..\""},
         {net_device("", "eth0"), "/linux/netDevices/", "not the name"},
-        {[](Spec& s) {
-             s.linux.net_devices = {{"eth0", {}}, {"eth1", {.name = "eth0"}}};
-         },
+        {[](Spec& s) { s.linux.net_devices = {{"eth0", {}}, {"eth1", {.name = "eth0"}}}; },
          "/linux/netDevices/eth1",
          "two devices get the name eth0"},
         {[](Spec& s) {
@@ -431,9 +403,7 @@ TEST(Validate, JudgesDevicesAndPaths) {
          },
          "/linux/netDevices/eth0",
          "namespace of type network"},
-        {[](Spec& s) {
-             s.linux.masked_paths = {"/a", "proc/kcore"};
-         },
+        {[](Spec& s) { s.linux.masked_paths = {"/a", "proc/kcore"}; },
          "/linux/maskedPaths/1",
          "absolute"},
         {[](Spec& s) { s.linux.readonly_paths = {""}; }, "/linux/readonlyPaths/0", "absolute"},
@@ -458,34 +428,22 @@ TEST(Validate, JudgesTheOddLinuxFields) {
         {[](Spec& s) { s.linux.personality = Personality{.domain = "BSD"}; },
          "/linux/personality/domain",
          "LINUX, LINUX32"},
-        {[](Spec& s) {
-             s.linux.personality = Personality{"LINUX", {"X"}};
-         },
+        {[](Spec& s) { s.linux.personality = Personality{"LINUX", {"X"}}; },
          "/linux/personality/flags",
          "no flags"},
-        {[](Spec& s) {
-             s.linux.memory_policy = MemoryPolicy{"MPOL_FOO", "", {}};
-         },
+        {[](Spec& s) { s.linux.memory_policy = MemoryPolicy{"MPOL_FOO", "", {}}; },
          "/linux/memoryPolicy/mode",
          "MPOL_BIND"},
-        {[](Spec& s) {
-             s.linux.memory_policy = MemoryPolicy{"MPOL_BIND", "0", {"X"}};
-         },
+        {[](Spec& s) { s.linux.memory_policy = MemoryPolicy{"MPOL_BIND", "0", {"X"}}; },
          "/linux/memoryPolicy/flags/0",
          "MPOL_F_STATIC_NODES"},
-        {[](Spec& s) {
-             s.linux.memory_policy = MemoryPolicy{"MPOL_BIND", "", {}};
-         },
+        {[](Spec& s) { s.linux.memory_policy = MemoryPolicy{"MPOL_BIND", "", {}}; },
          "/linux/memoryPolicy/nodes",
          "needs nodes"},
-        {[](Spec& s) {
-             s.linux.memory_policy = MemoryPolicy{"MPOL_LOCAL", "0", {}};
-         },
+        {[](Spec& s) { s.linux.memory_policy = MemoryPolicy{"MPOL_LOCAL", "0", {}}; },
          "/linux/memoryPolicy/nodes",
          "takes no nodes"},
-        {[](Spec& s) {
-             s.linux.memory_policy = MemoryPolicy{"MPOL_BIND", "a", {}};
-         },
+        {[](Spec& s) { s.linux.memory_policy = MemoryPolicy{"MPOL_BIND", "a", {}}; },
          "/linux/memoryPolicy/nodes",
          "list of numbers"},
         {[](Spec& s) { s.linux.intel_rdt = IntelRdt{.clos_id = "../x"}; },
@@ -500,15 +458,9 @@ TEST(Validate, JudgesTheOddLinuxFields) {
     });
     expect_all_accepted({
         [](Spec& s) { s.linux.personality = Personality{.domain = "LINUX32"}; },
-        [](Spec& s) {
-            s.linux.memory_policy = MemoryPolicy{"MPOL_PREFERRED", "", {}};
-        },
-        [](Spec& s) {
-            s.linux.memory_policy = MemoryPolicy{"MPOL_DEFAULT", "", {}};
-        },
-        [](Spec& s) {
-            s.linux.memory_policy = MemoryPolicy{"MPOL_BIND", "0-1,3", {}};
-        },
+        [](Spec& s) { s.linux.memory_policy = MemoryPolicy{"MPOL_PREFERRED", "", {}}; },
+        [](Spec& s) { s.linux.memory_policy = MemoryPolicy{"MPOL_DEFAULT", "", {}}; },
+        [](Spec& s) { s.linux.memory_policy = MemoryPolicy{"MPOL_BIND", "0-1,3", {}}; },
         [](Spec& s) { s.linux.intel_rdt = IntelRdt{.clos_id = "a", .mem_bw_schema = "MB:0=1"}; },
     });
 }
@@ -629,9 +581,7 @@ TEST(Validate, JudgesSeccomp) {
         {with([](Seccomp& s) { s.default_errno_ret = 1; }),
          "/linux/seccomp/defaultErrnoRet",
          "not for SCMP_ACT_ALLOW"},
-        {with([](Seccomp& s) {
-             s.architectures = {"SCMP_ARCH_X86", "x86"};
-         }),
+        {with([](Seccomp& s) { s.architectures = {"SCMP_ARCH_X86", "x86"}; }),
          "/linux/seccomp/architectures/1",
          "SCMP_ARCH_X86_64"},
         {with([](Seccomp& s) { s.flags = {"LOG"}; }),
@@ -649,9 +599,7 @@ TEST(Validate, JudgesSeccomp) {
         {with([](Seccomp& s) { s.syscalls[0].errno_ret = 4096; }),
          "/linux/seccomp/syscalls/0/errnoRet",
          "0 to 4095"},
-        {with([](Seccomp& s) {
-             s.syscalls[0] = {{"read"}, "SCMP_ACT_LOG", 1, {}};
-         }),
+        {with([](Seccomp& s) { s.syscalls[0] = {{"read"}, "SCMP_ACT_LOG", 1, {}}; }),
          "/linux/seccomp/syscalls/0/errnoRet",
          "not for SCMP_ACT_LOG"},
         {with([](Seccomp& s) { s.syscalls[0].args = {{.index = 6, .op = "SCMP_CMP_EQ"}}; }),

@@ -292,9 +292,7 @@ TEST(CompileSeccomp, RefusesWhatDoesNotExist) {
         {with([](auto& seccomp) { seccomp.default_action = "SCMP_ACT_NOTIFY"; }),
          "/linux/seccomp/defaultAction",
          "cannot hand over its listener"},
-        {with([](auto& seccomp) {
-             seccomp.architectures = {"SCMP_ARCH_X86", "SCMP_ARCH_Z80"};
-         }),
+        {with([](auto& seccomp) { seccomp.architectures = {"SCMP_ARCH_X86", "SCMP_ARCH_Z80"}; }),
          "/linux/seccomp/architectures/1",
          "unknown seccomp architecture 'SCMP_ARCH_Z80'"},
         {with([](auto& seccomp) { seccomp.flags = {"SECCOMP_FILTER_FLAG_NOPE"}; }),

@@ -55,6 +55,33 @@ TEST(SplitOnce, CutsAtTheFirstSeparator) {
     }
 }
 
+TEST(ValidUtf8, ReplacesWhatIsNone) {
+    const std::string bad = "\xef\xbf\xbd";
+    const std::vector<std::pair<std::string, std::string>> cases = {
+        {"", ""},
+        {"plain", "plain"},
+        {"\xc3\xbc \xe6\x97\xa5 \xf0\x9f\xa6\x8a", "\xc3\xbc \xe6\x97\xa5 \xf0\x9f\xa6\x8a"},
+        {"\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"}, // the last character there is
+        {"\xff", bad},
+        {"a\x80z", "a" + bad + "z"},
+        {"\xc3", bad}, // cut short
+        {"\xc3(", bad + "("},
+        {"\xc0\xaf", bad + bad},                     // overlong
+        {"\xe0\x80\xaf", bad + bad + bad},           // overlong
+        {"\xed\xa0\x80", bad + bad + bad},           // surrogate
+        {"\xf4\x90\x80\x80", bad + bad + bad + bad}, // above U+10FFFF
+    };
+    for (const auto& [text, valid] : cases) {
+        EXPECT_EQ(valid_utf8(text), valid);
+    }
+}
+
+TEST(EscapeControls, LeavesOneLine) {
+    EXPECT_EQ(escape_controls("a\nb\tc\x1b[0m\x7f \xc3\xbc\r"),
+              "a\\nb\\tc\\x1b[0m\\x7f \xc3\xbc\\x0d");
+    EXPECT_EQ(escape_controls(""), "");
+}
+
 TEST(ParseInt, TakesWholeNumbersInRange) {
     constexpr auto highest = std::numeric_limits<std::int64_t>::max();
     constexpr auto lowest = std::numeric_limits<std::int64_t>::min();
