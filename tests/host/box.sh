@@ -45,8 +45,7 @@ box_up() {
         mkdir -p "$cgroup"
     fi
     (
-        drop_locks
-        exec {boot}>&-
+        keep_only_standard_files
         exec setsid "${scope[@]}" "$here/box-supervise.sh" "$cgroup" "$box_dir" \
             "$lower" "$container_root" "$checkout" "$build_dir" "$cache/ccache"
     ) </dev/null >"$box_dir/log" 2>&1 &

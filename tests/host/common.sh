@@ -40,10 +40,20 @@ hold_lock() {
     lock_fds+=("$fd")
 }
 
-# Before anything that outlives the verb: what it inherits, it would hold.
+# Before a command of the user's: what it inherits, it would hold.
 drop_locks() {
     local fd
     for fd in "${lock_fds[@]}"; do exec {fd}>&-; done
+}
+
+# Before what outlives the verb: someone may wait for the end of any pipe that it inherits.
+keep_only_standard_files() {
+    local fd
+    for fd in /proc/self/fd/*; do
+        fd=${fd##*/}
+        # bash marks its own, from 255 downwards, to be closed when it runs something
+        [ "$fd" -le 2 ] || [ "$fd" = 255 ] || exec {fd}>&-
+    done
 }
 
 require_root() {

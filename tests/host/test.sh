@@ -19,7 +19,7 @@ verb_test() {
     for name in "${suites[@]}"; do
         say "suite $name"
         # A suite of its own process: its `die` ends the suite, not the run.
-        ("suite_$name" "$lower" "$container_root") 2> >(tee "$results/$name.stderr" >&2) ||
+        ("suite_$name" "$lower" "$container_root") 2> >(drop_locks && exec tee "$results/$name.stderr" >&2) ||
             tail -n 60 "$results/$name.stderr" >"$results/$name.could-not-run"
     done
     builder "$lower" python3 /src/tests/host/report.py /build/results

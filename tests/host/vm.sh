@@ -91,8 +91,7 @@ vm_start() {
     mkfifo "$vm_dir/boot"
     exec {vm_boot}<>"$vm_dir/boot"
     (
-        drop_locks
-        exec {vm_boot}>&-
+        keep_only_standard_files
         exec setsid unshare --fork --kill-child --pid --mount --net --ipc -- \
             bash "$here/vm-init.sh" "$vm_dir" "$image" "$lower" "$mode"
     ) </dev/null >"$vm_dir/log" 2>&1 &
@@ -138,7 +137,7 @@ vm_inside() {
     pid=$(vm_pid) || die "the VM is not running: $0 up --vm"
     # Some of these stay: the ssh connections.
     (
-        drop_locks
+        keep_only_standard_files
         exec nsenter --target "$pid" --mount --net --pid -- "$@"
     )
 }
