@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a container may leave behind: units, records, mounts, processes."""
+
+import os
+from pathlib import Path
+
+from harness import STATE, host
+
+
+def units():
+    text = host("systemctl", "list-units", "--all", "--plain", "--no-legend", "sctr-*.scope")
+    return {f"unit {line.strip()}" for line in text.splitlines()}
+
+
+def records():
+    return {f"record {path.name}" for path in STATE.iterdir()} if STATE.is_dir() else set()
+
+
+def mounts():
+    found = set()
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields = line.split()
+        # systemd mounts credentials, and automounts come and go without us.
+        if not fields[4].startswith(("/run/credentials/", "/run/user/")):
+            found.add(f"mount {fields[0]} at {fields[4]}")
+    return found
+
+
+def processes():
+    found = set()
+    for path in Path("/proc").iterdir():
+        if not path.name.isdigit():
+            continue
+        try:
+            name = (path / "comm").read_text().strip()
+            state = (path / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue  # it has just ended
+        if name.startswith("sctr") and state != "Z":
+            found.add(f"process {path.name} {name}")
+    return found
+
+
+def now():
+    return units() | records() | mounts() | processes()
+
+
+def open_files(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))

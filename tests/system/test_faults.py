@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Processes that die at the wrong moment: what is left, and what the next command makes of it."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+import leftovers
+from harness import STATE, WAIT, eventually, host, sctr, unique_name, unit_of
+
+# How far a start has come, as seen from outside.
+MOMENTS = {
+    "at once": lambda name: True,
+    "with a record": lambda name: (STATE / name).exists(),
+    "with a state": lambda name: (STATE / name / "state.json").exists(),
+    "with a scope": lambda name: os.path.exists(f"/sys/fs/cgroup/sctr.slice/{unit_of(name)}"),
+}
+
+
+@pytest.fixture
+def launch(rootfs, background):
+    def begin(name, *flags, command=("sh", "-c", WAIT), **options):
+        return background(
+            "sctr", "run", "--name", name, "--rootfs", rootfs, *flags, "--", *command,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
+        )  # fmt: skip
+
+    return begin
+
+
+def end_of(name):
+    """Ends what a killed supervisor has left running."""
+    sctr("rm", "-f", name)
+    assert not (STATE / name).exists()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_sctr_ends_during_the_start(launch, run, moment, number):
+    name = unique_name()
+    process = launch(name)
+    eventually(lambda: MOMENTS[moment](name) or process.poll() is not None)
+    process.send_signal(number)
+    status = process.wait(20)
+    expected = -number if number == signal.SIGKILL else 128 + number
+    # The command may have run by then; it ends in order on TERM and ignores what it has no trap for.
+    assert status in (expected, -number, 0), process.stderr.read()
+    # The name is free at once, or whoever has it is known and can be removed.
+    result = run("--name", name, "echo", "next")
+    if result.status != 0:
+        result.failed(125, "in use", name)
+        end_of(name)
+        assert run("--name", name, "echo", "next").ok() == "next"
+
+
+def is_gone(name):
+    return not os.path.exists(f"/sys/fs/cgroup/sctr.slice/{unit_of(name)}")
+
+
+def test_the_container_dies_with_its_killed_supervisor(launch, run):
+    name = unique_name()
+    process = launch(name, command=["sh", "-c", "sleep 1000 & echo ready; sleep 1000"])
+    assert process.stdout.readline() == b"ready\n"
+    process.kill()
+    process.wait()
+    eventually(lambda: is_gone(name), what="the end of the scope")
+    assert sctr("ps", "-q").ok() == ""
+    sctr("exec", name, "true").failed(125, name)
+    # Nobody was there to take the record away: the next start does.
+    run("true").ok()
+    assert not (STATE / name).exists()
+
+
+def test_a_shared_pid_namespace_dies_with_its_killed_supervisor(launch):
+    name = unique_name()
+    command = ["sh", "-c", "sleep 1000 & echo ready; sleep 1000"]
+    process = launch(name, "--pid", "host", command=command)
+    assert process.stdout.readline() == b"ready\n"
+    process.kill()
+    process.wait()
+    end_of(name)
+    eventually(lambda: is_gone(name), what="the end of the scope")
+
+
+def test_a_name_is_free_after_everything_died(launch, run):
+    name = unique_name()
+    process = launch(name)
+    assert process.stdout.readline() == b"ready\n"
+    process.kill()
+    process.wait()
+    eventually(lambda: run("--name", name, "echo", "again").status == 0)
+
+
+def test_the_terminal_hangs_up_when_the_supervisor_is_killed(terminal):
+    with terminal("sh", "-c", "echo ready; exec sleep 1000") as screen:
+        screen.expect("ready")
+        screen.signal(signal.SIGKILL)
+        screen.process.wait(20)
+        eventually(lambda: is_gone(screen.name), what="the end of the scope")
+
+
+def test_a_scope_without_a_record_can_be_removed(background, run):
+    """What a start leaves whose sctr and first process were killed while systemd worked."""
+    name = unique_name()
+    background("systemd-run", "--scope", "--slice", "sctr", "--unit", unit_of(name), "sleep", "1000")
+    eventually(lambda: not is_gone(name))
+    run("--name", name, "true").failed(125, "in use", "sctr rm -f")
+    sctr("rm", "-f", name).ok()
+    assert run("--name", name, "echo", "free").ok() == "free"
+
+
+def test_init_is_killed(start):
+    with start() as container:
+        os.kill(container.init(), signal.SIGKILL)
+        assert container.wait() == 137
+        assert not container.state.exists()
+
+
+def test_every_process_of_the_scope_is_killed(start):
+    with start() as container:
+        host("systemctl", "kill", "-s", "KILL", container.unit)
+        assert container.wait() == 137
+
+
+def test_init_is_killed_during_the_set_up(launch):
+    """A name is reused at once, whatever step the first process had come to."""
+    for _ in range(20):
+        name = unique_name()
+        process = launch(name)
+        eventually(lambda: children(process.pid) or process.poll() is not None)
+        for child in children(process.pid):
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        status = process.wait(20)
+        error = process.stderr.read().decode()
+        assert status in (125, 137), error
+        assert status == 137 or error.startswith("sctr: "), error
+        assert error.count("\n") <= 1, error
+
+
+def children(pid):
+    try:
+        return [int(word) for word in open(f"/proc/{pid}/task/{pid}/children").read().split()]
+    except OSError:
+        return []
+
+
+def test_a_failed_unit_of_the_name_does_not_block(run):
+    name = unique_name()
+    unit = unit_of(name)
+    # Without CollectMode a scope that ran out of time stays loaded as failed.
+    host("systemd-run", "--scope", "--unit", unit, "-p", "RuntimeMaxSec=100ms", "sleep", "1000", check=False)
+    eventually(lambda: host("systemctl", "is-failed", unit, check=False).strip() == "failed")
+    assert run("--name", name, "echo", "free").ok() == "free"
+
+
+def test_a_name_is_reused_at_once(run):
+    for number in range(20):
+        assert run("--name", "again", "echo", number).ok() == str(number)
+
+
+def test_a_name_is_reused_after_failures(run):
+    for _ in range(10):
+        run("--name", "again", "no-such-command").failed(127)
+        assert run("--name", "again", "true").status == 0
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"id": 1}', "\0" * 100])
+def test_a_damaged_record(run, content):
+    name = unique_name()
+    (STATE / name).mkdir(parents=True)
+    (STATE / name / "state.json").write_text(content)
+    assert sctr("ps", "-a", "-q").ok() == ""
+    sctr("kill", name).failed(125, name)
+    assert run("--name", name, "echo", "free").ok() == "free"
+
+
+def test_a_record_of_another_boot(run):
+    name = unique_name()
+    run("--name", name, "--rm=false", "true").ok()
+    file = STATE / name / "state.json"
+    record = json.loads(file.read_text())
+    record.update(bootId="of another boot", pid=1, startTime=0)
+    del record["exitStatus"]
+    file.write_text(json.dumps(record))
+    assert sctr("ps", "-q").ok() == ""
+    sctr("kill", name).failed(125, name)
+    assert run("--name", name, "echo", "free").ok() == "free"
+
+
+def test_a_record_whose_pid_is_somebody_elses(run, background):
+    name = unique_name()
+    run("--name", name, "--rm=false", "true").ok()
+    bystander = background("sleep", "1000")
+    file = STATE / name / "state.json"
+    record = json.loads(file.read_text())
+    record.update(pid=bystander.pid)
+    file.write_text(json.dumps(record))
+    assert sctr("ps", "-q").ok() == ""
+    sctr("kill", name).failed(125, name)
+    sctr("rm", "-f", name).ok()
+    assert bystander.poll() is None
+
+
+def test_two_starts_of_one_name(launch):
+    name = unique_name()
+    processes = [launch(name, command=["sh", "-c", WAIT]) for _ in range(5)]
+    try:
+        eventually(lambda: [p.poll() for p in processes].count(None) == 1)
+        for process in processes:
+            if process.poll() is not None:
+                assert process.returncode == 125
+                assert "in use" in process.stderr.read().decode()
+        assert sctr("ps", "-q").lines == [name]
+    finally:
+        eventually(lambda: sctr("kill", name).status == 0 or not leftovers.records())
+
+
+def test_systemctl_stop_during_the_start(launch):
+    """Whoever wins, nothing hangs and nothing stays."""
+    for _ in range(10):
+        name = unique_name()
+        process = launch(name)
+        eventually(lambda: MOMENTS["with a scope"](name) or process.poll() is not None)
+        host("systemctl", "stop", unit_of(name), check=False)
+        status = process.wait(20)
+        error = process.stderr.read().decode()
+        assert status in (0, 125, 137, 143), (status, error)
+        assert error.count("\n") <= 1
