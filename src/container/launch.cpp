@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
@@ -102,6 +103,24 @@ void await_scope(systemd::Manager& manager, InitProcess& process, const sys::Sig
     }
 }
 
+/// Ends a scope whose start failed. It ends with the last process in it; but what was dead when
+/// systemd moved it was never in it, and then the scope would stay for good.
+void end_scope(systemd::Manager& manager, InitProcess& process, const std::string& unit) {
+    try {
+        manager.wait_for_scope();
+        struct pollfd end{process.child().pidfd(), POLLIN, 0};
+        const bool was_dead = ::poll(&end, 1, 0) != 0;
+        process.child().signal(SIGKILL);
+        if (was_dead) {
+            // A controller that is gone is not asked to stop the scope first.
+            manager = systemd::Manager(systemd::Instance::system);
+            manager.stop_unit(unit);
+        }
+    } catch (const Error&) {
+        // It was never made, or systemd is gone; the caller sees the first error.
+    }
+}
+
 std::int64_t now_usec() {
     using namespace std::chrono;
     return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
@@ -140,11 +159,13 @@ void write_for_caller(const std::string& path, const std::string& text, int flag
     }
     const UniqueFd file(
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | flags | O_CLOEXEC, 0644));
+    if (file.valid()) {
+        undo.add([path] { ::unlink(path.c_str()); });
+    }
     if (!file.valid() ||
         ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
         throw Error("cannot write the file").at(path).because(errno);
     }
-    undo.add([path] { ::unlink(path.c_str()); });
 }
 
 } // namespace
@@ -183,6 +204,8 @@ Running launch(systemd::EarlyBus bus,
     InitProcess process = start_init(plan, options.interactive, signals);
     set_oom_score(process.child().pid(), plan.init.process);
     systemd::Manager manager(std::move(bus));
+    UndoList scope;
+    scope.add([&] { end_scope(manager, process, plan.unit.name); });
     manager.start_scope(
         plan.unit,
         {.pidfd = process.child().pidfd(), .pid = process.child().pid(), .controller = true});
@@ -199,6 +222,7 @@ Running launch(systemd::EarlyBus bus,
     process.send(Kind::go);
     process.send(Kind::start);
     process.await_execution(signals);
+    scope.dismiss();
     return {std::move(process), std::move(manager), std::move(record)};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -8,6 +9,7 @@
 #include "base/error.hpp"
 #include "container/engine.hpp"
 #include "linux/syscalls.hpp"
+#include "plan/unit.hpp"
 #include "systemd/manager.hpp"
 
 namespace sctr::container {
@@ -58,6 +60,13 @@ void kill_now(const Record& record, int pidfd) {
             .because("a process of it hangs in the kernel")
             .mend("systemctl status " + record.unit);
     }
+}
+
+/// A start that was killed together with its sctr may leave a scope without a record.
+bool end_scope_without_record(const RecordStore& store, const std::string& id) {
+    const auto records = store.list();
+    return std::ranges::find(records, id, &Record::id) == records.end() &&
+           systemd::Manager(systemd::Instance::system).stop_unit(plan::scope_name(id));
 }
 
 } // namespace
@@ -128,6 +137,9 @@ void unpause(const RecordStore& store, const std::string& id) {
 }
 
 void remove(const RecordStore& store, const std::string& id, bool force) {
+    if (force && end_scope_without_record(store, id)) {
+        return;
+    }
     const Record record = store.load(id);
     if (const UniqueFd pidfd = open_init(record); pidfd.valid()) {
         if (!force) {

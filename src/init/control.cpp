@@ -50,6 +50,13 @@ void fail(const Failure& failure, int error_number) noexcept {
     message.where = failure.where.substr(0, 4096);
     message.why = failure.why.substr(0, 1024);
     send_message(message, -1);
+    // Alive until the host side has done with us: a process that is dead when systemd moves it
+    // leaves a scope in which nobody ever was, and which therefore never ends.
+    char ignored = 0;
+    ssize_t size = 0;
+    do {
+        size = ::recv(control_fd, &ignored, 1, 0);
+    } while (size > 0 || (size < 0 && errno == EINTR));
     ::_exit(failure.exit_code);
 }
 

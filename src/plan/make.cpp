@@ -28,7 +28,7 @@ void set_property(std::vector<UnitProperty>& properties, UnitProperty property) 
 
 UnitPlan unit_plan(const Request& request, const host::Facts& facts) {
     UnitPlan unit;
-    unit.name = request.unit_name.empty() ? "sctr-" + request.id + ".scope" : request.unit_name;
+    unit.name = request.unit_name.empty() ? scope_name(request.id) : request.unit_name;
     auto& properties = unit.properties;
     properties = {
         {"Description", request.description},

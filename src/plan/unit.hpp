@@ -71,4 +71,9 @@ struct UnitPlan {
     bool operator==(const UnitPlan&) const = default;
 };
 
+/// The scope of a people's container.
+inline std::string scope_name(const std::string& id) {
+    return "sctr-" + id + ".scope";
+}
+
 } // namespace sctr::plan

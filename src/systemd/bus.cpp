@@ -4,6 +4,8 @@
 #include "systemd/bus_error.hpp"
 
 #include <poll.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-bus.h>
 #include <unistd.h>
 
 #include <array>
@@ -22,10 +24,27 @@ const sdbus::InterfaceName manager_interface{"org.freedesktop.systemd1.Manager"}
 const sdbus::InterfaceName properties_interface{"org.freedesktop.DBus.Properties"};
 constexpr int connect_tries = 4;
 
-/// Waits for the end of the handshake. Where it could not even begin, sdbus-c++ says why.
-std::unique_ptr<sdbus::IConnection> open_bus(EarlyBus& early) {
-    if (sd_bus* bus = early.release()) {
-        return sdbus::createBusConnection(bus);
+/// Waits for the end of the handshake, for which sd-bus itself has no deadline of ours (90 s).
+void finish_handshake(sd_bus* bus, Clock::time_point until) {
+    while (::sd_bus_is_ready(bus) <= 0) {
+        int result = ::sd_bus_process(bus, nullptr);
+        if (result == 0) {
+            const auto left = std::chrono::ceil<std::chrono::microseconds>(until - Clock::now());
+            result = left.count() <= 0
+                         ? -ETIMEDOUT
+                         : ::sd_bus_wait(bus, static_cast<std::uint64_t>(left.count()));
+        }
+        if (result < 0 && result != -EINTR) {
+            throw sdbus::createError(-result, "the handshake with the bus failed");
+        }
+    }
+}
+
+/// Where the handshake could not even begin, sdbus-c++ says why.
+std::unique_ptr<sdbus::IConnection> open_bus(EarlyBus& early, const Deadlines& deadlines) {
+    if (early.get() != nullptr) {
+        finish_handshake(early.get(), Clock::now() + deadlines.connect);
+        return sdbus::createBusConnection(early.release());
     }
     switch (early.instance()) {
     case Instance::system:
@@ -37,6 +56,7 @@ std::unique_ptr<sdbus::IConnection> open_bus(EarlyBus& early) {
 }
 
 Error connect_error(Instance instance, const sdbus::Error& error, const Deadlines& deadlines) {
+    const bool silent = error.getName() == "System.Error.ETIMEDOUT";
     const bool absent = error.getName() == "org.freedesktop.DBus.Error.FileNotFound" ||
                         error.getName() == "System.Error.ENOENT" ||
                         error.getName() == "System.Error.ECONNREFUSED";
@@ -45,7 +65,13 @@ Error connect_error(Instance instance, const sdbus::Error& error, const Deadline
         if (absent) {
             return Error("no D-Bus system bus")
                 .at(system_bus_address())
-                .mend("is systemd the init of this host, and dbus installed?");
+                .mend("install dbus, then `systemctl start dbus.socket`");
+        }
+        if (silent) {
+            return Error("the D-Bus system bus does not answer")
+                .at(system_bus_address())
+                .because(ETIMEDOUT)
+                .mend("see `systemctl status dbus`");
         }
         return call_error(
             error, "cannot connect to the system bus", system_bus_address(), deadlines);
@@ -64,7 +90,7 @@ Error connect_error(Instance instance, const sdbus::Error& error, const Deadline
 std::unique_ptr<sdbus::IConnection> connect(EarlyBus& early, const Deadlines& deadlines) {
     for (int tries_left = connect_tries - 1;; --tries_left) {
         try {
-            return open_bus(early);
+            return open_bus(early, deadlines);
         } catch (const sdbus::Error& error) {
             // The bus caps the connections of a user, and its socket the waiting ones.
             if (!is_overload(error) || tries_left == 0) {

@@ -19,6 +19,8 @@ class EarlyBus {
 
     [[nodiscard]] Instance instance() const noexcept { return instance_; }
 
+    [[nodiscard]] sd_bus* get() const noexcept { return bus_.get(); }
+
     /// Gives the connection away; nothing where it could not be begun.
     [[nodiscard]] sd_bus* release() noexcept { return bus_.release(); }
 

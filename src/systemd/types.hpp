@@ -16,10 +16,11 @@ enum class Instance { system, user };
 
 /// How long to wait for systemd before a call or job counts as failed.
 struct Deadlines {
-    std::chrono::milliseconds method{25'000}; ///< the reply of one call
-    std::chrono::milliseconds job{30'000};    ///< a unit job, from the call to its end
-    std::chrono::milliseconds removal{2'000}; ///< a dead unit of the same name to be forgotten
-    std::chrono::milliseconds backoff{100};   ///< between tries when the bus is at its limits
+    std::chrono::milliseconds connect{10'000}; ///< the handshake with the bus
+    std::chrono::milliseconds method{25'000};  ///< the reply of one call
+    std::chrono::milliseconds job{30'000};     ///< a unit job, from the call to its end
+    std::chrono::milliseconds removal{2'000};  ///< a dead unit of the same name to be forgotten
+    std::chrono::milliseconds backoff{100};    ///< between tries when the bus is at its limits
 };
 
 /// What only the moment of the launch knows about a scope.
