@@ -5,7 +5,6 @@
 
 #include <poll.h>
 #include <systemd/sd-bus.h>
-#include <systemd/sd-bus.h>
 #include <unistd.h>
 
 #include <array>

@@ -95,7 +95,7 @@ def test_ctrl_z_and_fg_inside(terminal):
         screen.expect("prompt> ")
         assert screen.process.poll() is None
         screen.send("fg\r")
-        screen.expect("exec sleep 1000\r\n")
+        screen.expect("exec sleep 1000.?\r\n")
         screen.send("\x03")
         screen.expect("prompt> ")
         screen.send("exit 12\r")

@@ -23,7 +23,7 @@ RootfsFacts facts() {
     RootfsFacts facts;
     facts.rootfs = "/r";
     facts.random_id = "0123456789ab";
-    facts.working_directory = "/work";
+    facts.working_directory = "/here";
     facts.passwd = "root:x:0:0:root:/root:/bin/sh\n"
                    "web:x:33:34::/var/www:/bin/false\n"
                    "1000:x:7:7::/seven:/bin/sh\n"
@@ -341,12 +341,12 @@ TEST(CliRequest, MountsFollowTheOtherFlags) {
         {"--uidmap 0:1:9 --pid host sh", "/proc", R"("source":"/proc")"},
         {"--uidmap 0:1:9 --ipc host sh", "/dev/mqueue", R"("source":"/dev/mqueue")"},
         {"-v /a:/b sh", "/b", R"("options":["rbind","rprivate"])"},
-        {"-v ./a:/b:ro,noexec sh", "/b", R"("source":"/work/a")"},
+        {"-v ./a:/b:ro,noexec sh", "/b", R"("source":"/here/a")"},
         {"-v /a:/b:ro,rw,rro sh", "/b", R"("options":["rbind","rprivate","rro"])"},
         {"-v /a:/b:bind,rslave,z sh", "/b", R"("options":["bind","rslave"])"},
         {"-v /a:/dev/shm sh", "/dev/shm", R"("source":"/a")"},
         {"--mount type=bind,src=/a,dst=/b,readonly sh", "/b", R"("ro"])"},
-        {"--mount type=bind,source=a/c,target=/b,ro=false sh", "/b", R"("source":"/work/a/c")"},
+        {"--mount type=bind,source=a/c,target=/b,ro=false sh", "/b", R"("source":"/here/a/c")"},
         {"--mount type=bind,src=/a,dst=/b,bind-propagation=rshared sh", "/b", R"("rshared")"},
         {"--mount type=bind,src=/a,dst=/b,bind-nonrecursive sh", "/b", R"("bind")"},
         {"--mount type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=0700 sh",
