@@ -41,7 +41,8 @@ int run_verb(const Words& words) {
     const std::string id = request.id;
     const container::RunOutcome outcome = container::run(std::move(request), options);
     if (outcome.oom_killed) {
-        log(LogLevel::error, "container '" + id + "' ran out of memory (raise --memory)");
+        log(LogLevel::error,
+            "container '" + id + "' was killed: out of memory at its limit (raise --memory)");
     }
     return outcome.exit_status;
 }

@@ -55,7 +55,7 @@ std::unique_ptr<sdbus::IConnection> open_bus(EarlyBus& early, const Deadlines& d
 }
 
 Error connect_error(Instance instance, const sdbus::Error& error, const Deadlines& deadlines) {
-    const bool silent = error.getName() == "System.Error.ETIMEDOUT";
+    const bool silent = error.getName() == "org.freedesktop.DBus.Error.Timeout";
     const bool absent = error.getName() == "org.freedesktop.DBus.Error.FileNotFound" ||
                         error.getName() == "System.Error.ENOENT" ||
                         error.getName() == "System.Error.ECONNREFUSED";

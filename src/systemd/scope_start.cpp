@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "systemd/scope_start.hpp"
 
+#include "linux/procfs.hpp"
 #include "systemd/bus_error.hpp"
 #include "systemd/property.hpp"
 
@@ -197,7 +198,17 @@ void ScopeStart::inspected(Clock::time_point now) {
         fail(call_error(*state_.error, what_failed, plan_.name, bus_->deadlines()));
         return;
     }
-    if (state_.value == "active" || state_.value == "activating" || state_.value == "reloading") {
+    const bool is_active = state_.value == "active" || state_.value == "activating" ||
+                           state_.value == "reloading";
+    if (is_active && !cgroup_asked_) {
+        ask_for_cgroup();
+        return;
+    }
+    if (is_active && !cgroup_.arrived) {
+        return;
+    }
+    // A scope whose last process has just ended stays active until systemd has noticed.
+    if (is_active && !is_cgroup_empty()) {
         fail(Error("the name is in use")
                  .at(plan_.name)
                  .because("the unit is already running")
@@ -217,6 +228,29 @@ void ScopeStart::inspected(Clock::time_point now) {
             });
     }
     wait_for_removal(now);
+}
+
+void ScopeStart::ask_for_cgroup() {
+    cgroup_asked_ = true;
+    auto message = bus_->properties_call(unit_path(plan_.name), "Get");
+    message << "org.freedesktop.systemd1.Scope" << "ControlGroup";
+    cgroup_slot_ = bus_->send(
+        message, [this](sdbus::MethodReply reply, const std::optional<sdbus::Error>& error) {
+            cgroup_.arrived = true;
+            cgroup_.error = error;
+            if (!error) {
+                reply.enterVariant("s");
+                reply >> cgroup_.value;
+            }
+        });
+}
+
+bool ScopeStart::is_cgroup_empty() const {
+    if (cgroup_.error || cgroup_.value.empty()) {
+        return false;
+    }
+    const auto events = sys::read_small_file("/sys/fs/cgroup" + cgroup_.value + "/cgroup.events");
+    return !events || events->contains("populated 0");
 }
 
 void ScopeStart::wait_for_removal(Clock::time_point now) {

@@ -42,7 +42,7 @@ class ScopeStart {
         job_running, ///< and has given us a job
         backing_off, ///< the bus is at its limits: the call is to be repeated
         inspecting,  ///< the name is in use: by what?
-        vanishing,   ///< by a dead unit, which is about to go
+        vanishing,   ///< by a unit without processes, which is about to go
         ended,
     };
 
@@ -60,6 +60,8 @@ class ScopeStart {
     void refused(const sdbus::Error& error, Clock::time_point now);
     void inspect_name();
     void inspected(Clock::time_point now);
+    void ask_for_cgroup();
+    [[nodiscard]] bool is_cgroup_empty() const;
     void wait_for_removal(Clock::time_point now);
     void timed_out();
     void check_job();
@@ -76,11 +78,14 @@ class ScopeStart {
     int tries_left_ = 3; ///< when the bus is at its limits
     Reply reply_;        ///< to StartTransientUnit
     Reply state_;        ///< the ActiveState of the unit that has our name
-    Reply reset_;        ///< to ResetFailedUnit
+    Reply cgroup_;       ///< its ControlGroup
+    bool cgroup_asked_ = false;
+    Reply reset_; ///< to ResetFailedUnit
     std::optional<JobResult> result_;
     JobWatch jobs_;
     sdbus::Slot call_slot_;
     sdbus::Slot state_slot_;
+    sdbus::Slot cgroup_slot_;
     sdbus::Slot reset_slot_;
     sdbus::Slot subscribe_slot_;
     sdbus::Slot removed_slot_;

@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "system"))
 
+import fixtures  # noqa: E402
 from fixtures import *  # noqa: E402,F401,F403
 
 
@@ -20,4 +21,5 @@ def real_controllers(request, need_controller):
 
 
 def pytest_configure(config):
+    fixtures.pytest_configure(config)
     config.addinivalue_line("markers", "controllers(NAME...): cgroup v2 controllers that are needed")
