@@ -6,6 +6,7 @@
 #include "cli/flags.hpp"
 #include "cli/ps_view.hpp"
 #include "cli/verbs.hpp"
+#include "container/engine.hpp"
 
 namespace sctr::cli {
 
@@ -22,7 +23,7 @@ int ps_verb(const Words& words) {
 
     const container::RecordStore store(container::RecordStore::default_root());
     std::vector<PsRow> rows;
-    store.sweep();
+    container::sweep(store);
     for (container::Record& record : store.list()) {
         const container::Status status = container::current_status(record);
         if (all || status != container::Status::stopped) {

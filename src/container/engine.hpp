@@ -64,6 +64,9 @@ void stop(const RecordStore& store,
 void pause(const RecordStore& store, const std::string& id);
 void unpause(const RecordStore& store, const std::string& id);
 
+/// Forgets the containers that nobody else will, and ends what is left of them.
+void sweep(const RecordStore& store);
+
 /// Forgets a stopped container; with `force` a living one is killed first.
 void remove(const RecordStore& store, const std::string& id, bool force);
 

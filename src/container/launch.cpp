@@ -216,7 +216,7 @@ Running launch(systemd::EarlyBus bus,
     directory.save_config(config_to_keep(request));
     write_for_caller(options.pid_file, std::to_string(record.pid) + "\n", O_TRUNC, undo);
     write_for_caller(options.id_file, record.id + "\n", O_EXCL, undo);
-    RecordStore(options.state_root).sweep();
+    sweep(RecordStore(options.state_root));
 
     await_scope(manager, process, signals);
     process.send(Kind::go);

@@ -297,7 +297,7 @@ std::vector<Record> RecordStore::list() const {
     return records;
 }
 
-void RecordStore::sweep() const {
+void RecordStore::sweep(const std::function<void(const Record&)>& end_rest) const {
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(root_, none)) {
         const std::string path = entry.path();
@@ -310,6 +310,9 @@ void RecordStore::sweep() const {
         const bool kept = record && (is_living(*record) || has_supervisor(*record) ||
                                      (record->exit_status && record->boot_id == sys::boot_id()));
         if (!kept) {
+            if (record && record->boot_id == sys::boot_id()) {
+                end_rest(*record);
+            }
             LockedRecord(path, std::move(directory)).remove();
         }
     }

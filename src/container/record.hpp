@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -84,7 +85,8 @@ class RecordStore {
 
     /// Forgets what nobody will: containers whose process is gone while their supervisor could not
     /// say so, and those of another boot.
-    void sweep() const;
+    /// `end_rest` is told of each that ran in this boot: more than its init may live on.
+    void sweep(const std::function<void(const Record&)>& end_rest) const;
 
     [[nodiscard]] const std::string& root() const { return root_; }
 

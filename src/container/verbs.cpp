@@ -62,6 +62,18 @@ void kill_now(const Record& record, int pidfd) {
     }
 }
 
+/// Where a supervisor was killed nobody ends what shares another pid namespace and outlives init.
+void end_rest(const Record& record) {
+    if (record.exit_status) {
+        return;
+    }
+    try {
+        systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", SIGKILL);
+    } catch (const Error&) {
+        // Whoever comes next finds the name in use, and is told what to do.
+    }
+}
+
 /// A start that was killed together with its sctr may leave a scope without a record.
 bool end_scope_without_record(const RecordStore& store, const std::string& id) {
     const auto records = store.list();
@@ -136,6 +148,10 @@ void unpause(const RecordStore& store, const std::string& id) {
     systemd::Manager(systemd::Instance::system).thaw_unit(record.unit);
 }
 
+void sweep(const RecordStore& store) {
+    store.sweep(end_rest);
+}
+
 void remove(const RecordStore& store, const std::string& id, bool force) {
     if (force && end_scope_without_record(store, id)) {
         return;
@@ -149,10 +165,7 @@ void remove(const RecordStore& store, const std::string& id, bool force) {
                 .mend("stop it first, or use 'sctr rm -f " + id + "'");
         }
         kill_now(record, pidfd.get());
-        if (!wait_for_supervisor(record)) {
-            // Nobody else ends what shares another pid namespace and outlives init.
-            systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", SIGKILL);
-        }
+        wait_for_supervisor(record);
     }
     std::optional<LockedRecord> locked;
     try {
@@ -163,6 +176,7 @@ void remove(const RecordStore& store, const std::string& id, bool force) {
     // The name may be another container's by now.
     const Record current = store.load(id);
     if (current.pid == record.pid && current.start_time == record.start_time) {
+        end_rest(current);
         locked->remove();
     }
 }

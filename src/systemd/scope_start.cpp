@@ -198,8 +198,8 @@ void ScopeStart::inspected(Clock::time_point now) {
         fail(call_error(*state_.error, what_failed, plan_.name, bus_->deadlines()));
         return;
     }
-    const bool is_active = state_.value == "active" || state_.value == "activating" ||
-                           state_.value == "reloading";
+    const bool is_active =
+        state_.value == "active" || state_.value == "activating" || state_.value == "reloading";
     if (is_active && !cgroup_asked_) {
         ask_for_cgroup();
         return;
