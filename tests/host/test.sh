@@ -29,7 +29,9 @@ suite_unit() { meson_suite "$1" "$2" default unit; }
 suite_dbus() { meson_suite "$1" "$2" default dbus; }
 suite_ns() { meson_suite "$1" "$2" default ns; }
 suite_asan() {
-    meson_suite "$1" "$2" asan unit dbus ns -- -Db_sanitize=address,undefined -Db_lundef=false
+    # gcc warns falsely of what its own sanitizers insert: warnings count in the default build.
+    meson_suite "$1" "$2" asan unit dbus ns -- -Db_sanitize=address,undefined -Db_lundef=false \
+        -Doptimization=1 -Dwerror=false
 }
 
 # meson_suite LOWER CONTAINER_ROOT BUILD SUITE... [-- MESON_OPTION...]: builds, and runs the suites in the box.
@@ -84,13 +86,14 @@ pytest_in() {
 
 suite_lint() {
     local lower=$1 sources
-    build_configure_default "$lower" || return
+    # Compiled, because tidy.py asks the build what each file is made of.
+    build_tree "$lower" default || return
     mapfile -t sources < <(cd "$checkout" && find src tests -name '*.[ch]pp' | sort)
     # shellcheck disable=SC2016 # the inner shell expands it
     lint_case "$lower" clang-format 'clang-format-19 --dry-run -Werror "$@"' "${sources[@]}"
-    # shellcheck disable=SC2016
-    lint_case "$lower" clang-tidy 'run-clang-tidy-19 -quiet -p /build/default -j "$(nproc)" \
-        -extra-arg=-Wno-unknown-warning-option "^/src/src/"'
+    # gcc's flags are in the commands.
+    lint_case "$lower" clang-tidy 'python3 tests/host/tidy.py /build/default /build/tidy /src/src/ \
+        --extra-arg=-Wno-unknown-warning-option'
     lint_case "$lower" shellcheck 'shellcheck .ci/run tests/host/host tests/host/*.sh'
     {
         echo '<testsuite>'
