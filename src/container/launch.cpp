@@ -112,9 +112,7 @@ void end_scope(systemd::Manager& manager, InitProcess& process, const std::strin
         const bool was_dead = ::poll(&end, 1, 0) != 0;
         process.child().signal(SIGKILL);
         if (was_dead) {
-            // A controller that is gone is not asked to stop the scope first.
-            manager = systemd::Manager(systemd::Instance::system);
-            manager.stop_unit(unit);
+            manager.stop_abandoned_scope(unit);
         }
     } catch (const Error&) {
         // It was never made, or systemd is gone; the caller sees the first error.

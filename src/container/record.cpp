@@ -20,6 +20,7 @@
 #include "linux/syscalls.hpp"
 #include "oci/parse.hpp"
 #include "oci/serialize.hpp"
+#include "plan/unit.hpp"
 
 namespace sctr::container {
 
@@ -310,7 +311,10 @@ void RecordStore::sweep(const std::function<void(const Record&)>& end_rest) cons
         const bool kept = record && (is_living(*record) || has_supervisor(*record) ||
                                      (record->exit_status && record->boot_id == sys::boot_id()));
         if (!kept) {
-            if (record && record->boot_id == sys::boot_id()) {
+            if (!record) {
+                const std::string id = entry.path().filename();
+                end_rest({.id = id, .unit = plan::scope_name(id)}); // killed before it was written
+            } else if (record->boot_id == sys::boot_id()) {
                 end_rest(*record);
             }
             LockedRecord(path, std::move(directory)).remove();

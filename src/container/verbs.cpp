@@ -68,7 +68,9 @@ void end_rest(const Record& record) {
         return;
     }
     try {
-        systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", SIGKILL);
+        systemd::Manager manager(systemd::Instance::system);
+        manager.kill_unit(record.unit, "all", SIGKILL);
+        manager.stop_abandoned_scope(record.unit);
     } catch (const Error&) {
         // Whoever comes next finds the name in use, and is told what to do.
     }
@@ -78,7 +80,7 @@ void end_rest(const Record& record) {
 bool end_scope_without_record(const RecordStore& store, const std::string& id) {
     const auto records = store.list();
     return std::ranges::find(records, id, &Record::id) == records.end() &&
-           systemd::Manager(systemd::Instance::system).stop_unit(plan::scope_name(id));
+           systemd::Manager(systemd::Instance::system).stop_abandoned_scope(plan::scope_name(id));
 }
 
 } // namespace

@@ -20,6 +20,7 @@ namespace {
 const sdbus::ServiceName service{"org.freedesktop.systemd1"};
 const sdbus::ObjectPath manager_path{"/org/freedesktop/systemd1"};
 const sdbus::InterfaceName manager_interface{"org.freedesktop.systemd1.Manager"};
+const sdbus::InterfaceName scope_interface{"org.freedesktop.systemd1.Scope"};
 const sdbus::InterfaceName properties_interface{"org.freedesktop.DBus.Properties"};
 constexpr int connect_tries = 4;
 
@@ -127,6 +128,11 @@ sdbus::MethodCall Bus::manager_call(const char* method) const {
 sdbus::MethodCall Bus::properties_call(const std::string& object_path, const char* method) {
     return sdbus::createProxy(*connection_, service, sdbus::ObjectPath(object_path))
         ->createMethodCall(properties_interface, sdbus::MethodName(method));
+}
+
+sdbus::MethodCall Bus::scope_call(const std::string& unit, const char* method) {
+    return sdbus::createProxy(*connection_, service, sdbus::ObjectPath(unit_path(unit)))
+        ->createMethodCall(scope_interface, sdbus::MethodName(method));
 }
 
 sdbus::MethodReply Bus::call(const sdbus::MethodCall& message) {

@@ -34,6 +34,9 @@ class Bus {
     [[nodiscard]] sdbus::MethodCall properties_call(const std::string& object_path,
                                                     const char* method);
 
+    /// A call of a scope's own interface ("Abandon").
+    [[nodiscard]] sdbus::MethodCall scope_call(const std::string& unit, const char* method);
+
     /// Waits for the reply; throws sdbus::Error.
     sdbus::MethodReply call(const sdbus::MethodCall& message);
 

@@ -272,6 +272,15 @@ bool Manager::stop_unit(const std::string& unit, const std::string& mode) {
     }
 }
 
+bool Manager::stop_abandoned_scope(const std::string& unit) {
+    try {
+        connection_->bus.call(connection_->bus.scope_call(unit, "Abandon"));
+    } catch (const sdbus::Error&) {
+        return false;
+    }
+    return stop_unit(unit);
+}
+
 bool Manager::kill_unit(const std::string& unit, const std::string& whom, int signal) {
     return connection_
         ->call_if_there("cannot signal the unit", unit, "KillUnit", whom, std::int32_t{signal})

@@ -63,6 +63,10 @@ class Manager {
     /// `systemctl --job-mode=`.
     bool stop_unit(const std::string& unit, const std::string& mode = "replace");
 
+    /// Ends the scope of a controller that has died: without this, stopping it would first ask that
+    /// one and wait for an answer. False when the unit is not loaded, or no running scope.
+    bool stop_abandoned_scope(const std::string& unit);
+
     /// Sends a signal to "main", "control" or "all" processes; false when there is no such process.
     bool kill_unit(const std::string& unit, const std::string& whom, int signal);
 

@@ -207,7 +207,8 @@ void ScopeStart::inspected(Clock::time_point now) {
     if (is_active && !cgroup_.arrived) {
         return;
     }
-    // A scope whose last process has just ended stays active until systemd has noticed.
+    // A scope whose last process has just ended stays active until systemd has noticed; one whose
+    // first process was dead when systemd moved it stays until it is stopped.
     if (is_active && !is_cgroup_empty()) {
         fail(Error("the name is in use")
                  .at(plan_.name)
@@ -218,6 +219,9 @@ void ScopeStart::inspected(Clock::time_point now) {
     }
     phase_ = Phase::vanishing;
     phase_ends_ = now + bus_->deadlines().removal;
+    if (is_active) {
+        stop_empty_scope();
+    }
     if (state_.value == "failed") {
         auto message = bus_->manager_call("ResetFailedUnit");
         message << plan_.name;
@@ -251,6 +255,15 @@ bool ScopeStart::is_cgroup_empty() const {
     }
     const auto events = sys::read_small_file("/sys/fs/cgroup" + cgroup_.value + "/cgroup.events");
     return !events || events->contains("populated 0");
+}
+
+void ScopeStart::stop_empty_scope() {
+    const auto whatever = [](const sdbus::MethodReply&, const std::optional<sdbus::Error>&) {};
+    // Its controller is gone, and systemd would wait for that one's consent.
+    abandon_slot_ = bus_->send(bus_->scope_call(plan_.name, "Abandon"), whatever);
+    auto stop = bus_->manager_call("StopUnit");
+    stop << plan_.name << "replace";
+    stop_slot_ = bus_->send(stop, whatever);
 }
 
 void ScopeStart::wait_for_removal(Clock::time_point now) {

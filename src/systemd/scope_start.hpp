@@ -62,6 +62,7 @@ class ScopeStart {
     void inspected(Clock::time_point now);
     void ask_for_cgroup();
     [[nodiscard]] bool is_cgroup_empty() const;
+    void stop_empty_scope();
     void wait_for_removal(Clock::time_point now);
     void timed_out();
     void check_job();
@@ -86,6 +87,8 @@ class ScopeStart {
     sdbus::Slot call_slot_;
     sdbus::Slot state_slot_;
     sdbus::Slot cgroup_slot_;
+    sdbus::Slot abandon_slot_;
+    sdbus::Slot stop_slot_;
     sdbus::Slot reset_slot_;
     sdbus::Slot subscribe_slot_;
     sdbus::Slot removed_slot_;
