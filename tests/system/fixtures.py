@@ -32,10 +32,14 @@ def pytest_unconfigure(config):
 def rootfs(tmp_path_factory):
     """The root file system that tests share: none may write to it."""
     path = rootfs_builder.build(tmp_path_factory.mktemp("shared") / "rootfs")
-    # pytest keeps its directories from other users, who must be able to enter a root.
-    for parent in list(path.parents)[:3]:
-        parent.chmod(0o755)
+    open_the_way_to(path)
     return path
+
+
+def open_the_way_to(path):
+    """pytest keeps its directories from other users, who must be able to enter a root."""
+    for parent in list(path.parents)[:2]:
+        parent.chmod(0o755)
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +54,7 @@ def own_rootfs(rootfs, tmp_path):
     """A root file system of the test's own, to spoil."""
     path = tmp_path / "rootfs"
     subprocess.run(["cp", "-a", rootfs, path], check=True)
+    open_the_way_to(path)
     return path
 
 

@@ -127,7 +127,7 @@ def run_prefixed(prefix, rootfs, *words):
 
 def test_no_bus(rootfs):
     with in_private_mounts("mount -t tmpfs x /run/dbus") as prefix:
-        run_prefixed(prefix, rootfs, "true").failed(125, "D-Bus", "systemd")
+        run_prefixed(prefix, rootfs, "true").failed(125, "D-Bus", "system_bus_socket")
 
 
 def test_no_systemd(rootfs):

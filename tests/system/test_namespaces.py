@@ -154,7 +154,7 @@ def test_a_user_namespace_with_the_whole_range_of_features(own_rootfs):
     give_away(own_rootfs)
     words = ["run", "--rootfs", own_rootfs, *MAPS]
     assert sctr(*words, "-u", "alice", "id", "-u").ok() == "1234"
-    assert sctr(*words, "--read-only", "--tmpfs", "/x", "touch", "/x/y").ok() == ""
+    assert sctr(*words, "--read-only", "--tmpfs", "/scratch", "touch", "/scratch/y").ok() == ""
     assert sctr(*words, "sh", "-c", "echo x > /dev/null; head -c 3 /dev/zero | wc -c").ok() == "3"
     assert "lo" in sctr(*words, "--network", "none", "ip", "link").ok()
     assert sctr(*words, "--network", "host", "true").status == 0

@@ -93,7 +93,7 @@ def test_a_caller_without_capabilities_gives_none(rootfs):
         (["--ulimit", "nofile=2:1"], ["--ulimit", "soft"]),
         (["--ulimit", "files=1"], ["--ulimit", "nofile"]),
         (["--ulimit", "nofile=x"], ["--ulimit"]),
-        (["--ulimit", "nofile=99999999999"], ["nofile"]),
+        (["--ulimit", "nofile=99999999999"], ["NOFILE"]),
         (["--sysctl", "net.ipv4.ip_forward"], ["--sysctl"]),
         (["--sysctl", "kernel.panic=1"], ["kernel.panic"]),
         (["--sysctl", "net.no.such=1"], ["sysctl", "net/no/such"]),
@@ -215,7 +215,8 @@ def test_a_seccomp_file_that_kills(run, probe, tmp_path):
 def test_bad_seccomp_files(run, tmp_path, text):
     file = tmp_path / "bad.json"
     file.write_text(text)
-    run("--security-opt", f"seccomp={file}", "true").failed(125, str(file))
+    error = run("--security-opt", f"seccomp={file}", "true").failed(125, "seccomp")
+    assert str(file) in error or "--security-opt" in error
 
 
 @pytest.mark.parametrize(
@@ -303,7 +304,7 @@ def test_set_user_id_programs_gain_nothing_with_no_new_privileges(probe, own_roo
     file.chmod(0o4755)
     words = ["run", "--rootfs", own_rootfs, "-u", "alice"]
     call = ["suid-probe", "open", "r", "/root"]
-    assert sctr(*words, *call).stdout == "ok\n"
+    assert sctr(*words, *call).stdout == "ok 0\n"
     assert sctr(*words, "--security-opt", "no-new-privileges", *call).stdout == "EACCES\n"
 
 

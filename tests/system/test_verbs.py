@@ -276,7 +276,7 @@ def test_rm_force_of_a_paused_container(start):
 
 
 def test_inspect(start, rootfs):
-    with start("-e", "SECRET=s", "--tmpfs", "/x", "--hostname", "there") as container:
+    with start("-e", "SECRET=s", "--tmpfs", "/scratch", "--hostname", "there") as container:
         (found,) = json.loads(sctr("inspect", container.name).ok())
         assert found["id"] == container.name and found["status"] == "running"
         assert found["pid"] == container.init()
@@ -285,7 +285,7 @@ def test_inspect(start, rootfs):
         config = found["config"]
         assert config["hostname"] == "there" and "SECRET=s" in config["process"]["env"]
         assert config["root"]["path"] == str(rootfs)
-        assert "/x" in [mount["destination"] for mount in config["mounts"]]
+        assert "/scratch" in [mount["destination"] for mount in config["mounts"]]
 
 
 def test_inspect_of_several(start, run):
