@@ -233,6 +233,8 @@ def test_two_starts_of_one_name(launch):
         assert sctr("ps", "-q").lines == [name]
     finally:
         eventually(lambda: sctr("kill", name).status == 0 or not leftovers.records())
+        for process in processes:
+            process.wait(20)  # killed earlier, the last one could not remove the record
 
 
 def test_systemctl_stop_during_the_start(launch):
