@@ -234,6 +234,8 @@ def test_two_starts_of_one_name(launch):
     finally:
         eventually(lambda: sctr("kill", name).status == 0 or not leftovers.records())
         for process in processes:
+            process.wait(20)
+        for process in processes:
             process.wait(20)  # killed earlier, the last one could not remove the record
 
 

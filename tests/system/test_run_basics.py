@@ -217,13 +217,11 @@ def test_stdin_is_passed_on_with_i_only(run):
 
 
 def test_a_pipeline_of_one_gibibyte_arrives_whole(rootfs):
-    size = 1 << 30
-    pipeline = (
-        f"head -c {size} /dev/zero | tr '\\0' 'a' | sctr run -i --rootfs {rootfs} cat"
-        " | tr -d -c 'a' | wc -c; echo ${PIPESTATUS[*]}"
-    )
+    text = f"yes 'a line of text' | head -c {1 << 30}"
+    pipeline = f"{text} | sctr run -i --rootfs {rootfs} cat | cmp - <({text}); echo ${{PIPESTATUS[*]}}"
     done = subprocess.run(["bash", "-c", pipeline], capture_output=True, text=True, timeout=120)
-    assert done.stdout.split() == [str(size), "0", "0", "0", "0", "0"], done
+    # `yes` alone may die of its pipe.
+    assert done.stdout.split()[1:] == ["0", "0", "0"] and not done.stderr, done
 
 
 def test_a_reader_that_leaves_ends_the_writer(rootfs):
