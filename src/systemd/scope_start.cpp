@@ -254,7 +254,7 @@ bool ScopeStart::is_cgroup_empty() const {
         return false;
     }
     const auto events = sys::read_small_file("/sys/fs/cgroup" + cgroup_.value + "/cgroup.events");
-    return events && events->contains("populated 0");
+    return !events || events->contains("populated 0");
 }
 
 void ScopeStart::stop_empty_scope() {

@@ -156,7 +156,9 @@ void FakeSystemd::add_manager() {
     manager_->addVTable(manager_interface, std::move(table));
 }
 
-void FakeSystemd::have_unit(const std::string& unit, const std::string& active_state) {
+void FakeSystemd::have_unit(const std::string& unit,
+                            const std::string& active_state,
+                            const std::string& control_group) {
     auto object = sdbus::createObject(*connection_, sdbus::ObjectPath(systemd::unit_path(unit)));
     const bool loaded = active_state != "not-found";
     object->addVTable(unit_interface,
@@ -174,10 +176,9 @@ void FakeSystemd::have_unit(const std::string& unit, const std::string& active_s
                                                         },
                                                     .setter = {},
                                                     .flags = {}}});
-    object->addVTable(
-        scope_interface,
-        std::vector<sdbus::VTableItem>{text_property("Result", "oom-kill"),
-                                       text_property("ControlGroup", "/sctr.slice/" + unit)});
+    object->addVTable(scope_interface,
+                      std::vector<sdbus::VTableItem>{text_property("Result", "oom-kill"),
+                                                     text_property("ControlGroup", control_group)});
     units_[unit] = std::move(object);
 }
 

@@ -47,7 +47,9 @@ class FakeSystemd {
     FakeSystemd& operator=(const FakeSystemd&) = delete;
 
     /// To be set before the test connects.
-    void have_unit(const std::string& unit, const std::string& active_state);
+    void have_unit(const std::string& unit,
+                   const std::string& active_state,
+                   const std::string& control_group);
     void refuse_method(const std::string& method, const std::string& error);
 
     void reply_job(const sdbus::MethodCall& call);

@@ -178,8 +178,8 @@ TEST(StopUnit, UnitThatIsGone) {
 TEST(UnitStatus, IsReadInOneCall) {
     const PrivateBus bus;
     FakeSystemd fake(bus.address(), do_job);
-    fake.have_unit(unit, "failed");
-    fake.have_unit("gone.scope", "not-found");
+    fake.have_unit(unit, "failed", std::string("/sctr.slice/") + unit);
+    fake.have_unit("gone.scope", "not-found", "");
     Manager manager(Instance::system, patient);
 
     EXPECT_FALSE(manager.unit_status("gone.scope"));

@@ -2,6 +2,8 @@
 // The start of a scope against a systemd that behaves in every way seen and feared.
 #include "fixture.hpp"
 
+#include "linux/procfs.hpp"
+
 #include <fcntl.h>
 
 #include <array>
@@ -30,6 +32,7 @@ struct StartCase {
     std::size_t calls = 1;           ///< of StartTransientUnit
     bool patience = true;            ///< false where a deadline must pass
     const char* existing = "";       ///< the state of a unit that has the name
+    std::string existing_cgroup{};   ///< and where its processes are
     FakeSystemd::OnCall on_call{};   ///< after another call
     const char* refused_method = ""; ///< with AccessDenied
 };
@@ -43,7 +46,7 @@ TEST_P(ScopeStart, EndsAsItShould) {
     const StartCase& param = GetParam();
     FakeSystemd fake(bus_.address(), param.on_start, param.on_call);
     if (*param.existing != '\0') {
-        fake.have_unit(unit, param.existing);
+        fake.have_unit(unit, param.existing, param.existing_cgroup);
     }
     if (*param.refused_method != '\0') {
         fake.refuse_method(param.refused_method, "org.freedesktop.DBus.Error.AccessDenied");
@@ -178,7 +181,14 @@ INSTANTIATE_TEST_SUITE_P(
         StartCase{.name = "name_of_a_running_unit",
                   .on_start = refuse_with(unit_exists, "exists"),
                   .error = "already running",
-                  .existing = "active"},
+                  .existing = "active",
+                  .existing_cgroup = sys::cgroup_of(::getpid())},
+        StartCase{.name = "name_of_an_empty_scope",
+                  .on_start = refuse_first(1, unit_exists, "exists"),
+                  .calls = 2,
+                  .existing = "active",
+                  .existing_cgroup = "/no/such/cgroup",
+                  .on_call = remove_unit_after("StopUnit")},
         StartCase{.name = "name_of_a_failed_unit",
                   .on_start = refuse_first(1, unit_exists, "exists"),
                   .calls = 2,
@@ -241,7 +251,7 @@ TEST_F(Scope, FreesTheNameInThisOrder) {
     FakeSystemd fake(bus_.address(),
                      refuse_first(1, unit_exists, "exists"),
                      remove_unit_after("ResetFailedUnit"));
-    fake.have_unit(unit, "failed");
+    fake.have_unit(unit, "failed", "");
     Manager manager(Instance::system, patient);
     ASSERT_FALSE(start_scope(manager, launch_));
 
@@ -253,7 +263,7 @@ TEST_F(Scope, WaitsForADeadUnitToGoWithoutReset) {
     // It may go at any time after systemd has told us of its state.
     FakeSystemd fake(
         bus_.address(), refuse_first(1, unit_exists, "exists"), remove_unit_after("Subscribe"));
-    fake.have_unit(unit, "deactivating");
+    fake.have_unit(unit, "deactivating", "");
     Manager manager(Instance::system, patient);
     ASSERT_FALSE(start_scope(manager, launch_));
 
