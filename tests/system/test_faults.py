@@ -65,9 +65,12 @@ def test_what_killed_starts_left_goes_with_the_next(launch, run):
         eventually(lambda: moment(name) or process.poll() is not None)
         process.kill()
         process.wait()
-    run("true").ok()
-    eventually(lambda: all(is_gone(name) for name in names), what="the end of the scopes")
-    assert not leftovers.records()
+
+    def all_are_gone():
+        run("true").ok()
+        return not leftovers.records() and all(is_gone(name) for name in names)
+
+    eventually(all_are_gone, what="the end of the scopes")
 
 
 def is_gone(name):

@@ -50,11 +50,15 @@ def test_20_at_once(rootfs):
 
 def test_20_starts_and_kills_at_once(rootfs):
     names = [unique_name("crowd") for _ in range(20)]
+    words = ["sh", "-c", "echo ready; exec sleep 1000"]
     processes = [
-        subprocess.Popen(["sctr", "run", "--name", name, "--rootfs", rootfs, "sleep", "1000"])
+        subprocess.Popen(
+            ["sctr", "run", "--name", name, "--rootfs", rootfs, *words], stdout=subprocess.PIPE
+        )
         for name in names
     ]
-    eventually(lambda: sorted(sctr("ps", "-q").lines) == sorted(names), deadline=60)
+    for process in processes:
+        assert process.stdout.readline() == b"ready\n"
     sctr("rm", "-f", *names, timeout=60).ok()
     assert [process.wait(60) for process in processes] == [137] * 20
 
