@@ -251,7 +251,7 @@ void ScopeStart::ask_for_cgroup() {
 
 bool ScopeStart::is_cgroup_empty() const {
     if (cgroup_.error || cgroup_.value.empty()) {
-        return false;
+        return true; // it has ended between the two questions
     }
     const auto events = sys::read_small_file("/sys/fs/cgroup" + cgroup_.value + "/cgroup.events");
     return !events || events->contains("populated 0");
