@@ -20,6 +20,7 @@ struct RunOptions {
     std::string pid_file;
     std::string id_file;
     std::string state_root = RecordStore::default_root();
+    std::string bundle; ///< of an engine
 };
 
 struct RunOutcome {
@@ -34,19 +35,48 @@ RunOutcome run(plan::Request request, const RunOptions& options);
 /// What run would do, as JSON, without touching the system.
 std::string dry_run(const plan::Request& request);
 
-struct ExecOptions {
+/// Sockets of the caller that receive file descriptors; empty: none.
+struct HandOver {
+    std::string console_socket; ///< SOCK_STREAM; the terminal's master
+    std::string pidfd_socket;   ///< SOCK_STREAM; the pidfd of init, or of the process executed
+};
+
+struct CreateOptions : HandOver {
+    std::string state_root;
+    std::string bundle;
+    std::string pid_file;
+    int preserve_fds = 0; ///< the caller's fds from 3 on that the command inherits
+};
+
+/// Makes a container whose command waits for start; it is the caller's to reap. Throws Error;
+/// nothing is left behind then. Source: runtime-spec, runtime.md, Lifecycle 1 to 5.
+void create(const plan::Request& request, const CreateOptions& options);
+
+/// Lets the command of a created container go; returns when it is executed. Throws the Error of
+/// whatever keeps it from that.
+void start(const RecordStore& store, const std::string& id);
+
+struct ExecOptions : HandOver {
     Record record;    ///< of the container, as load_running gave it
     oci::Spec config; ///< of the container
     oci::Process process;
     bool privileged = false; ///< without the container's seccomp filter
     bool interactive = false;
     bool detach = false;
+    bool keep_output = false; ///< detached: with the caller's stdout and stderr, as engines want it
+    bool create_cwd = false;
     std::string pid_file;
+    int preserve_fds = 0; ///< as of CreateOptions
 };
 
 /// A running container's record and config, read together; waits for a start that is under way.
-/// Throws Error when the container is not running, or is paused.
-std::pair<Record, oci::Spec> load_running(const RecordStore& store, const std::string& id);
+/// Throws Error when the container is not running, or is paused and that is not ignored.
+std::pair<Record, oci::Spec>
+load_running(const RecordStore& store, const std::string& id, bool ignore_paused = false);
+
+/// A terminal without a receiver, or a receiver without a terminal, is a caller's mistake. Throws
+/// Error.
+void check_console(const std::optional<oci::Process>& process, const std::string& console_socket);
 
 /// Runs one more process in a running container; returns its exit status, 128+n for signal n.
 /// Throws Error when it cannot be executed, or the container has ended meanwhile.
@@ -69,5 +99,19 @@ void sweep(const RecordStore& store);
 
 /// Forgets a stopped container; with `force` a living one is killed first.
 void remove(const RecordStore& store, const std::string& id, bool force);
+
+/// For engines: as remove(), but one that does not exist is fine with `force`, and what init left
+/// in the scope ends too.
+void remove_engine(const RecordStore& store, const std::string& id, bool force);
+
+/// For engines: changes limits of a container, and its config with them; what `resources` does not
+/// name stays. Throws Error; nothing is changed then.
+void update(const RecordStore& store, const std::string& id, const oci::Resources& resources);
+
+/// For engines: sends a signal to every process of a container, fine if there is none left.
+void kill_all(const RecordStore& store, const std::string& id, int signal);
+
+/// The pids of a container in the host's pid namespace, init first. Throws Error when it has ended.
+std::vector<pid_t> processes(const RecordStore& store, const std::string& id);
 
 } // namespace sctr::container

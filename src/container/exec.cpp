@@ -7,8 +7,10 @@
 #include <array>
 #include <cerrno>
 
+#include "container/console.hpp"
 #include "container/engine.hpp"
 #include "container/init_process.hpp"
+#include "container/preserved_fds.hpp"
 #include "container/supervise.hpp"
 #include "host/facts.hpp"
 #include "linux/procfs.hpp"
@@ -72,7 +74,7 @@ UniqueFd open_init(const Record& record) {
     UniqueFd pidfd(sys::pidfd_open(record.pid));
     // The pid may have been taken over between reading the record and opening it.
     if (!pidfd.valid() || current_status(record) == Status::stopped) {
-        throw Error("the container is not running").at(record.id).mend("see 'sctr ps -a'");
+        throw Error("container not running").at(record.id);
     }
     return sys::raise_fd(std::move(pidfd));
 }
@@ -89,7 +91,7 @@ void write_pid_file(const std::string& path, pid_t pid) {
     if (path.empty()) {
         return;
     }
-    const std::string text = std::to_string(pid) + "\n";
+    const std::string text = std::to_string(pid);
     const UniqueFd file(::open(
         path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0644));
     if (!file.valid() ||
@@ -108,16 +110,18 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
     const UniqueFd null = sys::raise_fd(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)));
     InitSpawn spawn;
     spawn.mode = "exec";
-    spawn.plan = plan::codec::encode(plan);
     spawn.cgroup = cgroup.get();
-    spawn.inherited = {pidfd.get()};
+    const PreservedFds preserved(options.preserve_fds, plan.process);
+    spawn.inherited = preserved.numbers();
+    spawn.inherited.push_back(pidfd.get());
     if (!options.interactive || plan.process.terminal) {
         spawn.standard[0] = null.get();
     }
-    if (options.detach) {
+    if (options.detach && !options.keep_output) {
         spawn.standard[1] = null.get();
         spawn.standard[2] = null.get();
     }
+    spawn.plan = plan::codec::encode(plan);
     InitProcess process(spawn);
     if ((plan.namespaces & CLONE_NEWPID) != 0) {
         process.await_joined(signals);
@@ -127,7 +131,8 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
 
 } // namespace
 
-std::pair<Record, oci::Spec> load_running(const RecordStore& store, const std::string& id) {
+std::pair<Record, oci::Spec>
+load_running(const RecordStore& store, const std::string& id, bool ignore_paused) {
     const LockedRecord directory = store.lock(id);
     std::pair<Record, oci::Spec> found{store.load(id), store.load_config(id)};
     const Status status = current_status(found.first);
@@ -135,10 +140,13 @@ std::pair<Record, oci::Spec> load_running(const RecordStore& store, const std::s
     case Status::running:
         return found;
     case Status::paused:
+        if (ignore_paused) {
+            return found;
+        }
         throw Error("cannot run a command in the container")
             .at(id)
             .because("it is paused")
-            .mend("sctr unpause " + id);
+            .mend("let it run again first");
     case Status::creating:
     case Status::created:
     case Status::stopped:
@@ -153,6 +161,7 @@ int exec(const ExecOptions& options) {
     plan::ExecPlan plan;
     plan.process = plan::process_step(options.process, host::probe());
     plan.process.die_with_supervisor = !options.detach;
+    plan.process.create_cwd = options.create_cwd;
     if (!options.privileged) {
         plan.process.seccomp = seccomp_of(options.config);
     }
@@ -160,6 +169,7 @@ int exec(const ExecOptions& options) {
     try {
         InitProcess process = start(options, std::move(plan), signals);
         process.await_execution(signals);
+        hand_over(process, options);
         write_pid_file(options.pid_file, process.child().pid());
         if (options.detach) {
             process.child().release();

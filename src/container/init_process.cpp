@@ -7,8 +7,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <optional>
 
 #include "base/strings.hpp"
 #include "linux/memfd.hpp"
@@ -23,25 +21,6 @@ namespace sctr::container {
 namespace {
 
 using plan::protocol::Kind;
-using plan::protocol::Message;
-
-Error to_error(const Message& message) {
-    Error error(message.what);
-    if (!message.where.empty()) {
-        error.at(message.where);
-    }
-    if (message.error_number != 0) {
-        error.because(message.error_number);
-    }
-    if (!message.why.empty()) {
-        error.because(message.why);
-    }
-    if (message.error_number == ENOSPC) {
-        error.mend("free space on that file system, or raise the limit that is reached");
-    }
-    error.exit_with(static_cast<ExitCode>(message.exit_code));
-    return error;
-}
 
 UniqueFd init_image() {
     return sys::raise_fd(sys::sealed_memfd(
@@ -61,29 +40,6 @@ pid_t pid_of(int pidfd) {
     return -1;
 }
 
-void poll_readable(int fd, const sys::SignalQueue& signals) {
-    std::array<struct pollfd, 2> items{{{fd, POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
-    while (items[0].revents == 0) {
-        if (::poll(items.data(), items.size(), -1) < 0 && errno != EINTR) {
-            throw Error("cannot wait for sctr-init").because(errno);
-        }
-        if (items[0].revents == 0) { // else the command may run already, and the signal is its own
-            abort_if_asked(signals);
-        }
-    }
-}
-
-/// A file descriptor that came with a packet.
-UniqueFd passed_fd(struct msghdr& packet) {
-    const struct cmsghdr* header = CMSG_FIRSTHDR(&packet);
-    if (header == nullptr || header->cmsg_type != SCM_RIGHTS) {
-        return {};
-    }
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    return UniqueFd(fd);
-}
-
 } // namespace
 
 void abort_if_asked(const sys::SignalQueue& signals) {
@@ -94,12 +50,24 @@ void abort_if_asked(const sys::SignalQueue& signals) {
     }
 }
 
+void await_packet(int control, const sys::SignalQueue& signals) {
+    std::array<struct pollfd, 2> items{{{control, POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
+    while (items[0].revents == 0) {
+        if (::poll(items.data(), items.size(), -1) < 0 && errno != EINTR) {
+            throw Error("cannot wait for sctr-init").because(errno);
+        }
+        if (items[0].revents == 0) { // else the command may run already, and the signal is its own
+            abort_if_asked(signals);
+        }
+    }
+}
+
 InitProcess::InitProcess(const InitSpawn& spawn) {
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) < 0) {
         throw Error("cannot create a socket pair").because(errno);
     }
-    control_ = UniqueFd(ends[0]);
+    control_ = Control(UniqueFd(ends[0]));
     const UniqueFd other = sys::raise_fd(UniqueFd(ends[1]));
     const UniqueFd plan = sys::raise_fd(sys::sealed_memfd("sctr-plan", spawn.plan, false));
     const UniqueFd image = init_image();
@@ -111,60 +79,32 @@ InitProcess::InitProcess(const InitSpawn& spawn) {
     arguments.argv = argv.data();
     std::copy(std::begin(spawn.standard), std::end(spawn.standard), arguments.standard);
     arguments.control = other.get();
-    arguments.peer = control_.get();
+    arguments.peer = control_.fd();
     arguments.plan = plan.get();
     arguments.inherited = spawn.inherited;
     child_ = sys::spawn(arguments);
 }
 
-void InitProcess::send(Kind kind) const {
-    Message message;
-    message.kind = kind;
-    const std::string bytes = plan::codec::encode(message);
-    // A dead sctr-init is noticed, and explained, by whoever reads next.
-    (void)::send(control_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-}
-
 bool InitProcess::receive() {
-    for (;;) {
-        std::array<char, plan::protocol::max_message_size> buffer{};
-        alignas(struct cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-        struct iovec data{buffer.data(), buffer.size()};
-        struct msghdr packet{};
-        packet.msg_iov = &data;
-        packet.msg_iovlen = 1;
-        packet.msg_control = control.data();
-        packet.msg_controllen = control.size();
-        const ssize_t size = ::recvmsg(control_.get(), &packet, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (size < 0 && errno == EINTR) {
-            continue;
-        }
-        if (size < 0 && errno == EAGAIN) {
-            return true;
-        }
-        if (size <= 0) {
-            return false;
-        }
-        UniqueFd passed = passed_fd(packet);
-        Message message;
-        if (!plan::codec::decode({buffer.data(), static_cast<std::size_t>(size)}, message)) {
-            throw Error("sctr-init sent a damaged message").because(EBADMSG);
-        }
-        switch (message.kind) {
-        case Kind::failed:
-            throw to_error(message);
+    while (auto packet = control_.receive()) {
+        switch (packet->message.kind) {
         case Kind::terminal:
-            terminal_ = std::move(passed);
+            terminal_ = std::move(packet->fd);
             break;
         case Kind::joined:
-            adopt(std::move(passed));
+            adopt(std::move(packet->fd));
             break;
+        case Kind::created:
+            created_ = true;
+            break;
+        case Kind::failed: // thrown by whoever receives it
         case Kind::id_maps_written:
         case Kind::go:
         case Kind::start:
             break; // these go the other way
         }
     }
+    return !control_.is_closed();
 }
 
 void InitProcess::adopt(UniqueFd pidfd) {
@@ -177,7 +117,7 @@ void InitProcess::adopt(UniqueFd pidfd) {
 
 void InitProcess::await_joined(const sys::SignalQueue& signals) {
     while (!joined_) {
-        poll_readable(control_.get(), signals);
+        await_packet(control_.fd(), signals);
         // A quick command has been executed, and the socket closed, by the time that this is read.
         if (!receive() && !joined_) {
             throw Error("sctr-init ended early").because("it was killed, or could not be executed");
@@ -187,8 +127,17 @@ void InitProcess::await_joined(const sys::SignalQueue& signals) {
 
 void InitProcess::await_execution(const sys::SignalQueue& signals) {
     do {
-        poll_readable(control_.get(), signals);
+        await_packet(control_.fd(), signals);
     } while (receive());
+}
+
+void InitProcess::await_created(const sys::SignalQueue& signals) {
+    while (!created_) {
+        await_packet(control_.fd(), signals);
+        if (!receive() && !created_) {
+            throw Error("sctr-init was killed while the container was being set up");
+        }
+    }
 }
 
 } // namespace sctr::container

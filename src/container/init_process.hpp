@@ -6,9 +6,9 @@
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
+#include "container/control.hpp"
 #include "linux/process.hpp"
 #include "linux/signals.hpp"
-#include "plan/protocol.hpp"
 
 namespace sctr::container {
 
@@ -19,6 +19,10 @@ struct Interrupted {
 
 /// Throws Interrupted when a signal has arrived that asks sctr to end.
 void abort_if_asked(const sys::SignalQueue& signals);
+
+/// Waits until something has arrived on a control socket. Throws Interrupted when a signal asks
+/// sctr to end instead.
+void await_packet(int control, const sys::SignalQueue& signals);
 
 /// How sctr-init is started.
 struct InitSpawn {
@@ -39,12 +43,12 @@ class InitProcess {
 
     [[nodiscard]] sys::Child& child() { return child_; }
 
-    [[nodiscard]] int control_fd() const { return control_.get(); }
+    [[nodiscard]] int control_fd() const { return control_.fd(); }
 
     /// The master of its terminal, once it has sent it.
     [[nodiscard]] UniqueFd& terminal() { return terminal_; }
 
-    void send(plan::protocol::Kind kind) const;
+    void send(plan::protocol::Kind kind) const { control_.send(kind); }
 
     /// Takes in what has arrived, without blocking. Returns false when sctr-init has closed its
     /// end: it has become the command, or it is dead. Throws the Error that it reports.
@@ -57,13 +61,17 @@ class InitProcess {
     /// Waits until the command runs. Throws the Error of whatever failed before, or Interrupted.
     void await_execution(const sys::SignalQueue& signals);
 
+    /// Waits until all is set up and the command waits for `start`. Throws like await_execution.
+    void await_created(const sys::SignalQueue& signals);
+
   private:
     void adopt(UniqueFd pidfd);
 
     sys::Child child_;
-    UniqueFd control_;
+    Control control_;
     UniqueFd terminal_;
     bool joined_ = false;
+    bool created_ = false;
 };
 
 } // namespace sctr::container

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 
+#include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
 
@@ -54,15 +54,17 @@ UniqueFd open_null() {
     return sys::raise_fd(std::move(null));
 }
 
-InitProcess start_init(plan::LaunchPlan& plan, bool interactive, const sys::SignalQueue& signals) {
+InitProcess
+start_init(plan::LaunchPlan& plan, const LaunchOptions& options, const sys::SignalQueue& signals) {
     const auto namespaces = open_namespaces(plan.init);
     const UniqueFd null = open_null();
     InitSpawn spawn;
     spawn.plan = plan::codec::encode(plan.init);
     spawn.clone_flags = plan.clone_flags;
-    if (!interactive || plan.init.process.terminal) {
+    if (!options.interactive || plan.init.process.terminal) {
         spawn.standard[0] = null.get();
     }
+    spawn.inherited = options.inherited;
     for (const UniqueFd& fd : namespaces) {
         spawn.inherited.push_back(fd.get());
     }
@@ -119,24 +121,27 @@ void end_scope(systemd::Manager& manager, InitProcess& process, const std::strin
     }
 }
 
-std::int64_t now_usec() {
-    using namespace std::chrono;
-    return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
-}
-
-Record make_record(const plan::LaunchPlan& plan, const plan::Request& request, pid_t pid) {
+Record make_record(const plan::LaunchPlan& plan,
+                   const plan::Request& request,
+                   const LaunchOptions& options,
+                   pid_t pid) {
     Record record;
     record.id = request.id;
     record.unit = plan.unit.name;
     record.description = request.description;
     record.pid = pid;
     record.start_time = sys::process_start_time(pid).value_or(0);
-    record.supervisor_pid = ::getpid();
-    record.supervisor_start = sys::process_start_time(::getpid()).value_or(0);
+    if (options.supervised) {
+        record.supervisor_pid = ::getpid();
+        record.supervisor_start = sys::process_start_time(::getpid()).value_or(0);
+        record.started = true; // who reads it waits for the lock, which is held until it is true
+    }
     record.boot_id = sys::boot_id();
     record.rootfs = plan.init.rootfs;
-    record.created_usec = now_usec();
-    record.started = true; // whoever reads it waits for the lock, which is held until it is true
+    record.owner = ::geteuid();
+    record.created_usec = sys::now_usec();
+    record.kept = !options.supervised;
+    record.bundle = options.bundle;
     record.stop_signal = request.stop_signal;
     record.stop_timeout_usec = request.stop_timeout.count();
     return record;
@@ -190,16 +195,26 @@ std::vector<UniqueFd> open_namespaces(plan::InitPlan& plan) {
     return opened;
 }
 
+host::Facts facts_for(const plan::Request& request) {
+    return request.unenforced_limits ? facts_with_every_controller() : host::probe();
+}
+
+host::Facts facts_with_every_controller() {
+    host::Facts facts = host::probe();
+    facts.controllers = {"cpu", "cpuset", "io", "memory", "pids"};
+    return facts;
+}
+
 Running launch(systemd::EarlyBus bus,
                plan::LaunchPlan plan,
                const plan::Request& request,
-               const RunOptions& options,
+               const LaunchOptions& options,
                const LockedRecord& directory,
                const sys::SignalQueue& signals,
                UndoList& undo) {
     // Fork first, then ask: while systemd moves a process into a cgroup, the kernel makes every
     // fork of the machine wait.
-    InitProcess process = start_init(plan, options.interactive, signals);
+    InitProcess process = start_init(plan, options, signals);
     set_oom_score(process.child().pid(), plan.init.process);
     systemd::Manager manager(std::move(bus));
     UndoList scope;
@@ -209,17 +224,22 @@ Running launch(systemd::EarlyBus bus,
         {.pidfd = process.child().pidfd(), .pid = process.child().pid(), .controller = true});
 
     // While systemd works: whatever the host side has to write down.
-    Record record = make_record(plan, request, process.child().pid());
+    Record record = make_record(plan, request, options, process.child().pid());
     directory.save(record);
     directory.save_config(config_to_keep(request));
-    write_for_caller(options.pid_file, std::to_string(record.pid) + "\n", O_TRUNC, undo);
-    write_for_caller(options.id_file, record.id + "\n", O_EXCL, undo);
-    sweep(RecordStore(options.state_root));
+    write_for_caller(options.pid_file, std::to_string(record.pid), O_TRUNC, undo);
+    write_for_caller(options.id_file, record.id, O_EXCL, undo);
+    if (!options.state_root.empty()) {
+        sweep(RecordStore(options.state_root));
+    }
 
     await_scope(manager, process, signals);
     process.send(Kind::go);
-    process.send(Kind::start);
-    process.await_execution(signals);
+    options.finish(process);
+    if (!options.supervised) {
+        record.cgroup = sys::cgroup_of(record.pid);
+        directory.save(record);
+    }
     scope.dismiss();
     return {std::move(process), std::move(manager), std::move(record)};
 }

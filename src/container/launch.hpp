@@ -1,36 +1,59 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "base/scope_exit.hpp"
 #include "container/engine.hpp"
 #include "container/init_process.hpp"
+#include "host/facts.hpp"
 #include "linux/signals.hpp"
 #include "plan/launch_plan.hpp"
 #include "systemd/manager.hpp"
 
 namespace sctr::container {
 
-/// A container whose command runs, held by its supervisor.
+/// How a container is started.
+struct LaunchOptions {
+    bool interactive = false;     ///< its stdin is the caller's; else /dev/null
+    bool supervised = true;       ///< this process waits for its end; else it is an engine's
+    std::string pid_file;         ///< written when not empty
+    std::string id_file;          ///< written when not empty; must not exist
+    std::string bundle;           ///< of an engine
+    std::string state_root;       ///< whose dead containers are swept meanwhile; empty: none
+    std::vector<int> inherited{}; ///< besides what the plan says, with their numbers
+
+    /// What is between the moment when the process is in its scope and success.
+    std::function<void(InitProcess&)> finish;
+};
+
+/// A container whose command runs, held by its supervisor, or waits for `start`.
 struct Running {
     InitProcess process;
     systemd::Manager manager;
     Record record;
 };
 
-/// Starts a container in its scope. On any failure the process is killed and the scope ends with
-/// it. Throws Error, or Interrupted.
+/// Starts a container in its scope and carries out `finish`. On any failure the process is killed
+/// and the scope ends with it. Throws Error, or Interrupted.
 ///
 /// Files that it wrote for the caller are taken back by `undo`. `directory` holds the record and is
 /// locked by the caller.
 Running launch(systemd::EarlyBus bus,
                plan::LaunchPlan plan,
                const plan::Request& request,
-               const RunOptions& options,
+               const LaunchOptions& options,
                const LockedRecord& directory,
                const sys::SignalQueue& signals,
                UndoList& undo);
+
+/// What the plan may count on, on this host. Throws Error.
+host::Facts facts_for(const plan::Request& request);
+
+/// The same for those who set limits whether they can be enforced or not.
+host::Facts facts_with_every_controller();
 
 /// Opens the files behind namespace paths and notes their fds in the plan; sctr-init inherits them.
 std::vector<UniqueFd> open_namespaces(plan::InitPlan& plan);

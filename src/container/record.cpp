@@ -55,10 +55,13 @@ std::string to_json(const Record& record) {
         {"supervisorPid", record.supervisor_pid},
         {"supervisorStartTime", record.supervisor_start},
         {"bootId", record.boot_id},
+        {"cgroup", record.cgroup},
+        {"owner", record.owner},
         {"rootfs", record.rootfs},
         {"bundle", record.bundle},
         {"createdUsec", record.created_usec},
         {"started", record.started},
+        {"kept", record.kept},
         {"stopSignal", record.stop_signal},
         {"stopTimeoutUsec", record.stop_timeout_usec},
         {"oomKilled", record.oom_killed},
@@ -81,10 +84,13 @@ Record from_json(const std::string& text) {
     value.at("supervisorPid").get_to(record.supervisor_pid);
     value.at("supervisorStartTime").get_to(record.supervisor_start);
     value.at("bootId").get_to(record.boot_id);
+    value.at("cgroup").get_to(record.cgroup);
+    value.at("owner").get_to(record.owner);
     value.at("rootfs").get_to(record.rootfs);
     value.at("bundle").get_to(record.bundle);
     value.at("createdUsec").get_to(record.created_usec);
     value.at("started").get_to(record.started);
+    value.at("kept").get_to(record.kept);
     value.at("stopSignal").get_to(record.stop_signal);
     value.at("stopTimeoutUsec").get_to(record.stop_timeout_usec);
     value.at("oomKilled").get_to(record.oom_killed);
@@ -137,10 +143,51 @@ UniqueFd open_directory(const std::string& path) {
     return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
+/// A container's directory, made if need be.
+UniqueFd open_or_make_directory(const std::string& path) {
+    for (;;) {
+        UniqueFd directory = open_directory(path);
+        // Its holder may remove it between the two calls, any number of times.
+        if (directory.valid() || errno != ENOENT ||
+            (::mkdir(path.c_str(), 0700) < 0 && errno != EEXIST)) {
+            return directory;
+        }
+    }
+}
+
+/// Throws when a record keeps its name from others.
+void refuse_name_in_use(const Record& record, const std::string& id) {
+    if (is_living(record)) {
+        throw Error("the name is in use")
+            .at(id)
+            .because("a container of that name is running")
+            .mend("choose another --name, or remove it with 'sctr rm -f " + id + "'");
+    }
+    if (record.kept || record.exit_status) {
+        throw Error("the name is in use")
+            .at(id)
+            .because("a stopped container of that name is kept")
+            .mend("remove it with 'sctr rm " + id + "'");
+    }
+}
+
 Error no_such_container(const std::string& id) {
-    Error error("no container of that name");
-    error.at(id).mend("see 'sctr ps -a'");
+    Error error("container does not exist");
+    error.at(id);
     return error;
+}
+
+bool is_plain(char letter) {
+    return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+           (letter >= '0' && letter <= '9');
+}
+
+/// A part of a path and of a unit's name.
+bool is_id(std::string_view id, std::string_view signs) {
+    constexpr std::size_t longest = 128;
+    return !id.empty() && id.size() <= longest && std::ranges::all_of(id, [&](char letter) {
+        return is_plain(letter) || signs.find(letter) != std::string_view::npos;
+    });
 }
 
 } // namespace
@@ -204,19 +251,15 @@ std::string RecordStore::default_root() {
 }
 
 LockedRecord RecordStore::create(const std::string& id) const {
-    check_id(id);
+    check_engine_id(id);
     const std::string path = root_ + "/" + id;
     if (::mkdir(path.c_str(), 0700) < 0 && errno == ENOENT) {
         make_root(root_);
-        ::mkdir(path.c_str(), 0700);
     }
     // Each turn either takes the name or removes one dead holder of it.
     for (;;) {
-        UniqueFd directory = open_directory(path);
+        UniqueFd directory = open_or_make_directory(path);
         if (!directory.valid()) {
-            if (errno == ENOENT && ::mkdir(path.c_str(), 0700) == 0) {
-                continue;
-            }
             throw Error("cannot create the container's state").at(path).because(errno);
         }
         if (::flock(directory.get(), LOCK_EX | LOCK_NB) < 0) {
@@ -231,14 +274,8 @@ LockedRecord RecordStore::create(const std::string& id) const {
             return {path, std::move(directory)};
         }
         const auto record = read_record(path);
-        if (record && (is_living(*record) || record->exit_status)) {
-            const bool living = is_living(*record);
-            throw Error("the name is in use")
-                .at(id)
-                .because(living ? "a container of that name is running"
-                                : "a stopped container of that name is kept")
-                .mend(living ? "choose another --name, or remove it with 'sctr rm -f " + id + "'"
-                             : "remove it with 'sctr rm " + id + "'");
+        if (record) {
+            refuse_name_in_use(*record, id);
         }
         ::flock(directory.get(), LOCK_UN); // its supervisor needs it to write the end down
         if (record && wait_for_supervisor(*record)) {
@@ -247,14 +284,12 @@ LockedRecord RecordStore::create(const std::string& id) const {
         if (::flock(directory.get(), LOCK_EX | LOCK_NB) < 0) {
             continue;
         }
-        const LockedRecord dead(path, std::move(directory));
-        dead.remove();
-        ::mkdir(path.c_str(), 0700);
+        LockedRecord(path, std::move(directory)).remove();
     }
 }
 
 LockedRecord RecordStore::lock(const std::string& id) const {
-    check_id(id);
+    check_engine_id(id);
     const std::string path = root_ + "/" + id;
     UniqueFd directory = open_directory(path);
     if (!directory.valid()) {
@@ -269,7 +304,7 @@ LockedRecord RecordStore::lock(const std::string& id) const {
 }
 
 Record RecordStore::load(const std::string& id) const {
-    check_id(id);
+    check_engine_id(id);
     auto record = read_record(root_ + "/" + id);
     if (!record) {
         throw no_such_container(id);
@@ -278,7 +313,7 @@ Record RecordStore::load(const std::string& id) const {
 }
 
 oci::Spec RecordStore::load_config(const std::string& id) const {
-    check_id(id);
+    check_engine_id(id);
     const auto text = sys::read_small_file(root_ + "/" + id + "/" + config_file);
     if (!text) {
         throw no_such_container(id);
@@ -308,8 +343,9 @@ void RecordStore::sweep(const std::function<void(const Record&)>& end_rest) cons
             continue;
         }
         const auto record = read_record(path);
+        const bool remembered = record && (record->kept || record->exit_status.has_value());
         const bool kept = record && (is_living(*record) || has_supervisor(*record) ||
-                                     (record->exit_status && record->boot_id == sys::boot_id()));
+                                     (remembered && record->boot_id == sys::boot_id()));
         if (!kept) {
             if (!record) {
                 const std::string id = entry.path().filename();
@@ -349,20 +385,21 @@ Status current_status(const Record& record) {
 }
 
 void check_id(const std::string& id) {
-    const auto is_plain = [](char letter) {
-        return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-               (letter >= '0' && letter <= '9');
-    };
-    const bool valid =
-        !id.empty() && id.size() <= 128 && is_plain(id.front()) &&
-        std::ranges::all_of(id, [&](char letter) {
-            return is_plain(letter) || letter == '_' || letter == '.' || letter == '-';
-        });
-    if (!valid) {
+    if (!is_id(id, "_.-") || !is_plain(id.front())) {
         throw Error("invalid container name")
             .at("'" + id + "'")
             .because(
                 "a name is a letter or digit, then letters, digits, '_', '.' or '-', 128 at most");
+    }
+}
+
+void check_engine_id(const std::string& id) {
+    if (!is_id(id, "_.-+") || id.front() == '.' || id.front() == '-') {
+        throw Error("invalid container id")
+            .at("'" + id + "'")
+            .because(
+                "an id is letters, digits, '_', '+', '.' and '-', 128 at most, and begins with "
+                "none of the last two");
     }
 }
 

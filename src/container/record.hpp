@@ -30,10 +30,13 @@ struct Record {
     pid_t supervisor_pid = 0;     ///< the sctr that waits for init
     std::uint64_t supervisor_start = 0; ///< as start_time
     std::string boot_id;
+    std::string cgroup; ///< of the scope, "/sctr.slice/..."; empty while it is being made
+    uid_t owner = 0;    ///< who made it
     std::string rootfs;
     std::string bundle;
     std::int64_t created_usec = 0; ///< CLOCK_REALTIME
     bool started = false;          ///< the user's command has been let go
+    bool kept = false;             ///< an engine's: remembered until it is deleted, whatever ends
     int stop_signal = 15;
     std::int64_t stop_timeout_usec = 10'000'000;
     std::optional<int> exit_status; ///< as a shell sees it; known once stopped
@@ -108,5 +111,9 @@ Status current_status(const Record& record);
 /// Checks a container name: [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most 128 characters, as it becomes part
 /// of a unit name and a path. Throws Error.
 void check_id(const std::string& id);
+
+/// Checks a container id of an engine: what check_id takes, or one that begins with '_', and '+' in
+/// it. Throws Error.
+void check_engine_id(const std::string& id);
 
 } // namespace sctr::container

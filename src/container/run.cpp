@@ -92,8 +92,17 @@ Outcome run_locked(systemd::EarlyBus bus,
     const bool stop_rest = may_outlive_init(plan);
     // Never destroyed: the bus learns that we are gone from the end of the process, which is near
     // when the container has ended, and needs no farewell that the caller would wait for.
+    const LaunchOptions launching{.interactive = options.interactive,
+                                  .pid_file = options.pid_file,
+                                  .id_file = options.id_file,
+                                  .bundle = options.bundle,
+                                  .state_root = options.state_root,
+                                  .finish = [&signals](InitProcess& process) {
+                                      process.send(plan::protocol::Kind::start);
+                                      process.await_execution(signals);
+                                  }};
     Running& running = *new Running(
-        launch(std::move(bus), std::move(plan), request, options, directory, signals, undo));
+        launch(std::move(bus), std::move(plan), request, launching, directory, signals, undo));
     directory.unlock();
     const Supervision supervision{.interactive = options.interactive,
                                   .stop_signal = request.stop_signal,
@@ -120,7 +129,7 @@ RunOutcome run(plan::Request request, const RunOptions& options) {
     // Nobody else looks after a container in the foreground.
     request.die_with_supervisor = true;
     systemd::EarlyBus bus(systemd::Instance::system);
-    plan::LaunchPlan plan = plan::make(request, host::probe());
+    plan::LaunchPlan plan = plan::make(request, facts_for(request));
     const LockedRecord directory = RecordStore(options.state_root).create(request.id);
     try {
         const Outcome outcome =

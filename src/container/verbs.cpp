@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "container/engine.hpp"
+#include "linux/procfs.hpp"
 #include "linux/syscalls.hpp"
 #include "plan/unit.hpp"
 #include "systemd/manager.hpp"
@@ -60,6 +61,13 @@ void kill_now(const Record& record, int pidfd) {
             .because("a process of it hangs in the kernel")
             .mend("systemctl status " + record.unit);
     }
+}
+
+/// True while there are processes in the scope of an engine's container.
+bool is_populated(const Record& record) {
+    const auto events =
+        sys::read_small_file("/sys/fs/cgroup" + record.cgroup + "/cgroup.events").value_or("");
+    return !record.cgroup.empty() && events.find("populated 1") != std::string::npos;
 }
 
 /// Where a supervisor was killed nobody ends what shares another pid namespace and outlives init.
@@ -152,6 +160,46 @@ void unpause(const RecordStore& store, const std::string& id) {
 
 void sweep(const RecordStore& store) {
     store.sweep(end_rest);
+}
+
+void kill_all(const RecordStore& store, const std::string& id, int signal) {
+    const Record record = store.load(id);
+    if (is_populated(record)) {
+        systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", signal);
+    }
+}
+
+void remove_engine(const RecordStore& store, const std::string& id, bool force) {
+    std::optional<LockedRecord> locked;
+    try {
+        locked.emplace(store.lock(id));
+    } catch (const Error&) {
+        if (force) {
+            return;
+        }
+        throw;
+    }
+    Record record;
+    try {
+        record = store.load(id);
+    } catch (const Error&) {
+        locked->remove(); // killed before the record was written
+        return;
+    }
+    if (const UniqueFd pidfd = open_init(record); pidfd.valid()) {
+        if (!force) {
+            throw Error("cannot delete the container")
+                .at(id)
+                .because(std::string("it is ") + to_string(current_status(record)) +
+                         " and not stopped")
+                .mend("kill it first, or give --force");
+        }
+        kill_now(record, pidfd.get());
+    }
+    if (is_populated(record)) {
+        systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", SIGKILL);
+    }
+    locked->remove();
 }
 
 void remove(const RecordStore& store, const std::string& id, bool force) {

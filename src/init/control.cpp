@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "init/control.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,9 +13,26 @@ namespace sctr::init {
 
 namespace {
 
-using plan::protocol::control_fd;
 using plan::protocol::Kind;
 using plan::protocol::Message;
+
+int control_fd = plan::protocol::control_fd;
+
+/// False when the other end is closed.
+bool receive(Message& message) noexcept {
+    char buffer[plan::protocol::max_message_size];
+    ssize_t size = 0;
+    do {
+        size = ::recv(control_fd, buffer, sizeof buffer, 0);
+    } while (size < 0 && errno == EINTR);
+    if (size <= 0) {
+        return false;
+    }
+    if (!plan::codec::decode({buffer, static_cast<std::size_t>(size)}, message)) {
+        fail({.what = "damaged message from the host side"}, EBADMSG);
+    }
+    return true;
+}
 
 void send_message(const Message& message, int fd) noexcept {
     std::string bytes = plan::codec::encode(message);
@@ -81,19 +99,40 @@ void report_lack_of_memory() noexcept {
 }
 
 void await(Kind kind) noexcept {
-    char buffer[plan::protocol::max_message_size];
-    ssize_t size = 0;
-    do {
-        size = ::recv(control_fd, buffer, sizeof buffer, 0);
-    } while (size < 0 && errno == EINTR);
-    if (size <= 0) {
+    Message message;
+    if (!receive(message)) {
         ::_exit(125);
     }
-    Message message;
-    if (!plan::codec::decode({buffer, static_cast<std::size_t>(size)}, message) ||
-        message.kind != kind) {
+    if (message.kind != kind) {
         fail({.what = "unexpected message from the host side"}, EPROTO);
     }
+}
+
+void await_start(int listener) noexcept {
+    send(Kind::created);
+    for (;;) {
+        const int caller = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+        if (caller < 0 && (errno == EINTR || errno == ECONNABORTED)) {
+            continue;
+        }
+        require(caller >= 0 && ::dup3(caller, control_fd, O_CLOEXEC) >= 0,
+                "cannot take the connection of the one who starts");
+        ::close(caller);
+        // One who is killed before it has asked has not started anything.
+        Message message;
+        if (receive(message) && message.kind == Kind::start) {
+            ::close(listener);
+            return;
+        }
+    }
+}
+
+int control_socket() noexcept {
+    return control_fd;
+}
+
+void set_control_socket(int fd) noexcept {
+    control_fd = fd;
 }
 
 void send(Kind kind, int fd) noexcept {

@@ -31,6 +31,16 @@ void report_lack_of_memory() noexcept;
 /// Waits for a message of this kind; ends the process quietly when the host side is gone.
 void await(plan::protocol::Kind kind) noexcept;
 
+/// Says `created`, then waits on a listening socket for a host side that says `start`, which is
+/// told of everything from then on. Nobody may come for days.
+void await_start(int listener) noexcept;
+
+/// The control socket, which end_of_file means that the host side is gone.
+int control_socket() noexcept;
+
+/// The control socket has another number now.
+void set_control_socket(int fd) noexcept;
+
 /// Sends a message; `fd` of 0 or more goes with it.
 void send(plan::protocol::Kind kind, int fd = -1) noexcept;
 

@@ -139,8 +139,10 @@ void enter_scope(const plan::InitPlan& plan,
     if (to_journal) {
         attach_journal(journal_socket.get(), plan.process);
     }
-    await(Kind::start);
-    become(plan.process, proc.get());
+    if (plan.start_socket < 0) {
+        await(Kind::start);
+    }
+    become(plan.process, proc.get(), plan.start_socket);
 }
 
 /// Join of a running container. Until the last step nothing in there may trace this process or

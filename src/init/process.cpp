@@ -91,7 +91,7 @@ void set_ids(const plan::ProcessStep& process) noexcept {
     require(::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0, "cannot stop keeping capabilities");
 }
 
-void set_capabilities(const plan::CapabilitySets& sets) noexcept {
+void capset(const plan::CapabilitySets& sets) noexcept {
     struct __user_cap_header_struct header{};
     header.version = _LINUX_CAPABILITY_VERSION_3;
     struct __user_cap_data_struct data[2] = {};
@@ -101,6 +101,10 @@ void set_capabilities(const plan::CapabilitySets& sets) noexcept {
         data[half].inheritable = static_cast<std::uint32_t>(sets.inheritable >> (32 * half));
     }
     require(::syscall(SYS_capset, &header, data) == 0, "cannot set the capabilities");
+}
+
+void set_capabilities(const plan::CapabilitySets& sets) noexcept {
+    capset(sets);
     require(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0,
             "cannot clear the ambient capabilities");
     for (unsigned capability = 0; capability < 64; ++capability) {
@@ -236,20 +240,63 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 
 /// The death signal is set too late when the supervisor is gone already.
 void end_with_supervisor() noexcept {
-    struct pollfd control{plan::protocol::control_fd, POLLIN, 0};
+    struct pollfd control{control_socket(), POLLIN, 0};
     if (::poll(&control, 1, 0) > 0 && (control.revents & POLLHUP) != 0) {
         ::_exit(125);
     }
 }
 
+/// Puts the fds that the command inherits in their places and closes all others, but for the
+/// sockets to the host side. For good, not at exec: the kernel looks the command and its
+/// interpreter up before it closes anything, and a path like /proc/self/fd/4/.. would lead to the
+/// host (CVE-2024-21626).
+void arrange_fds(const std::vector<std::int32_t>& preserved, int& start_socket) noexcept {
+    constexpr int first_preserved = 3;
+    const int new_control = first_preserved + static_cast<int>(preserved.size());
+    const int new_start = new_control + 1;
+    const int first_free = new_start + 1;
+    // First out of each other's way.
+    std::vector<int> lifted(preserved.begin(), preserved.end());
+    lifted.push_back(control_socket());
+    lifted.push_back(start_socket);
+    for (int& fd : lifted) {
+        if (fd >= 0) {
+            fd = ::fcntl(fd, F_DUPFD_CLOEXEC, first_free);
+            require(fd >= 0, "cannot duplicate a file descriptor");
+        }
+    }
+    for (std::size_t i = 0; i < preserved.size(); ++i) {
+        require(::dup2(lifted[i], first_preserved + static_cast<int>(i)) >= 0,
+                "cannot preserve a file descriptor");
+    }
+    require(::dup3(lifted[preserved.size()], new_control, O_CLOEXEC) >= 0,
+            "cannot move the control socket");
+    set_control_socket(new_control);
+    if (start_socket >= 0) {
+        require(::dup3(lifted.back(), new_start, O_CLOEXEC) >= 0, "cannot move the start socket");
+        start_socket = new_start;
+    }
+    const int first_closed = start_socket >= 0 ? first_free : new_start;
+    require(::close_range(static_cast<unsigned>(first_closed), ~0U, 0) == 0,
+            "cannot close file descriptors");
+}
+
+/// The capabilities while the command is being prepared: without no_new_privs loading a seccomp
+/// filter takes CAP_SYS_ADMIN, and it is loaded last, so that it need not allow the rest.
+plan::CapabilitySets with_seccomp_right(const plan::ProcessStep& process) noexcept {
+    plan::CapabilitySets sets = process.capabilities;
+    if (!process.no_new_privileges && !process.seccomp.program.empty()) {
+        sets.permitted |= std::uint64_t{1} << CAP_SYS_ADMIN;
+        sets.effective |= std::uint64_t{1} << CAP_SYS_ADMIN;
+    }
+    return sets;
+}
+
 } // namespace
 
-void become(const plan::ProcessStep& process, int proc) noexcept {
+void become(const plan::ProcessStep& process, int proc, int start_socket) noexcept {
     set_labels(process, proc);
-    // Closed for good, not at exec: the kernel looks the command and its interpreter up before it
-    // closes anything, and a path like /proc/self/fd/4/.. would lead to the host (CVE-2024-21626).
-    require(::close_range(plan::protocol::control_fd + 1, ~0U, 0) == 0,
-            "cannot close file descriptors");
+    arrange_fds(process.preserved_fds, start_socket);
     create_cwd(process);
     ::umask(process.umask);
     // Before the ids change where root may enter, after it where only the user may (root squash).
@@ -257,13 +304,12 @@ void become(const plan::ProcessStep& process, int proc) noexcept {
     require(entered || errno == EACCES, "cannot enter the working directory", process.cwd);
     if (process.no_new_privileges) {
         require(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "cannot set no_new_privs");
-    } else {
-        load_seccomp(process.seccomp); // needs CAP_SYS_ADMIN without no_new_privs
     }
     set_limits(process);
     drop_bounding_set(process.capabilities.bounding);
     set_ids(process);
-    set_capabilities(process.capabilities);
+    const plan::CapabilitySets prepared = with_seccomp_right(process);
+    set_capabilities(prepared);
     if (!entered) {
         require(enter_cwd(process.cwd), "cannot enter the working directory", process.cwd);
     }
@@ -274,8 +320,13 @@ void become(const plan::ProcessStep& process, int proc) noexcept {
         end_with_supervisor();
     }
     const std::string path = find_command(process);
-    if (process.no_new_privileges) {
-        load_seccomp(process.seccomp); // last, so that the filter need not allow the set-up
+    if (start_socket >= 0) {
+        await_start(start_socket);
+    }
+    load_seccomp(process.seccomp);
+    if (prepared.permitted != process.capabilities.permitted ||
+        prepared.effective != process.capabilities.effective) {
+        capset(process.capabilities);
     }
     execute(process, path);
 }

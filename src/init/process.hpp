@@ -7,6 +7,8 @@ namespace sctr::init {
 
 /// Takes the credentials and limits of `process` and executes its command. What needs privilege
 /// comes first, what takes it away last. `proc` is the host's /proc.
-[[noreturn]] void become(const plan::ProcessStep& process, int proc) noexcept;
+/// With `start_socket` everything is done but the very last, which waits for `start` on it.
+[[noreturn]] void
+become(const plan::ProcessStep& process, int proc, int start_socket = -1) noexcept;
 
 } // namespace sctr::init

@@ -145,15 +145,16 @@ template <typename Archive, Is<ProcessStep> R> void visit_fields(Archive& archiv
     archive(r.args, r.env, r.cwd, r.create_cwd, r.terminal, r.console_rows, r.console_columns);
     archive(r.uid, r.gid, r.set_groups, r.additional_gids, r.umask, r.capabilities);
     archive(r.no_new_privileges, r.rlimits, r.set_oom_score_adj, r.oom_score_adj);
-    archive(r.apparmor_profile, r.selinux_label, r.seccomp, r.die_with_supervisor);
-    archive(r.journal_identifier, r.journal_unit);
+    archive(r.apparmor_profile, r.selinux_label, r.seccomp, r.preserved_fds);
+    archive(r.die_with_supervisor, r.journal_identifier, r.journal_unit);
 }
 
 template <typename Archive, Is<InitPlan> R> void visit_fields(Archive& archive, R& r) {
     archive(r.namespaces, r.fork_after_join, r.fork_flags, r.wait_for_id_maps);
     archive(r.time_offsets, r.rootfs);
     archive(r.root_readonly, r.no_pivot, r.no_new_keyring, r.mounts, r.devices, r.symlinks);
-    archive(r.masked_paths, r.readonly_paths, r.hostname, r.domainname, r.sysctls, r.process);
+    archive(r.masked_paths, r.readonly_paths, r.hostname, r.domainname, r.sysctls);
+    archive(r.start_socket, r.process);
 }
 
 template <typename Archive, Is<ExecPlan> R> void visit_fields(Archive& archive, R& r) {

@@ -102,9 +102,10 @@ struct ProcessStep {
     std::string apparmor_profile;
     std::string selinux_label;
     SeccompStep seccomp;
-    bool die_with_supervisor = false; ///< SIGKILL when the process that started it dies
-    std::string journal_identifier;   ///< not empty: stdout and stderr are journal streams
-    std::string journal_unit;         ///< whose they are
+    std::vector<std::int32_t> preserved_fds; ///< become 3, 4, ... of the command
+    bool die_with_supervisor = false;        ///< SIGKILL when the process that started it dies
+    std::string journal_identifier;          ///< not empty: stdout and stderr are journal streams
+    std::string journal_unit;                ///< whose they are
 };
 
 /// Everything sctr-init does for a new container, in the order of init/stages.
@@ -127,6 +128,7 @@ struct InitPlan {
     std::string hostname;
     std::string domainname;
     std::vector<SysctlStep> sysctls;
+    std::int32_t start_socket = -1; ///< listens for the one who says `start`; -1: no second party
     ProcessStep process;
 };
 

@@ -200,6 +200,20 @@ std::vector<MountStep> mount_steps(const oci::Spec& spec) {
     return steps;
 }
 
+std::vector<std::string> mount_option_names() {
+    std::vector<std::string> names{"bind", "rbind", "remount"};
+    for (const AttributeOption& option : attribute_options) {
+        names.emplace_back(option.name);
+        names.push_back("r" + std::string(option.name));
+    }
+    for (const PropagationOption& option : propagation_options) {
+        names.emplace_back(option.name);
+    }
+    names.insert(names.end(), ignored_options.begin(), ignored_options.end());
+    std::ranges::sort(names);
+    return names;
+}
+
 void add_devices(const oci::Spec& spec, InitPlan& plan) {
     const bool has_host_dev = std::ranges::any_of(plan.mounts, [](const MountStep& step) {
         return step.kind == MountKind::bind && step.target == "/dev";

@@ -14,6 +14,9 @@ namespace sctr::plan {
 /// Source: config.md, Mounts; config-linux.md, Linux mount options; mount_setattr(2).
 std::vector<MountStep> mount_steps(const oci::Spec& spec);
 
+/// Every option that mount_steps() understands by itself, sorted; others go to the file system.
+std::vector<std::string> mount_option_names();
+
 /// The devices that every container has and those of the config, with the links of /dev; nothing
 /// when the container gets the host's /dev.
 /// Source: config-linux.md, Default Devices; runtime-linux.md, Dev symbolic links.

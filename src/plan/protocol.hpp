@@ -7,9 +7,10 @@
 #include "plan/codec.hpp"
 
 /// What sctr and sctr-init say to each other over one SOCK_SEQPACKET pair, one message a packet.
+/// After `created` the connection that `start` makes takes the pair's place.
 namespace sctr::plan::protocol {
 
-inline constexpr int control_fd = 3; ///< sctr-init's end of the socket pair
+inline constexpr int control_fd = 3; ///< sctr-init's end of the socket pair, at first
 inline constexpr int plan_fd = 4;    ///< memfd with the encoded plan
 inline constexpr std::size_t max_message_size = 8192;
 
@@ -21,6 +22,7 @@ enum class Kind : std::uint32_t {
     // sctr-init to sctr
     joined, ///< the process that goes on has this pid (exec: after the fork into the pid namespace)
     terminal, ///< the pty's master comes with this packet
+    created,  ///< everything is set up; the command waits for `start` on InitPlan::start_socket
     failed,   ///< nothing more comes; the command was not executed
 };
 

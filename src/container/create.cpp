@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "container/console.hpp"
+#include "container/engine.hpp"
+#include "container/launch.hpp"
+#include "container/preserved_fds.hpp"
+#include "host/facts.hpp"
+#include "linux/unix_socket.hpp"
+#include "plan/launch_plan.hpp"
+
+namespace sctr::container {
+
+namespace {
+
+constexpr const char* start_socket = "start";
+
+void create_locked(systemd::EarlyBus bus,
+                   plan::LaunchPlan plan,
+                   const plan::Request& request,
+                   const CreateOptions& options,
+                   const LockedRecord& directory) {
+    const sys::SignalQueue signals;
+    UndoList undo;
+    undo.add([&] { directory.remove(); });
+    const UniqueFd listener = sys::raise_fd(sys::listen_in(directory.directory(), start_socket));
+    const PreservedFds preserved(options.preserve_fds, plan.init.process);
+    LaunchOptions launching{.interactive = true,
+                            .supervised = false,
+                            .pid_file = options.pid_file,
+                            .bundle = options.bundle,
+                            .inherited = {listener.get()},
+                            .finish = [&](InitProcess& process) {
+                                process.await_created(signals);
+                                hand_over(process, options);
+                            }};
+    plan.init.start_socket = listener.get();
+    launching.inherited.insert(
+        launching.inherited.end(), preserved.numbers().begin(), preserved.numbers().end());
+    Running created =
+        launch(std::move(bus), std::move(plan), request, launching, directory, signals, undo);
+    created.process.child().release();
+    undo.dismiss();
+}
+
+} // namespace
+
+void create(const plan::Request& request, const CreateOptions& options) {
+    check_console(request.spec.process, options.console_socket);
+    systemd::EarlyBus bus(systemd::Instance::system);
+    plan::LaunchPlan plan = plan::make(request, facts_for(request));
+    const LockedRecord directory = RecordStore(options.state_root).create(request.id);
+    create_locked(std::move(bus), std::move(plan), request, options, directory);
+}
+
+void start(const RecordStore& store, const std::string& id) {
+    const LockedRecord directory = store.lock(id);
+    Record record = store.load(id);
+    if (const Status status = current_status(record); status != Status::created) {
+        throw Error("cannot start the container")
+            .at(id)
+            .because(std::string("it is ") + to_string(status) + " and not created");
+    }
+    const sys::SignalQueue signals;
+    Control control(sys::connect_in(directory.directory(), start_socket));
+    ::unlinkat(AT_FDCWD, (directory.directory() + "/" + start_socket).c_str(), 0);
+    control.send(plan::protocol::Kind::start);
+    do {
+        await_packet(control.fd(), signals);
+        control.receive();
+    } while (!control.is_closed());
+    record.started = true;
+    directory.save(record);
+}
+
+} // namespace sctr::container
