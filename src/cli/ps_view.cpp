@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cli/ps_view.hpp"
 
-#include <algorithm>
 #include <array>
 
 #include "cli/record_json.hpp"
+#include "cli/table.hpp"
 
 namespace sctr::cli {
 namespace {
-
-constexpr std::size_t columns = 6;
-using Line = std::array<std::string, columns>;
 
 /// What a running container's line says and a stopped one adds.
 std::string status_text(const PsRow& row) {
@@ -49,32 +46,18 @@ std::string format_age(std::int64_t microseconds) {
 }
 
 std::string ps_table(const std::vector<PsRow>& rows, std::int64_t now_usec) {
-    std::vector<Line> lines = {{"NAME", "PID", "STATUS", "UPTIME", "COMMAND", "UNIT"}};
+    Table table({"NAME", "PID", "STATUS", "UPTIME", "COMMAND", "UNIT"});
     for (const PsRow& row : rows) {
         const container::Record& record = row.record;
         const bool lives = row.status != container::Status::stopped;
-        lines.push_back({record.id,
-                         lives && record.pid > 0 ? std::to_string(record.pid) : "-",
-                         status_text(row),
-                         lives ? format_age(now_usec - record.created_usec) : "-",
-                         record.description,
-                         record.unit});
+        table.add({record.id,
+                   lives && record.pid > 0 ? std::to_string(record.pid) : "-",
+                   status_text(row),
+                   lives ? format_age(now_usec - record.created_usec) : "-",
+                   record.description,
+                   record.unit});
     }
-    std::array<std::size_t, columns> widths{};
-    for (const Line& line : lines) {
-        for (std::size_t i = 0; i < columns; ++i) {
-            widths.at(i) = std::max(widths.at(i), line.at(i).size());
-        }
-    }
-    std::string text;
-    for (const Line& line : lines) {
-        for (std::size_t i = 0; i < columns; ++i) {
-            text += line.at(i);
-            text +=
-                i + 1 == columns ? "\n" : std::string(widths.at(i) - line.at(i).size() + 2, ' ');
-        }
-    }
-    return text;
+    return table.text();
 }
 
 std::string ps_json(const std::vector<PsRow>& rows) {

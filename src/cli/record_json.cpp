@@ -4,9 +4,7 @@
 #include <ctime>
 
 namespace sctr::cli {
-namespace {
 
-/// RFC 3339 in UTC, to the second.
 std::string timestamp(std::int64_t usec) {
     const std::time_t seconds = usec / 1'000'000;
     struct tm fields{};
@@ -15,8 +13,6 @@ std::string timestamp(std::int64_t usec) {
     const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &fields);
     return {text, size};
 }
-
-} // namespace
 
 nlohmann::ordered_json record_json(const container::Record& record, container::Status status) {
     nlohmann::ordered_json json{

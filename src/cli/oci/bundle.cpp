@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli/oci/bundle.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+
+#include "base/error.hpp"
+#include "base/strings.hpp"
+#include "linux/procfs.hpp"
+#include "oci/parse.hpp"
+#include "oci/validate.hpp"
+#include "plan/cgroups_path.hpp"
+#include "plan/gvariant.hpp"
+
+namespace sctr::cli::engine {
+
+namespace {
+
+constexpr std::string_view property_prefix = "org.systemd.property.";
+
+std::string real_path(const std::string& path, const char* what_failed) {
+    char resolved[PATH_MAX];
+    if (::realpath(path.c_str(), resolved) == nullptr) {
+        throw Error(what_failed).at(path).because(errno);
+    }
+    return resolved;
+}
+
+std::string below(const std::string& directory, const std::string& path) {
+    return path.starts_with('/') ? path : directory + "/" + path;
+}
+
+void resolve_paths(oci::Spec& spec, const std::string& bundle) {
+    spec.root.path = real_path(below(bundle, spec.root.path), "cannot use the rootfs");
+    for (oci::Mount& mount : spec.mounts) {
+        const bool is_bind =
+            mount.type == "bind" || std::ranges::any_of(mount.options, [](const auto& option) {
+                return option == "bind" || option == "rbind";
+            });
+        if (is_bind && !mount.source.empty()) {
+            mount.source = below(bundle, mount.source);
+        }
+    }
+}
+
+void add_properties(plan::Request& request) {
+    for (const auto& [name, value] : request.spec.annotations) {
+        if (name.starts_with(property_prefix)) {
+            request.extra_properties.push_back(
+                plan::read_gvariant_property(std::string_view(name).substr(property_prefix.size()),
+                                             value,
+                                             "annotation " + name));
+        }
+    }
+}
+
+std::string description_of(const oci::Spec& spec, const std::string& id) {
+    const std::string command = spec.process ? join(spec.process->args, " ") : "";
+    return valid_utf8("Container " + id + ": " + command);
+}
+
+} // namespace
+
+std::string bundle_path(const CreateFlags& flags) {
+    return real_path(flags.bundle.value_or("."), "cannot use the bundle");
+}
+
+plan::Request
+request_of_bundle(const Globals& globals, const CreateFlags& flags, const std::string& id) {
+    const std::string bundle = bundle_path(flags);
+    const std::string file = flags.config ? below(bundle, *flags.config) : bundle + "/config.json";
+    const auto text = sys::read_small_file(file);
+    if (!text) {
+        throw Error("cannot read the bundle's configuration").at(file).because(errno);
+    }
+    plan::Request request;
+    request.id = id;
+    request.spec = oci::parse(*text);
+    oci::validate(request.spec);
+    resolve_paths(request.spec, bundle);
+    const plan::ScopePlace place =
+        plan::read_cgroups_path(request.spec.linux.cgroups_path, id, "sctr.slice");
+    request.slice = place.slice;
+    request.unit_name = place.unit;
+    request.own_cgroup = globals.own_cgroup;
+    request.unenforced_limits = true;
+    request.description = description_of(request.spec, id);
+    add_properties(request);
+    request.no_pivot = flags.no_pivot;
+    request.no_new_keyring = flags.no_new_keyring;
+    return request;
+}
+
+} // namespace sctr::cli::engine

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/oci/engine.hpp"
+#include "plan/request.hpp"
+
+namespace sctr::cli::engine {
+
+/// The flags that create and run share.
+struct CreateFlags {
+    std::optional<std::string> bundle;
+    std::optional<std::string> config; ///< instead of BUNDLE/config.json
+    std::optional<std::string> pid_file;
+    std::optional<std::string> console_socket;
+    std::optional<std::string> pidfd_socket;
+    std::optional<std::string> preserve_fds;
+    bool no_pivot = false;
+    bool no_new_keyring = false;
+};
+
+/// Reads, validates and resolves a bundle: what is relative in its config.json is below its
+/// directory. Throws Error.
+plan::Request
+request_of_bundle(const Globals& globals, const CreateFlags& flags, const std::string& id);
+
+/// The bundle's directory, absolute.
+std::string bundle_path(const CreateFlags& flags);
+
+} // namespace sctr::cli::engine
