@@ -42,6 +42,7 @@ struct ExecOptions {
     bool interactive = false;
     bool detach = false;
     std::string pid_file;
+    std::string state_root = RecordStore::default_root();
 };
 
 /// A running container's record and config, read together; waits for a start that is under way.

@@ -9,6 +9,7 @@
 
 #include "container/engine.hpp"
 #include "container/init_process.hpp"
+#include "container/seccomp_cache.hpp"
 #include "container/supervise.hpp"
 #include "host/facts.hpp"
 #include "linux/procfs.hpp"
@@ -77,12 +78,11 @@ UniqueFd open_init(const Record& record) {
     return sys::raise_fd(std::move(pidfd));
 }
 
-plan::SeccompStep seccomp_of(const oci::Spec& config) {
+plan::SeccompStep seccomp_of(const oci::Spec& config, const SeccompCache& compile) {
     if (config.annotations.contains(plan::default_seccomp_annotation)) {
         return plan::default_seccomp_program();
     }
-    return config.linux.seccomp ? plan::compile_seccomp(*config.linux.seccomp)
-                                : plan::SeccompStep{};
+    return config.linux.seccomp ? compile(*config.linux.seccomp) : plan::SeccompStep{};
 }
 
 void write_pid_file(const std::string& path, pid_t pid) {
@@ -154,7 +154,7 @@ int exec(const ExecOptions& options) {
     plan.process = plan::process_step(options.process, host::probe());
     plan.process.die_with_supervisor = !options.detach;
     if (!options.privileged) {
-        plan.process.seccomp = seccomp_of(options.config);
+        plan.process.seccomp = seccomp_of(options.config, SeccompCache(RecordStore(options.state_root)));
     }
     const sys::SignalQueue signals;
     try {

@@ -116,15 +116,6 @@ bool has_supervisor(const Record& record) {
            record.boot_id == sys::boot_id();
 }
 
-void make_root(const std::string& root) {
-    std::error_code error;
-    fs::create_directories(root, error);
-    if (error) {
-        throw Error("cannot create the state directory").at(root).because(error.value());
-    }
-    ::chmod(root.c_str(), 0711);
-}
-
 /// True while the directory that is open as `fd` is the one found at `path`.
 bool is_same_directory(int fd, const std::string& path) {
     struct stat open_one{};
@@ -203,11 +194,20 @@ std::string RecordStore::default_root() {
     return directory + "/sctr";
 }
 
+void RecordStore::make_root() const {
+    std::error_code error;
+    fs::create_directories(root_, error);
+    if (error) {
+        throw Error("cannot create the state directory").at(root_).because(error.value());
+    }
+    ::chmod(root_.c_str(), 0711);
+}
+
 LockedRecord RecordStore::create(const std::string& id) const {
     check_id(id);
     const std::string path = root_ + "/" + id;
     if (::mkdir(path.c_str(), 0700) < 0 && errno == ENOENT) {
-        make_root(root_);
+        make_root();
         ::mkdir(path.c_str(), 0700);
     }
     // Each turn either takes the name or removes one dead holder of it.
@@ -290,6 +290,9 @@ std::vector<Record> RecordStore::list() const {
     std::vector<Record> records;
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(root_, none)) {
+        if (!is_id(entry.path().filename())) {
+            continue;
+        }
         if (auto record = read_record(entry.path())) {
             records.push_back(std::move(*record));
         }
@@ -302,6 +305,9 @@ void RecordStore::sweep(const std::function<void(const Record&)>& end_rest) cons
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(root_, none)) {
         const std::string path = entry.path();
+        if (!is_id(entry.path().filename())) {
+            continue;
+        }
         UniqueFd directory = open_directory(path);
         // Whoever makes or changes a container holds its lock.
         if (!directory.valid() || ::flock(directory.get(), LOCK_EX | LOCK_NB) < 0) {
@@ -348,17 +354,19 @@ Status current_status(const Record& record) {
     return record.started ? Status::running : Status::created;
 }
 
-void check_id(const std::string& id) {
+bool is_id(const std::string& text) {
     const auto is_plain = [](char letter) {
         return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
                (letter >= '0' && letter <= '9');
     };
-    const bool valid =
-        !id.empty() && id.size() <= 128 && is_plain(id.front()) &&
-        std::ranges::all_of(id, [&](char letter) {
-            return is_plain(letter) || letter == '_' || letter == '.' || letter == '-';
-        });
-    if (!valid) {
+    return !text.empty() && text.size() <= 128 && is_plain(text.front()) &&
+           std::ranges::all_of(text, [&](char letter) {
+               return is_plain(letter) || letter == '_' || letter == '.' || letter == '-';
+           });
+}
+
+void check_id(const std::string& id) {
+    if (!is_id(id)) {
         throw Error("invalid container name")
             .at("'" + id + "'")
             .because(

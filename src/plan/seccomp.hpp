@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,13 @@ enum class FilterLayout { list, tree };
 /// architecture, operator or flag that does not exist, and on a notification without listener. A
 /// filter that notifies has SECCOMP_FILTER_FLAG_NEW_LISTENER in its flags.
 SeccompStep compile_seccomp(const oci::Seccomp& seccomp, FilterLayout layout = FilterLayout::list);
+
+/// Turns a filter into its program: compile_seccomp, or what remembers its results.
+using SeccompCompiler = std::function<SeccompStep(const oci::Seccomp&)>;
+
+/// Everything that the result of compile_seccomp(seccomp, layout) depends on, as bytes: equal keys,
+/// equal programs, whichever build of sctr and whichever libseccomp made them.
+std::string seccomp_key(const oci::Seccomp& seccomp, FilterLayout layout);
 
 /// The instructions that give ENOSYS for what is newer than `seccomp`; they go before its filter,
 /// and fall through to it. Empty where the default action already says what happens.

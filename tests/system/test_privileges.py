@@ -7,7 +7,7 @@ import resource
 
 import pytest
 
-from harness import sctr
+from harness import STATE, sctr
 
 CAPABILITIES = """
 CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
@@ -205,6 +205,32 @@ def test_a_seccomp_file_that_kills(run, probe, tmp_path):
     file = profile(tmp_path, syscalls=[{"names": ["keyctl"], "action": "SCMP_ACT_KILL_PROCESS"}])
     flags = ["--security-opt", f"seccomp={file}"]
     assert run(*flags, probe, "call", "keyctl").status == 159  # SIGSYS
+
+
+def kept_programs():
+    return {path: path.stat().st_ino for path in (STATE / ".seccomp").glob("*")}
+
+
+def test_compiled_filters_are_kept(run, start, probe, tmp_path):
+    rules = [{"names": ["keyctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]
+    flags = ["--security-opt", f"seccomp={profile(tmp_path, syscalls=rules)}"]
+    call = [probe, "call", "keyctl", "0", "-3", "0"]
+    for path in kept_programs():
+        path.unlink()
+    assert run(*flags, *call).stdout == "EOPNOTSUPP\n"
+    kept = kept_programs()
+    assert [path.stat().st_mode & 0o7777 for path in kept] == [0o600]
+    assert (STATE / ".seccomp").stat().st_mode & 0o7777 == 0o700
+    # The next start reads it, and so does exec; neither ps nor the sweep of a start minds it.
+    with start(*flags) as container:
+        assert container.exec(*call).stdout == "EOPNOTSUPP\n"
+        assert container.name in sctr("ps", "-a", "-q").lines
+    assert kept_programs() == kept
+    # One that is damaged is not used.
+    (path,) = kept
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    assert run(*flags, *call).stdout == "EOPNOTSUPP\n"
+    assert kept_programs() != kept
 
 
 @pytest.mark.parametrize(
