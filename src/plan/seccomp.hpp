@@ -38,6 +38,9 @@ std::string seccomp_key(const oci::Seccomp& seccomp, FilterLayout layout);
 /// and fall through to it. Empty where the default action already says what happens.
 std::vector<std::uint64_t> newer_syscall_guard(const oci::Seccomp& seccomp);
 
+/// The architecture of this machine in the spec's words, "SCMP_ARCH_X86_64".
+std::string native_architecture();
+
 /// The profile of a container with these capabilities when nothing else is asked: as strict as
 /// podman's and, for AF_VSOCK sockets, as docker's.
 oci::Seccomp default_seccomp(const std::vector<std::string>& capabilities);

@@ -207,6 +207,49 @@ def test_a_seccomp_file_that_kills(run, probe, tmp_path):
     assert run(*flags, probe, "call", "keyctl").status == 159  # SIGSYS
 
 
+PODMANS_PROFILE = "/usr/share/containers/seccomp.json"
+
+
+@pytest.mark.skipif(not os.path.exists(PODMANS_PROFILE), reason="podman is not installed")
+@pytest.mark.parametrize(
+    "flags, name, results",
+    [
+        ([], "getpid", "ok"),
+        ([], "unknown", "ENOSYS"),
+        ([], "kexec_load", "EPERM"),
+        ([], "settimeofday", "EPERM"),
+        (["--cap-add", "SYS_TIME"], "settimeofday", "ok"),
+        ([], "open_by_handle_at", "EPERM"),
+        (["--cap-add", "DAC_READ_SEARCH"], "open_by_handle_at", "EFAULT EBADF EINVAL"),
+        ([], "bpf", "EPERM"),
+        (["--cap-add", "SYS_ADMIN"], "bpf", "EINVAL EFAULT E2BIG"),
+        ([], "chroot", "EFAULT"),
+        (["--cap-drop", "SYS_CHROOT"], "chroot", "EPERM"),
+        (["--cap-add", "SYS_TIME", "-u", "alice"], "settimeofday", "ok"),
+        (["--cap-add", "ALL"], "getpid", "ok"),
+        (["--privileged"], "getpid", "ok"),
+    ],
+)
+def test_podmans_own_profile(run, probe, flags, name, results):
+    flags = ["--security-opt", f"seccomp={PODMANS_PROFILE}", *flags]
+    assert run(*flags, probe, "call", name).stdout.split()[0] in results.split()
+
+
+def test_dockers_profile_format(run, probe, tmp_path):
+    rules = [
+        {"name": "keyctl", "action": "SCMP_ACT_ERRNO", "errno": "EXDEV",
+         "excludes": {"caps": ["CAP_SYS_TIME"]}},
+        {"names": ["keyctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": 39,
+         "includes": {"caps": ["CAP_SYS_TIME"], "minKernel": "4.8"}},
+        {"names": ["acct"], "action": "SCMP_ACT_ERRNO", "errnoRet": 40,
+         "includes": {"minKernel": "99.0"}},
+    ]  # fmt: skip
+    flags = ["--security-opt", f"seccomp={profile(tmp_path, syscalls=rules)}"]
+    assert run(*flags, probe, "call", "keyctl").stdout == "EXDEV\n"
+    assert run(*flags, "--cap-add", "SYS_TIME", probe, "call", "keyctl").stdout == "ENOTEMPTY\n"
+    assert run(*flags, probe, "call", "acct").stdout == "EPERM\n"  # the kernel's own answer
+
+
 def kept_programs():
     return {path: path.stat().st_ino for path in (STATE / ".seccomp").glob("*")}
 
