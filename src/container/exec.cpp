@@ -10,6 +10,7 @@
 #include "container/engine.hpp"
 #include "container/init_process.hpp"
 #include "container/seccomp_cache.hpp"
+#include "container/seccomp_listener.hpp"
 #include "container/supervise.hpp"
 #include "host/facts.hpp"
 #include "linux/procfs.hpp"
@@ -119,6 +120,9 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
         spawn.standard[2] = null.get();
     }
     InitProcess process(spawn);
+    if (is_notified(plan.process.seccomp)) {
+        process.on_listener(listener_sender(options.config, record, Status::running));
+    }
     if ((plan.namespaces & CLONE_NEWPID) != 0) {
         process.await_joined(signals);
     }
@@ -154,7 +158,8 @@ int exec(const ExecOptions& options) {
     plan.process = plan::process_step(options.process, host::probe());
     plan.process.die_with_supervisor = !options.detach;
     if (!options.privileged) {
-        plan.process.seccomp = seccomp_of(options.config, SeccompCache(RecordStore(options.state_root)));
+        plan.process.seccomp =
+            seccomp_of(options.config, SeccompCache(RecordStore(options.state_root)));
     }
     const sys::SignalQueue signals;
     try {

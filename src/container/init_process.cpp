@@ -159,9 +159,13 @@ bool InitProcess::receive() {
         case Kind::joined:
             adopt(std::move(passed));
             break;
+        case Kind::seccomp_listener:
+            pass_on(passed);
+            break;
         case Kind::id_maps_written:
         case Kind::go:
         case Kind::start:
+        case Kind::listener_taken:
             break; // these go the other way
         }
     }
@@ -173,6 +177,15 @@ void InitProcess::adopt(UniqueFd pidfd) {
     child_.wait(); // the first process ends once it has handed over
     child_ = std::move(joined);
     joined_ = true;
+}
+
+void InitProcess::pass_on(const UniqueFd& listener) {
+    if (!take_listener_) {
+        throw Error("the seccomp filter notifies, and nobody takes its listener");
+    }
+    take_listener_(listener.get(), child_.pid());
+    take_listener_ = nullptr;
+    send(Kind::listener_taken);
 }
 
 void InitProcess::await_joined(const sys::SignalQueue& signals) {
@@ -189,6 +202,11 @@ void InitProcess::await_execution(const sys::SignalQueue& signals) {
     do {
         poll_readable(control_.get(), signals);
     } while (receive());
+    if (take_listener_) {
+        throw Error("cannot take over the seccomp listener")
+            .because("the filter does not let sctr-init send it, or sctr-init was killed")
+            .mend("a profile with SCMP_ACT_NOTIFY has to allow sendmsg and read");
+    }
 }
 
 } // namespace sctr::container

@@ -238,19 +238,6 @@ std::uint32_t parse_flags(const oci::Seccomp& seccomp) {
     return bits;
 }
 
-void check_listener(const oci::Seccomp& seccomp) {
-    if (seccomp.default_action == "SCMP_ACT_NOTIFY") {
-        throw Error("bad seccomp action 'SCMP_ACT_NOTIFY'")
-            .at(std::string(base) + "/defaultAction")
-            .because("a process that waits for every system call cannot hand over its listener");
-    }
-    if (notifies(seccomp) && seccomp.listener_path.empty()) {
-        throw Error("missing seccomp listener")
-            .at(std::string(base) + "/listenerPath")
-            .because("SCMP_ACT_NOTIFY needs a socket that takes the notifications");
-    }
-}
-
 } // namespace
 
 std::string native_architecture() {
@@ -260,7 +247,6 @@ std::string native_architecture() {
 }
 
 SeccompStep compile_seccomp(const oci::Seccomp& seccomp, FilterLayout layout) {
-    check_listener(seccomp);
     // By default libseccomp refuses actions that the kernel on which it runs does not know; the
     // newest level makes the program independent of where it is compiled.
     constexpr unsigned newest_api_level = 7;

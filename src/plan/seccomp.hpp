@@ -23,8 +23,8 @@ enum class FilterLayout { list, tree };
 /// default is an errno, system calls newer than every one that the filter names give ENOSYS
 /// instead, so that programs fall back to older ones. The result depends on the filter alone, not
 /// on the running kernel. Throws Error with the JSON pointer below /linux/seccomp on an action,
-/// architecture, operator or flag that does not exist, and on a notification without listener. A
-/// filter that notifies has SECCOMP_FILTER_FLAG_NEW_LISTENER in its flags.
+/// architecture, operator or flag that does not exist. A filter that notifies has
+/// SECCOMP_FILTER_FLAG_NEW_LISTENER in its flags; that it can is for oci::validate to say.
 SeccompStep compile_seccomp(const oci::Seccomp& seccomp, FilterLayout layout = FilterLayout::list);
 
 /// Turns a filter into its program: compile_seccomp, or what remembers its results.

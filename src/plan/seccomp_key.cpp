@@ -70,8 +70,8 @@ std::string seccomp_key(const oci::Seccomp& seccomp, FilterLayout layout) {
     key.put(library->micro);
     key.put(layout == FilterLayout::tree);
     oci::Seccomp program = seccomp;
-    // Where notifications go is the affair of whoever loads the program; that they can go is not.
-    program.listener_path = seccomp.listener_path.empty() ? "" : "/";
+    // Where notifications go is the affair of whoever loads the program.
+    program.listener_path.clear();
     program.listener_metadata.clear();
     key.put(program);
     return std::move(key).take();

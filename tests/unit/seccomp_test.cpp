@@ -160,7 +160,6 @@ TEST(CompileSeccomp, KnowsEveryAction) {
         const bool is_default = std::string_view(each.action) == "SCMP_ACT_ALLOW";
         oci::Seccomp seccomp = filter({rule({"getpid"}, each.action, each.error)},
                                       is_default ? "SCMP_ACT_LOG" : "SCMP_ACT_ALLOW");
-        seccomp.listener_path = "/run/listener";
         const Program program = compile_seccomp(seccomp).program;
         EXPECT_EQ(run(program, "getpid"), each.result) << each.action;
         EXPECT_EQ(run(program, "getppid"), is_default ? SECCOMP_RET_LOG : allowed) << each.action;
@@ -268,7 +267,6 @@ TEST(CompileSeccomp, TranslatesFlags) {
     for (const auto& each : cases) {
         oci::Seccomp seccomp = filter({rule({"getpid"}, each.action)});
         seccomp.flags = each.flags;
-        seccomp.listener_path = "/run/listener";
         EXPECT_EQ(compile_seccomp(seccomp).flags, each.bits);
     }
 }
@@ -289,9 +287,6 @@ TEST(CompileSeccomp, RefusesWhatDoesNotExist) {
         {with([](auto& seccomp) { seccomp.default_action = "SCMP_ACT_NOPE"; }),
          "/linux/seccomp/defaultAction",
          "unknown seccomp action 'SCMP_ACT_NOPE'"},
-        {with([](auto& seccomp) { seccomp.default_action = "SCMP_ACT_NOTIFY"; }),
-         "/linux/seccomp/defaultAction",
-         "cannot hand over its listener"},
         {with([](auto& seccomp) { seccomp.architectures = {"SCMP_ARCH_X86", "SCMP_ARCH_Z80"}; }),
          "/linux/seccomp/architectures/1",
          "unknown seccomp architecture 'SCMP_ARCH_Z80'"},
@@ -307,9 +302,6 @@ TEST(CompileSeccomp, RefusesWhatDoesNotExist) {
         {with([](auto& seccomp) { seccomp.syscalls[0].args[0].index = 6; }),
          "/linux/seccomp/syscalls/0",
          "cannot add the seccomp rule of dup3"},
-        {with([](auto& seccomp) { seccomp.syscalls[0].action = "SCMP_ACT_NOTIFY"; }),
-         "/linux/seccomp/listenerPath",
-         "missing seccomp listener"},
     };
 
     for (const auto& each : cases) {
