@@ -426,6 +426,36 @@ TEST(DefaultSeccomp, OfTheDefaultCapabilities) {
     }
 }
 
+TEST(CompileSeccomp, DecidesAlikeInBothLayouts) {
+    const std::vector<std::uint64_t> values = {
+        0, 1, 8, 9, 16, 40, 0x20000, 0xffffffff, 0x100000000};
+    const std::vector<std::uint32_t> architectures = {
+        SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_AARCH64};
+    const oci::Seccomp mixed =
+        filter({rule({"read"}, "SCMP_ACT_LOG"),
+                rule({"dup3"}, "SCMP_ACT_ERRNO", EXDEV, {{0, 8, 0, "SCMP_CMP_GE"}}),
+                rule({"dup3"}, "SCMP_ACT_TRAP", {}, {{0, 1, 0, "SCMP_CMP_EQ"}}),
+                rule({"getpid", "keyctl", "close"}, "SCMP_ACT_NOTIFY")});
+    for (const oci::Seccomp& seccomp : {default_seccomp({}),
+                                        default_seccomp(default_capabilities()),
+                                        default_seccomp(all_capabilities(40)),
+                                        mixed}) {
+        const Program list = compile_seccomp(seccomp, FilterLayout::list).program;
+        const Program tree = compile_seccomp(seccomp, FilterLayout::tree).program;
+        ASSERT_LT(tree.size(), std::size_t{BPF_MAXINSNS});
+        for (const std::uint32_t architecture : architectures) {
+            for (std::uint32_t number = 0; number < 1000; ++number) {
+                for (const std::uint64_t value : values) {
+                    const Args args{value, 1, 9};
+                    ASSERT_EQ(run_number(list, architecture, number, args),
+                              run_number(tree, architecture, number, args))
+                        << architecture << " " << number << " " << value;
+                }
+            }
+        }
+    }
+}
+
 TEST(DefaultSeccomp, OpensWithCapabilities) {
     const struct {
         const char* capability;
