@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,6 +54,11 @@ std::string read_host_file(const std::string& path, const std::string& flag) {
         throw Error("cannot open '" + path + "'").at(flag).because(errno);
     }
     return read_all(fd, path);
+}
+
+std::string kernel_release() {
+    struct utsname name{};
+    return ::uname(&name) == 0 ? name.release : "";
 }
 
 UniqueFd open_root(const std::string& path) {
@@ -295,6 +301,7 @@ RootfsFacts gather(const RunFlags& flags, const container::RecordStore& store) {
     }
     if (const std::string file = seccomp_file(flags.privileges); !file.empty()) {
         facts.seccomp_profile = read_host_file(file, "--security-opt seccomp");
+        facts.kernel_release = kernel_release();
     }
     if (flags.process.privileged) {
         facts.all_devices = devices_below("/dev");

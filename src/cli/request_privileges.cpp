@@ -7,7 +7,7 @@
 #include "base/strings.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/values.hpp"
-#include "oci/parse.hpp"
+#include "oci/seccomp_profile.hpp"
 #include "plan/capabilities.hpp"
 #include "plan/seccomp.hpp"
 
@@ -210,26 +210,18 @@ bool add_capabilities(oci::Process& process, const RunFlags& flags, const Rootfs
     return false;
 }
 
-oci::Seccomp parse_profile(const std::string& file, const std::string& text) {
-    // docker's own format adds conditions to rules. Without them the rules would allow too much.
-    for (const char* key : {"\"includes\"", "\"excludes\"", "\"archMap\""}) {
-        if (text.contains(key)) {
-            throw Error("a seccomp profile in docker's own format is not read yet")
-                .at(file)
-                .because("it has " + std::string(key))
-                .mend("give one in the OCI format, linux.seccomp of a config.json");
-        }
-    }
+oci::Seccomp parse_profile(const std::string& file,
+                           const RootfsFacts& facts,
+                           const std::vector<std::string>& capabilities) {
+    const oci::ProfileTarget target{
+        .capabilities = capabilities,
+        .architecture = plan::native_architecture(),
+        .kernel = oci::parse_kernel_version(facts.kernel_release).value_or(oci::KernelVersion{})};
     try {
-        auto spec = oci::parse(R"({"ociVersion":"1.3.0","root":{"path":"/"},"linux":{"seccomp":)" +
-                               text + "}}");
-        if (spec.linux.seccomp) {
-            return *spec.linux.seccomp;
-        }
+        return oci::resolve_seccomp_profile(facts.seccomp_profile, target);
     } catch (const Error& error) {
         throw Error("cannot read the seccomp profile").at(file).because(error.what());
     }
-    throw Error("cannot read the seccomp profile").at(file).because("it is empty");
 }
 
 void add_seccomp(plan::Request& request,
@@ -241,7 +233,8 @@ void add_seccomp(plan::Request& request,
         return;
     }
     if (!choice.empty()) {
-        request.spec.linux.seccomp = parse_profile(choice, facts.seccomp_profile);
+        request.spec.linux.seccomp =
+            parse_profile(choice, facts, request.spec.process->capabilities->bounding);
     } else if (default_capabilities) {
         request.default_seccomp = true;
     } else {

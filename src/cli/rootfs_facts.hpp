@@ -35,6 +35,7 @@ struct RootfsFacts {
     std::vector<HostDevice> all_devices;                    ///< for --privileged
     std::map<std::string, pid_t> containers;                ///< init's pid, by container name
     std::string seccomp_profile;                            ///< text of seccomp=FILE
+    std::string kernel_release;                             ///< as uname -r, for that file
     std::vector<std::string> thermal_paths;         ///< per-CPU throttle counters, which are masked
     std::uint64_t capabilities = ~std::uint64_t{0}; ///< that the caller can give: a bit for each
     bool has_selinux = false;

@@ -8,6 +8,8 @@
 #include "container/engine.hpp"
 #include "container/launch.hpp"
 #include "container/preserved_fds.hpp"
+#include "container/seccomp_cache.hpp"
+#include "container/seccomp_listener.hpp"
 #include "host/facts.hpp"
 #include "linux/unix_socket.hpp"
 #include "plan/launch_plan.hpp"
@@ -51,8 +53,9 @@ void create_locked(systemd::EarlyBus bus,
 void create(const plan::Request& request, const CreateOptions& options) {
     check_console(request.spec.process, options.console_socket);
     systemd::EarlyBus bus(systemd::Instance::system);
-    plan::LaunchPlan plan = plan::make(request, facts_for(request));
-    const LockedRecord directory = RecordStore(options.state_root).create(request.id);
+    const RecordStore store(options.state_root);
+    plan::LaunchPlan plan = plan::make(request, facts_for(request), SeccompCache(store));
+    const LockedRecord directory = store.create(request.id);
     create_locked(std::move(bus), std::move(plan), request, options, directory);
 }
 
@@ -68,10 +71,16 @@ void start(const RecordStore& store, const std::string& id) {
     Control control(sys::connect_in(directory.directory(), start_socket));
     ::unlinkat(AT_FDCWD, (directory.directory() + "/" + start_socket).c_str(), 0);
     control.send(plan::protocol::Kind::start);
-    do {
+    const auto take_listener =
+        listener_sender(store.load_config(id), record, Status::created);
+    while (!control.is_closed()) {
         await_packet(control.fd(), signals);
-        control.receive();
-    } while (!control.is_closed());
+        const auto packet = control.receive();
+        if (packet && packet->message.kind == plan::protocol::Kind::seccomp_listener) {
+            take_listener(packet->fd.get(), record.pid);
+            control.send(plan::protocol::Kind::listener_taken);
+        }
+    }
     record.started = true;
     directory.save(record);
 }

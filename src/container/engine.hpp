@@ -67,6 +67,7 @@ struct ExecOptions : HandOver {
     bool create_cwd = false;
     std::string pid_file;
     int preserve_fds = 0; ///< as of CreateOptions
+    std::string state_root = RecordStore::default_root();
 };
 
 /// A running container's record and config, read together; waits for a start that is under way.

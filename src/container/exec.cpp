@@ -11,6 +11,8 @@
 #include "container/engine.hpp"
 #include "container/init_process.hpp"
 #include "container/preserved_fds.hpp"
+#include "container/seccomp_cache.hpp"
+#include "container/seccomp_listener.hpp"
 #include "container/supervise.hpp"
 #include "host/facts.hpp"
 #include "linux/procfs.hpp"
@@ -79,12 +81,11 @@ UniqueFd open_init(const Record& record) {
     return sys::raise_fd(std::move(pidfd));
 }
 
-plan::SeccompStep seccomp_of(const oci::Spec& config) {
+plan::SeccompStep seccomp_of(const oci::Spec& config, const SeccompCache& compile) {
     if (config.annotations.contains(plan::default_seccomp_annotation)) {
         return plan::default_seccomp_program();
     }
-    return config.linux.seccomp ? plan::compile_seccomp(*config.linux.seccomp)
-                                : plan::SeccompStep{};
+    return config.linux.seccomp ? compile(*config.linux.seccomp) : plan::SeccompStep{};
 }
 
 void write_pid_file(const std::string& path, pid_t pid) {
@@ -123,6 +124,9 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
     }
     spawn.plan = plan::codec::encode(plan);
     InitProcess process(spawn);
+    if (is_notified(plan.process.seccomp)) {
+        process.on_listener(listener_sender(options.config, record, Status::running));
+    }
     if ((plan.namespaces & CLONE_NEWPID) != 0) {
         process.await_joined(signals);
     }
@@ -163,7 +167,8 @@ int exec(const ExecOptions& options) {
     plan.process.die_with_supervisor = !options.detach;
     plan.process.create_cwd = options.create_cwd;
     if (!options.privileged) {
-        plan.process.seccomp = seccomp_of(options.config);
+        plan.process.seccomp =
+            seccomp_of(options.config, SeccompCache(RecordStore(options.state_root)));
     }
     const sys::SignalQueue signals;
     try {

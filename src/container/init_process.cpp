@@ -97,10 +97,14 @@ bool InitProcess::receive() {
         case Kind::created:
             created_ = true;
             break;
+        case Kind::seccomp_listener:
+            pass_on(packet->fd);
+            break;
         case Kind::failed: // thrown by whoever receives it
         case Kind::id_maps_written:
         case Kind::go:
         case Kind::start:
+        case Kind::listener_taken:
             break; // these go the other way
         }
     }
@@ -113,6 +117,15 @@ void InitProcess::adopt(UniqueFd pidfd) {
     child_.wait(); // the first process ends once it has handed over
     child_ = std::move(joined);
     joined_ = true;
+}
+
+void InitProcess::pass_on(const UniqueFd& listener) {
+    if (!take_listener_) {
+        throw Error("the seccomp filter notifies, and nobody takes its listener");
+    }
+    take_listener_(listener.get(), child_.pid());
+    take_listener_ = nullptr;
+    send(Kind::listener_taken);
 }
 
 void InitProcess::await_joined(const sys::SignalQueue& signals) {
@@ -129,6 +142,11 @@ void InitProcess::await_execution(const sys::SignalQueue& signals) {
     do {
         await_packet(control_.fd(), signals);
     } while (receive());
+    if (take_listener_) {
+        throw Error("cannot take over the seccomp listener")
+            .because("the filter does not let sctr-init send it, or sctr-init was killed")
+            .mend("a profile with SCMP_ACT_NOTIFY has to allow sendmsg and read");
+    }
 }
 
 void InitProcess::await_created(const sys::SignalQueue& signals) {

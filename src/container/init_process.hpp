@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,12 @@ class InitProcess {
 
     void send(plan::protocol::Kind kind) const { control_.send(kind); }
 
+    /// Says who takes the listener of a filter that notifies. It is called with the file descriptor
+    /// and the process's pid before the command runs, and may throw Error.
+    void on_listener(std::function<void(int fd, pid_t pid)> take) {
+        take_listener_ = std::move(take);
+    }
+
     /// Takes in what has arrived, without blocking. Returns false when sctr-init has closed its
     /// end: it has become the command, or it is dead. Throws the Error that it reports.
     bool receive();
@@ -66,10 +73,12 @@ class InitProcess {
 
   private:
     void adopt(UniqueFd pidfd);
+    void pass_on(const UniqueFd& listener);
 
     sys::Child child_;
     Control control_;
     UniqueFd terminal_;
+    std::function<void(int fd, pid_t pid)> take_listener_; ///< until it has come
     bool joined_ = false;
     bool created_ = false;
 };

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "container/seccomp_listener.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
@@ -225,6 +226,9 @@ Running launch(systemd::EarlyBus bus,
 
     // While systemd works: whatever the host side has to write down.
     Record record = make_record(plan, request, options, process.child().pid());
+    if (is_notified(plan.init.process.seccomp)) {
+        process.on_listener(listener_sender(request.spec, record, Status::created));
+    }
     directory.save(record);
     directory.save_config(config_to_keep(request));
     write_for_caller(options.pid_file, std::to_string(record.pid), O_TRUNC, undo);

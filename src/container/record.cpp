@@ -122,15 +122,6 @@ bool has_supervisor(const Record& record) {
            record.boot_id == sys::boot_id();
 }
 
-void make_root(const std::string& root) {
-    std::error_code error;
-    fs::create_directories(root, error);
-    if (error) {
-        throw Error("cannot create the state directory").at(root).because(error.value());
-    }
-    ::chmod(root.c_str(), 0711);
-}
-
 /// True while the directory that is open as `fd` is the one found at `path`.
 bool is_same_directory(int fd, const std::string& path) {
     struct stat open_one{};
@@ -183,7 +174,7 @@ bool is_plain(char letter) {
 }
 
 /// A part of a path and of a unit's name.
-bool is_id(std::string_view id, std::string_view signs) {
+bool is_made_of(std::string_view id, std::string_view signs) {
     constexpr std::size_t longest = 128;
     return !id.empty() && id.size() <= longest && std::ranges::all_of(id, [&](char letter) {
         return is_plain(letter) || signs.find(letter) != std::string_view::npos;
@@ -250,11 +241,20 @@ std::string RecordStore::default_root() {
     return directory + "/sctr";
 }
 
+void RecordStore::make_root() const {
+    std::error_code error;
+    fs::create_directories(root_, error);
+    if (error) {
+        throw Error("cannot create the state directory").at(root_).because(error.value());
+    }
+    ::chmod(root_.c_str(), 0711);
+}
+
 LockedRecord RecordStore::create(const std::string& id) const {
     check_engine_id(id);
     const std::string path = root_ + "/" + id;
     if (::mkdir(path.c_str(), 0700) < 0 && errno == ENOENT) {
-        make_root(root_);
+        make_root();
     }
     // Each turn either takes the name or removes one dead holder of it.
     for (;;) {
@@ -325,6 +325,9 @@ std::vector<Record> RecordStore::list() const {
     std::vector<Record> records;
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(root_, none)) {
+        if (!is_id(entry.path().filename())) {
+            continue;
+        }
         if (auto record = read_record(entry.path())) {
             records.push_back(std::move(*record));
         }
@@ -337,6 +340,9 @@ void RecordStore::sweep(const std::function<void(const Record&)>& end_rest) cons
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(root_, none)) {
         const std::string path = entry.path();
+        if (!is_id(entry.path().filename())) {
+            continue;
+        }
         UniqueFd directory = open_directory(path);
         // Whoever makes or changes a container holds its lock.
         if (!directory.valid() || ::flock(directory.get(), LOCK_EX | LOCK_NB) < 0) {
@@ -385,7 +391,7 @@ Status current_status(const Record& record) {
 }
 
 void check_id(const std::string& id) {
-    if (!is_id(id, "_.-") || !is_plain(id.front())) {
+    if (!is_made_of(id, "_.-") || !is_plain(id.front())) {
         throw Error("invalid container name")
             .at("'" + id + "'")
             .because(
@@ -393,8 +399,12 @@ void check_id(const std::string& id) {
     }
 }
 
+bool is_id(const std::string& text) {
+    return is_made_of(text, "_.-+") && text.front() != '.' && text.front() != '-';
+}
+
 void check_engine_id(const std::string& id) {
-    if (!is_id(id, "_.-+") || id.front() == '.' || id.front() == '-') {
+    if (!is_id(id)) {
         throw Error("invalid container id")
             .at("'" + id + "'")
             .because(

@@ -93,6 +93,9 @@ class RecordStore {
 
     [[nodiscard]] const std::string& root() const { return root_; }
 
+    /// Makes the state root if it is missing. Throws Error.
+    void make_root() const;
+
   private:
     std::string root_;
 };
@@ -107,6 +110,9 @@ bool wait_for_supervisor(const Record& record);
 /// The status as it is now: a record whose process is gone reads as stopped, a frozen cgroup as
 /// paused.
 Status current_status(const Record& record);
+
+/// True for what may be a container's name. Anything else below the state root is no container.
+bool is_id(const std::string& text);
 
 /// Checks a container name: [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most 128 characters, as it becomes part
 /// of a unit name and a path. Throws Error.

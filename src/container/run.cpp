@@ -9,6 +9,7 @@
 #include "base/scope_exit.hpp"
 #include "container/engine.hpp"
 #include "container/launch.hpp"
+#include "container/seccomp_cache.hpp"
 #include "container/supervise.hpp"
 #include "host/facts.hpp"
 #include "linux/procfs.hpp"
@@ -129,8 +130,9 @@ RunOutcome run(plan::Request request, const RunOptions& options) {
     // Nobody else looks after a container in the foreground.
     request.die_with_supervisor = true;
     systemd::EarlyBus bus(systemd::Instance::system);
-    plan::LaunchPlan plan = plan::make(request, facts_for(request));
-    const LockedRecord directory = RecordStore(options.state_root).create(request.id);
+    const RecordStore store(options.state_root);
+    plan::LaunchPlan plan = plan::make(request, facts_for(request), SeccompCache(store));
+    const LockedRecord directory = store.create(request.id);
     try {
         const Outcome outcome =
             run_locked(std::move(bus), std::move(plan), request, options, directory);

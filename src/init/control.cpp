@@ -23,8 +23,9 @@ bool receive(Message& message) noexcept {
     char buffer[plan::protocol::max_message_size];
     ssize_t size = 0;
     do {
-        size = ::recv(control_fd, buffer, sizeof buffer, 0);
+        size = ::read(control_fd, buffer, sizeof buffer);
     } while (size < 0 && errno == EINTR);
+    require(size >= 0 || errno == ECONNRESET, "cannot hear from the host side");
     if (size <= 0) {
         return false;
     }
@@ -34,8 +35,7 @@ bool receive(Message& message) noexcept {
     return true;
 }
 
-void send_message(const Message& message, int fd) noexcept {
-    std::string bytes = plan::codec::encode(message);
+bool send_packet(std::string& bytes, int fd) noexcept {
     struct iovec data{};
     data.iov_base = bytes.data();
     data.iov_len = bytes.size();
@@ -52,8 +52,16 @@ void send_message(const Message& message, int fd) noexcept {
         header->cmsg_len = CMSG_LEN(sizeof(int));
         std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
     }
-    while (::sendmsg(control_fd, &packet, MSG_NOSIGNAL) < 0 && errno == EINTR) {
-    }
+    ssize_t size = 0;
+    do {
+        size = ::sendmsg(control_fd, &packet, MSG_NOSIGNAL);
+    } while (size < 0 && errno == EINTR);
+    return size >= 0;
+}
+
+void send_message(const Message& message, int fd) noexcept {
+    std::string bytes = plan::codec::encode(message);
+    (void)send_packet(bytes, fd); // a host side that is gone needs no message
 }
 
 } // namespace
@@ -106,6 +114,21 @@ void await(Kind kind) noexcept {
     if (message.kind != kind) {
         fail({.what = "unexpected message from the host side"}, EPROTO);
     }
+}
+
+SeccompHandover::SeccompHandover() noexcept {
+    Message message;
+    message.kind = Kind::seccomp_listener;
+    bytes_ = plan::codec::encode(message);
+}
+
+void SeccompHandover::hand_over(int listener) noexcept {
+    if (!send_packet(bytes_, listener)) {
+        ::_exit(125); // the host side, which waits for it, says why
+    }
+    await(Kind::listener_taken);
+    // Else whoever answers could end, and this process would wait for itself.
+    ::close(listener);
 }
 
 void await_start(int listener) noexcept {

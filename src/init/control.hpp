@@ -44,4 +44,18 @@ void set_control_socket(int fd) noexcept;
 /// Sends a message; `fd` of 0 or more goes with it.
 void send(plan::protocol::Kind kind, int fd = -1) noexcept;
 
+/// Hands a filter's listener to the host side. Made before the filter is loaded: from then on every
+/// system call may wait for whoever has the listener, even that of an allocation.
+class SeccompHandover {
+  public:
+    SeccompHandover() noexcept;
+
+    /// Returns once somebody answers. Until it is sent only sendmsg(2) is called, which no filter
+    /// may notify (oci/validate_seccomp.cpp); read(2) and close(2) are answered already.
+    void hand_over(int listener) noexcept;
+
+  private:
+    std::string bytes_;
+};
+
 } // namespace sctr::init

@@ -59,8 +59,13 @@ void load_seccomp(const plan::SeccompStep& seccomp) noexcept {
     struct sock_fprog program{};
     program.len = static_cast<unsigned short>(filter.size());
     program.filter = filter.data();
-    require(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, seccomp.flags, &program) == 0,
-            "cannot load the seccomp filter");
+    SeccompHandover handover;
+    const long result = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, seccomp.flags, &program);
+    const bool notifies = (seccomp.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0;
+    require(notifies ? result >= 0 : result == 0, "cannot load the seccomp filter");
+    if (notifies) {
+        handover.hand_over(static_cast<int>(result));
+    }
 }
 
 void drop_bounding_set(std::uint64_t keep) noexcept {

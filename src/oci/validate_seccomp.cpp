@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
 #include <array>
 
 #include "oci/rules.hpp"
@@ -70,6 +71,31 @@ void check_rule(const Place& place, const SeccompRule& rule) {
     }
 }
 
+/// Between loading the filter and handing its listener over, sctr-init makes one system call. If
+/// that one were notified, it would wait for an answer from nobody.
+void check_notifications(const Place& place, const Seccomp& seccomp) {
+    constexpr std::string_view notify = "SCMP_ACT_NOTIFY";
+    require(seccomp.default_action != notify,
+            Place(place, "defaultAction"),
+            "SCMP_ACT_NOTIFY is for single system calls: the runtime could not hand its listener "
+            "over if all of them waited for it");
+    const Place rules(place, "syscalls");
+    for (std::size_t i = 0; i < seccomp.syscalls.size(); ++i) {
+        const SeccompRule& rule = seccomp.syscalls[i];
+        const Place here(rules, i);
+        if (rule.action != notify) {
+            continue;
+        }
+        require(!std::ranges::contains(rule.names, "sendmsg"),
+                Place(here, "names"),
+                "SCMP_ACT_NOTIFY is not possible for sendmsg, with which the runtime hands the "
+                "listener over");
+        require(!seccomp.listener_path.empty(),
+                Place(here, "action"),
+                "SCMP_ACT_NOTIFY needs /linux/seccomp/listenerPath, the socket of whoever answers");
+    }
+}
+
 } // namespace
 
 void check_seccomp(const Place& place, const Seccomp& seccomp) {
@@ -84,6 +110,7 @@ void check_seccomp(const Place& place, const Seccomp& seccomp) {
     for (std::size_t i = 0; i < seccomp.syscalls.size(); ++i) {
         check_rule(Place(rules, i), seccomp.syscalls[i]);
     }
+    check_notifications(place, seccomp);
 }
 
 } // namespace sctr::oci

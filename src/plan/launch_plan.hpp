@@ -6,6 +6,7 @@
 #include "host/facts.hpp"
 #include "plan/init_plan.hpp"
 #include "plan/request.hpp"
+#include "plan/seccomp.hpp"
 #include "plan/unit.hpp"
 
 namespace sctr::plan {
@@ -19,9 +20,16 @@ struct LaunchPlan {
     InitPlan init;
 };
 
-/// Decides how to start what was asked for. Pure. Throws Error with the JSON pointer or flag of
-/// what cannot be done on a host with these facts.
-LaunchPlan make(const Request& request, const host::Facts& facts);
+/// compile_seccomp as it is when nothing is known of earlier starts.
+inline SeccompStep compile_seccomp_list(const oci::Seccomp& seccomp) {
+    return compile_seccomp(seccomp, FilterLayout::list);
+}
+
+/// Decides how to start what was asked for. Pure, if `compile` is. Throws Error with the JSON
+/// pointer or flag of what cannot be done on a host with these facts.
+LaunchPlan make(const Request& request,
+                const host::Facts& facts,
+                const SeccompCompiler& compile = compile_seccomp_list);
 
 /// The plan as JSON text for people (`--dry-run`): unit, properties, namespaces, mounts in order.
 std::string describe(const LaunchPlan& plan);

@@ -64,12 +64,11 @@ UnitPlan unit_plan(const Request& request, const host::Facts& facts) {
     return unit;
 }
 
-SeccompStep seccomp_step(const Request& request) {
+SeccompStep seccomp_step(const Request& request, const SeccompCompiler& compile) {
     if (request.default_seccomp) {
         return default_seccomp_program();
     }
-    return request.spec.linux.seccomp ? compile_seccomp(*request.spec.linux.seccomp)
-                                      : SeccompStep{};
+    return request.spec.linux.seccomp ? compile(*request.spec.linux.seccomp) : SeccompStep{};
 }
 
 std::string sysctl_path(std::string name) {
@@ -111,7 +110,8 @@ void bind_foreign_cgroups(LaunchPlan& plan) {
 
 } // namespace
 
-LaunchPlan make(const Request& request, const host::Facts& facts) {
+LaunchPlan
+make(const Request& request, const host::Facts& facts, const SeccompCompiler& compile) {
     const oci::Spec& spec = request.spec;
     if (!spec.process) {
         throw Error("no process to run").at("/process");
@@ -137,7 +137,7 @@ LaunchPlan make(const Request& request, const host::Facts& facts) {
     }
 
     init.process = process_step(*spec.process, facts);
-    init.process.seccomp = seccomp_step(request);
+    init.process.seccomp = seccomp_step(request, compile);
     init.process.create_cwd = request.create_cwd;
     init.process.die_with_supervisor = request.die_with_supervisor;
     if (request.log == LogTarget::journal && !spec.process->terminal) {

@@ -19,11 +19,13 @@ enum class Kind : std::uint32_t {
     id_maps_written, ///< uid_map and gid_map are in place
     go,              ///< the process is in its scope: finish the set-up
     start,           ///< execute the command
+    listener_taken,  ///< the seccomp listener is with whoever answers it
     // sctr-init to sctr
     joined, ///< the process that goes on has this pid (exec: after the fork into the pid namespace)
-    terminal, ///< the pty's master comes with this packet
-    created,  ///< everything is set up; the command waits for `start` on InitPlan::start_socket
-    failed,   ///< nothing more comes; the command was not executed
+    terminal,         ///< the pty's master comes with this packet
+    created,          ///< all is set up; the command waits for `start` on InitPlan::start_socket
+    seccomp_listener, ///< the listener of the filter that it has loaded comes with this packet
+    failed,           ///< nothing more comes; the command was not executed
 };
 
 /// `failed` reads as the host's Error: what, where, why.

@@ -39,10 +39,11 @@ constexpr std::array actions{
     Named{"SCMP_ACT_TRAP", SCMP_ACT_TRAP},
 };
 
-constexpr std::array<Named<std::uint32_t>, 20> architectures{{
+constexpr std::array<Named<std::uint32_t>, 23> architectures{{
     {"SCMP_ARCH_AARCH64", SCMP_ARCH_AARCH64},
     {"SCMP_ARCH_ARM", SCMP_ARCH_ARM},
     {"SCMP_ARCH_LOONGARCH64", SCMP_ARCH_LOONGARCH64},
+    {"SCMP_ARCH_M68K", SCMP_ARCH_M68K},
     {"SCMP_ARCH_MIPS", SCMP_ARCH_MIPS},
     {"SCMP_ARCH_MIPS64", SCMP_ARCH_MIPS64},
     {"SCMP_ARCH_MIPS64N32", SCMP_ARCH_MIPS64N32},
@@ -57,6 +58,8 @@ constexpr std::array<Named<std::uint32_t>, 20> architectures{{
     {"SCMP_ARCH_RISCV64", SCMP_ARCH_RISCV64},
     {"SCMP_ARCH_S390", SCMP_ARCH_S390},
     {"SCMP_ARCH_S390X", SCMP_ARCH_S390X},
+    {"SCMP_ARCH_SH", SCMP_ARCH_SH},
+    {"SCMP_ARCH_SHEB", SCMP_ARCH_SHEB},
     {"SCMP_ARCH_X32", SCMP_ARCH_X32},
     {"SCMP_ARCH_X86", SCMP_ARCH_X86},
     {"SCMP_ARCH_X86_64", SCMP_ARCH_X86_64},
@@ -235,23 +238,15 @@ std::uint32_t parse_flags(const oci::Seccomp& seccomp) {
     return bits;
 }
 
-void check_listener(const oci::Seccomp& seccomp) {
-    if (seccomp.default_action == "SCMP_ACT_NOTIFY") {
-        throw Error("bad seccomp action 'SCMP_ACT_NOTIFY'")
-            .at(std::string(base) + "/defaultAction")
-            .because("a process that waits for every system call cannot hand over its listener");
-    }
-    if (notifies(seccomp) && seccomp.listener_path.empty()) {
-        throw Error("missing seccomp listener")
-            .at(std::string(base) + "/listenerPath")
-            .because("SCMP_ACT_NOTIFY needs a socket that takes the notifications");
-    }
-}
-
 } // namespace
 
+std::string native_architecture() {
+    const auto found =
+        std::ranges::find(architectures, ::seccomp_arch_native(), &Named<std::uint32_t>::value);
+    return std::string(found == architectures.end() ? std::string_view() : found->name);
+}
+
 SeccompStep compile_seccomp(const oci::Seccomp& seccomp, FilterLayout layout) {
-    check_listener(seccomp);
     // By default libseccomp refuses actions that the kernel on which it runs does not know; the
     // newest level makes the program independent of where it is compiled.
     constexpr unsigned newest_api_level = 7;

@@ -103,7 +103,7 @@ def unit_property(name, *properties):
 
 
 # Prints "ready", ends with 0 on TERM, and stays until then. For `sh -c`.
-WAIT = 'trap "exit 0" TERM; echo ready; while :; do sleep 1000 & wait $!; done'
+WAIT = 'trap "exit 0" TERM; echo ready; while sleep 1000 & wait $!; do :; done'
 
 
 @dataclass

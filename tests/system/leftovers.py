@@ -13,7 +13,8 @@ def units():
 
 
 def records():
-    return {f"record {path.name}" for path in STATE.iterdir()} if STATE.is_dir() else set()
+    # What begins with a dot is kept for every container and between them.
+    return {f"record {path.name}" for path in STATE.glob("[!.]*")}
 
 
 def mounts():

@@ -27,7 +27,7 @@ struct call {
 
 static const struct call calls[] = {
     CALL(acct), CALL(add_key), CALL(bpf), CALL(chroot), CALL(clock_settime), CALL(delete_module),
-    CALL(finit_module), CALL(fsopen), CALL(init_module), CALL(io_uring_setup), CALL(kcmp),
+    CALL(finit_module), CALL(fsopen), CALL(getpid), CALL(init_module), CALL(io_uring_setup), CALL(kcmp),
     CALL(kexec_load), CALL(keyctl), CALL(mount), CALL(move_pages), CALL(open_by_handle_at),
     CALL(open_tree), CALL(perf_event_open), CALL(personality), CALL(pivot_root), CALL(ptrace),
     CALL(quotactl), CALL(reboot), CALL(request_key), CALL(sethostname), CALL(setns),

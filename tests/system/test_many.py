@@ -3,8 +3,8 @@
 
 import subprocess
 
-from harness import STATE, eventually, host, sctr, unique_name
-from leftovers import open_files
+from harness import eventually, host, sctr, unique_name
+from leftovers import open_files, records
 
 SLACK = 8  # clients come and go beside us
 
@@ -27,7 +27,7 @@ def test_200_in_a_row(run):
     eventually(lambda: cgroups() <= before, what="the end of the scopes")
     for pid, count in files.items():
         assert open_files(pid) <= count + SLACK, f"pid {pid}"
-    assert list(STATE.iterdir()) == []
+    assert records() == set()
 
 
 def test_20_at_once(rootfs):

@@ -7,7 +7,7 @@ import resource
 
 import pytest
 
-from harness import sctr
+from harness import STATE, sctr
 
 CAPABILITIES = """
 CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
@@ -205,6 +205,75 @@ def test_a_seccomp_file_that_kills(run, probe, tmp_path):
     file = profile(tmp_path, syscalls=[{"names": ["keyctl"], "action": "SCMP_ACT_KILL_PROCESS"}])
     flags = ["--security-opt", f"seccomp={file}"]
     assert run(*flags, probe, "call", "keyctl").status == 159  # SIGSYS
+
+
+PODMANS_PROFILE = "/usr/share/containers/seccomp.json"
+
+
+@pytest.mark.skipif(not os.path.exists(PODMANS_PROFILE), reason="podman is not installed")
+@pytest.mark.parametrize(
+    "flags, name, results",
+    [
+        ([], "getpid", "ok"),
+        ([], "unknown", "ENOSYS"),
+        ([], "kexec_load", "EPERM"),
+        ([], "settimeofday", "EPERM"),
+        (["--cap-add", "SYS_TIME"], "settimeofday", "ok"),
+        ([], "open_by_handle_at", "EPERM"),
+        (["--cap-add", "DAC_READ_SEARCH"], "open_by_handle_at", "EFAULT EBADF EINVAL"),
+        ([], "bpf", "EPERM"),
+        (["--cap-add", "SYS_ADMIN"], "bpf", "EINVAL EFAULT E2BIG"),
+        ([], "chroot", "EFAULT"),
+        (["--cap-drop", "SYS_CHROOT"], "chroot", "EPERM"),
+        (["--cap-add", "SYS_TIME", "-u", "alice"], "settimeofday", "ok"),
+        (["--cap-add", "ALL"], "getpid", "ok"),
+        (["--privileged"], "getpid", "ok"),
+    ],
+)
+def test_podmans_own_profile(run, probe, flags, name, results):
+    flags = ["--security-opt", f"seccomp={PODMANS_PROFILE}", *flags]
+    assert run(*flags, probe, "call", name).stdout.split()[0] in results.split()
+
+
+def test_dockers_profile_format(run, probe, tmp_path):
+    rules = [
+        {"name": "keyctl", "action": "SCMP_ACT_ERRNO", "errno": "EXDEV",
+         "excludes": {"caps": ["CAP_SYS_TIME"]}},
+        {"names": ["keyctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": 39,
+         "includes": {"caps": ["CAP_SYS_TIME"], "minKernel": "4.8"}},
+        {"names": ["acct"], "action": "SCMP_ACT_ERRNO", "errnoRet": 40,
+         "includes": {"minKernel": "99.0"}},
+    ]  # fmt: skip
+    flags = ["--security-opt", f"seccomp={profile(tmp_path, syscalls=rules)}"]
+    assert run(*flags, probe, "call", "keyctl").stdout == "EXDEV\n"
+    assert run(*flags, "--cap-add", "SYS_TIME", probe, "call", "keyctl").stdout == "ENOTEMPTY\n"
+    assert run(*flags, probe, "call", "acct").stdout == "EPERM\n"  # the kernel's own answer
+
+
+def kept_programs():
+    return {path: path.stat().st_ino for path in (STATE / ".seccomp").glob("*")}
+
+
+def test_compiled_filters_are_kept(run, start, probe, tmp_path):
+    rules = [{"names": ["keyctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]
+    flags = ["--security-opt", f"seccomp={profile(tmp_path, syscalls=rules)}"]
+    call = [probe, "call", "keyctl", "0", "-3", "0"]
+    for path in kept_programs():
+        path.unlink()
+    assert run(*flags, *call).stdout == "EOPNOTSUPP\n"
+    kept = kept_programs()
+    assert [path.stat().st_mode & 0o7777 for path in kept] == [0o600]
+    assert (STATE / ".seccomp").stat().st_mode & 0o7777 == 0o700
+    # The next start reads it, and so does exec; neither ps nor the sweep of a start minds it.
+    with start(*flags) as container:
+        assert container.exec(*call).stdout == "EOPNOTSUPP\n"
+        assert container.name in sctr("ps", "-a", "-q").lines
+    assert kept_programs() == kept
+    # One that is damaged is not used.
+    (path,) = kept
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    assert run(*flags, *call).stdout == "EOPNOTSUPP\n"
+    assert kept_programs() != kept
 
 
 @pytest.mark.parametrize(

@@ -502,11 +502,41 @@ TEST(CliRequest, SaysWhatIsWrong) {
 
 TEST(CliRequest, RefusesSeccompProfilesThatItWouldLoosen) {
     RootfsFacts world = facts();
-    for (const char* text : {R"({"defaultAction":"SCMP_ACT_ALLOW","archMap":[]})",
+    for (const char* text : {R"({"defaultAction":"SCMP_ACT_DENY"})",
                              R"({"syscalls":[{"includes":{"caps":["CAP_BPF"]}}]})",
                              "not json"}) {
         world.seccomp_profile = text;
         EXPECT_THROW(request_of("--security-opt seccomp=/p sh", world), Error) << text;
+    }
+}
+
+TEST(CliRequest, ResolvesTheSeccompFileForTheContainer) {
+    RootfsFacts world = facts();
+    world.kernel_release = "6.1.0-31-amd64";
+    world.seccomp_profile = R"({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+        {"names": ["bpf"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_BPF"]}},
+        {"names": ["ptrace"], "action": "SCMP_ACT_ALLOW", "includes": {"minKernel": "6.1"}},
+        {"names": ["acct"], "action": "SCMP_ACT_ALLOW", "includes": {"minKernel": "6.2"}}]})";
+
+    const struct {
+        const char* flags;
+        std::vector<std::string> allowed;
+    } cases[] = {
+        {"", {"ptrace"}},
+        {"--cap-add BPF ", {"bpf", "ptrace"}},
+        {"--cap-add BPF -u 1000 ", {"bpf", "ptrace"}},
+        {"--privileged ", {"bpf", "ptrace"}},
+        {"--cap-add ALL --cap-drop BPF ", {"ptrace"}},
+    };
+
+    for (const auto& each : cases) {
+        const auto request =
+            request_of(each.flags + std::string("--security-opt seccomp=/p sh"), world);
+        std::vector<std::string> allowed;
+        for (const auto& rule : request.spec.linux.seccomp->syscalls) {
+            std::ranges::copy(rule.names, std::back_inserter(allowed));
+        }
+        EXPECT_EQ(allowed, each.allowed) << each.flags;
     }
 }
 

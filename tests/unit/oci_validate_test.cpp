@@ -590,6 +590,21 @@ TEST(Validate, JudgesSeccomp) {
         {with([](Seccomp& s) { s.listener_metadata = "x"; }),
          "/linux/seccomp/listenerMetadata",
          "listenerPath"},
+        {with([](Seccomp& s) {
+             s.default_action = "SCMP_ACT_NOTIFY";
+             s.listener_path = "/run/x";
+         }),
+         "/linux/seccomp/defaultAction",
+         "single system calls"},
+        {with([](Seccomp& s) { s.syscalls[0].action = "SCMP_ACT_NOTIFY"; }),
+         "/linux/seccomp/syscalls/0/action",
+         "listenerPath"},
+        {with([](Seccomp& s) {
+             s.syscalls = {{{"bind", "sendmsg"}, "SCMP_ACT_NOTIFY", {}, {}}};
+             s.listener_path = "/run/x";
+         }),
+         "/linux/seccomp/syscalls/0/names",
+         "sendmsg"},
         {with([](Seccomp& s) { s.syscalls[0].names = {}; }),
          "/linux/seccomp/syscalls/0/names",
          "at least one"},
@@ -612,6 +627,10 @@ TEST(Validate, JudgesSeccomp) {
     expect_all_accepted({
         with([](Seccomp&) {}),
         with([](Seccomp& s) { s.syscalls[0].errno_ret = 38; }),
+        with([](Seccomp& s) {
+            s.syscalls = {{{"bind", "read", "execve"}, "SCMP_ACT_NOTIFY", {}, {}}};
+            s.listener_path = "/run/x";
+        }),
         with([](Seccomp& s) { s.syscalls[0].args = {{.index = 5, .op = "SCMP_CMP_GE"}}; }),
         with([](Seccomp& s) {
             s.default_action = "SCMP_ACT_ERRNO";

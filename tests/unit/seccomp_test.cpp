@@ -160,7 +160,6 @@ TEST(CompileSeccomp, KnowsEveryAction) {
         const bool is_default = std::string_view(each.action) == "SCMP_ACT_ALLOW";
         oci::Seccomp seccomp = filter({rule({"getpid"}, each.action, each.error)},
                                       is_default ? "SCMP_ACT_LOG" : "SCMP_ACT_ALLOW");
-        seccomp.listener_path = "/run/listener";
         const Program program = compile_seccomp(seccomp).program;
         EXPECT_EQ(run(program, "getpid"), each.result) << each.action;
         EXPECT_EQ(run(program, "getppid"), is_default ? SECCOMP_RET_LOG : allowed) << each.action;
@@ -268,7 +267,6 @@ TEST(CompileSeccomp, TranslatesFlags) {
     for (const auto& each : cases) {
         oci::Seccomp seccomp = filter({rule({"getpid"}, each.action)});
         seccomp.flags = each.flags;
-        seccomp.listener_path = "/run/listener";
         EXPECT_EQ(compile_seccomp(seccomp).flags, each.bits);
     }
 }
@@ -289,9 +287,6 @@ TEST(CompileSeccomp, RefusesWhatDoesNotExist) {
         {with([](auto& seccomp) { seccomp.default_action = "SCMP_ACT_NOPE"; }),
          "/linux/seccomp/defaultAction",
          "unknown seccomp action 'SCMP_ACT_NOPE'"},
-        {with([](auto& seccomp) { seccomp.default_action = "SCMP_ACT_NOTIFY"; }),
-         "/linux/seccomp/defaultAction",
-         "cannot hand over its listener"},
         {with([](auto& seccomp) { seccomp.architectures = {"SCMP_ARCH_X86", "SCMP_ARCH_Z80"}; }),
          "/linux/seccomp/architectures/1",
          "unknown seccomp architecture 'SCMP_ARCH_Z80'"},
@@ -307,9 +302,6 @@ TEST(CompileSeccomp, RefusesWhatDoesNotExist) {
         {with([](auto& seccomp) { seccomp.syscalls[0].args[0].index = 6; }),
          "/linux/seccomp/syscalls/0",
          "cannot add the seccomp rule of dup3"},
-        {with([](auto& seccomp) { seccomp.syscalls[0].action = "SCMP_ACT_NOTIFY"; }),
-         "/linux/seccomp/listenerPath",
-         "missing seccomp listener"},
     };
 
     for (const auto& each : cases) {
@@ -431,6 +423,36 @@ TEST(DefaultSeccomp, OfTheDefaultCapabilities) {
                 << each.name << " " << each.args[0] << " " << each.args[2];
         }
         EXPECT_EQ(run_number(compiled.program, seccomp_arch_native(), 5000), refused(ENOSYS));
+    }
+}
+
+TEST(CompileSeccomp, DecidesAlikeInBothLayouts) {
+    const std::vector<std::uint64_t> values = {
+        0, 1, 8, 9, 16, 40, 0x20000, 0xffffffff, 0x100000000};
+    const std::vector<std::uint32_t> architectures = {
+        SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_AARCH64};
+    const oci::Seccomp mixed =
+        filter({rule({"read"}, "SCMP_ACT_LOG"),
+                rule({"dup3"}, "SCMP_ACT_ERRNO", EXDEV, {{0, 8, 0, "SCMP_CMP_GE"}}),
+                rule({"dup3"}, "SCMP_ACT_TRAP", {}, {{0, 1, 0, "SCMP_CMP_EQ"}}),
+                rule({"getpid", "keyctl", "close"}, "SCMP_ACT_NOTIFY")});
+    for (const oci::Seccomp& seccomp : {default_seccomp({}),
+                                        default_seccomp(default_capabilities()),
+                                        default_seccomp(all_capabilities(40)),
+                                        mixed}) {
+        const Program list = compile_seccomp(seccomp, FilterLayout::list).program;
+        const Program tree = compile_seccomp(seccomp, FilterLayout::tree).program;
+        ASSERT_LT(tree.size(), std::size_t{BPF_MAXINSNS});
+        for (const std::uint32_t architecture : architectures) {
+            for (std::uint32_t number = 0; number < 1000; ++number) {
+                for (const std::uint64_t value : values) {
+                    const Args args{value, 1, 9};
+                    ASSERT_EQ(run_number(list, architecture, number, args),
+                              run_number(tree, architecture, number, args))
+                        << architecture << " " << number << " " << value;
+                }
+            }
+        }
     }
 }
 

@@ -145,6 +145,7 @@ int exec_verb(const Globals& globals, const Words& words) {
     options.config = std::move(config);
     std::optional<oci::Process> process =
         flags.process ? process_of_file(*flags.process) : process_of_flags(options.config, flags);
+    options.state_root = globals.root;
     options.preserve_fds = preserved_fds(flags.preserve_fds) + pass_listen_fds(process);
     options.process = std::move(*process);
     options.console_socket = flags.console_socket.value_or("");
