@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/error.hpp"
 #include "container/record.hpp"
 #include "oci/spec.hpp"
 #include "plan/request.hpp"
@@ -20,6 +22,8 @@ struct RunOptions {
     std::string pid_file;
     std::string id_file;
     std::string state_root = RecordStore::default_root();
+    /// Told what failed without ending the container: poststop hooks.
+    std::function<void(const Error&)> warn = [](const Error&) {};
 };
 
 struct RunOutcome {

@@ -117,12 +117,31 @@ InitProcess::InitProcess(const InitSpawn& spawn) {
     child_ = sys::spawn(arguments);
 }
 
-void InitProcess::send(Kind kind) const {
+void InitProcess::send(Kind kind, const std::vector<UniqueFd>& files) const {
     Message message;
     message.kind = kind;
-    const std::string bytes = plan::codec::encode(message);
+    std::string bytes = plan::codec::encode(message);
+    struct iovec data{bytes.data(), bytes.size()};
+    alignas(struct cmsghdr)
+        std::array<char, CMSG_SPACE(plan::protocol::hook_file_count * sizeof(int))>
+            control{};
+    struct msghdr packet{};
+    packet.msg_iov = &data;
+    packet.msg_iovlen = 1;
+    if (!files.empty()) {
+        packet.msg_control = control.data();
+        packet.msg_controllen = CMSG_SPACE(files.size() * sizeof(int));
+        auto* const header = reinterpret_cast<struct cmsghdr*>(control.data());
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(files.size() * sizeof(int));
+        for (std::size_t i = 0; i < files.size(); ++i) {
+            const int fd = files[i].get();
+            std::memcpy(CMSG_DATA(header) + i * sizeof fd, &fd, sizeof fd);
+        }
+    }
     // A dead sctr-init is noticed, and explained, by whoever reads next.
-    (void)::send(control_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    (void)::sendmsg(control_.get(), &packet, MSG_NOSIGNAL);
 }
 
 bool InitProcess::receive() {
@@ -159,6 +178,9 @@ bool InitProcess::receive() {
         case Kind::joined:
             adopt(std::move(passed));
             break;
+        case Kind::prepared:
+            prepared_ = true;
+            break;
         case Kind::id_maps_written:
         case Kind::go:
         case Kind::start:
@@ -181,6 +203,15 @@ void InitProcess::await_joined(const sys::SignalQueue& signals) {
         // A quick command has been executed, and the socket closed, by the time that this is read.
         if (!receive() && !joined_) {
             throw Error("sctr-init ended early").because("it was killed, or could not be executed");
+        }
+    }
+}
+
+void InitProcess::await_prepared(const sys::SignalQueue& signals) {
+    while (!prepared_) {
+        poll_readable(control_.get(), signals);
+        if (!receive() && !prepared_) {
+            throw Error("sctr-init was killed while the container was being set up");
         }
     }
 }

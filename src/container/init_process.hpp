@@ -44,7 +44,8 @@ class InitProcess {
     /// The master of its terminal, once it has sent it.
     [[nodiscard]] UniqueFd& terminal() { return terminal_; }
 
-    void send(plan::protocol::Kind kind) const;
+    /// Sends a message, and `files` with it.
+    void send(plan::protocol::Kind kind, const std::vector<UniqueFd>& files = {}) const;
 
     /// Takes in what has arrived, without blocking. Returns false when sctr-init has closed its
     /// end: it has become the command, or it is dead. Throws the Error that it reports.
@@ -53,6 +54,10 @@ class InitProcess {
     /// Waits until sctr-init has gone on in a child of another pid namespace, which child() is from
     /// then on. Throws Error or Interrupted.
     void await_joined(const sys::SignalQueue& signals);
+
+    /// Waits until the namespaces and mounts are ready for hooks, where the plan says that
+    /// sctr-init holds there. Throws Error or Interrupted.
+    void await_prepared(const sys::SignalQueue& signals);
 
     /// Waits until the command runs. Throws the Error of whatever failed before, or Interrupted.
     void await_execution(const sys::SignalQueue& signals);
@@ -64,6 +69,7 @@ class InitProcess {
     UniqueFd control_;
     UniqueFd terminal_;
     bool joined_ = false;
+    bool prepared_ = false;
 };
 
 } // namespace sctr::container

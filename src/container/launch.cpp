@@ -11,6 +11,7 @@
 #include <chrono>
 #include <csignal>
 
+#include "container/hooks.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
 
@@ -101,6 +102,20 @@ void await_scope(systemd::Manager& manager, InitProcess& process, const sys::Sig
         }
         abort_if_asked(signals);
     }
+}
+
+/// Does what waits for the container's namespaces and must be done before pivot_root, in the order
+/// of runtime.md, Lifecycle; by then the process is in its cgroup, which hooks may look for.
+/// Returns the files that sctr-init needs for its own hooks.
+std::vector<UniqueFd>
+prepare(InitProcess& process, const plan::Request& request, const sys::SignalQueue& signals) {
+    const oci::State state = hook_state(request, process.child().pid());
+    if (request.spec.hooks == oci::Hooks{}) {
+        return {};
+    }
+    HookOutput output = open_hook_output(request.spec);
+    run_runtime_hooks(request.spec, state, output, signals);
+    return files_for_init(request.spec, state, std::move(output));
 }
 
 /// Ends a scope whose start failed. It ends with the last process in it; but what was dead when
@@ -217,9 +232,13 @@ Running launch(systemd::EarlyBus bus,
     sweep(RecordStore(options.state_root));
 
     await_scope(manager, process, signals);
-    process.send(Kind::go);
+    if (plan.init.hold_before_pivot) {
+        process.await_prepared(signals);
+    }
+    process.send(Kind::go, prepare(process, request, signals));
     process.send(Kind::start);
     process.await_execution(signals);
+    run_poststart_hooks(request.spec, hook_state(request, record.pid), signals);
     scope.dismiss();
     return {std::move(process), std::move(manager), std::move(record)};
 }

@@ -8,6 +8,7 @@
 
 #include "base/scope_exit.hpp"
 #include "container/engine.hpp"
+#include "container/hooks.hpp"
 #include "container/launch.hpp"
 #include "container/supervise.hpp"
 #include "host/facts.hpp"
@@ -81,6 +82,13 @@ void keep_or_forget(const LockedRecord& directory,
     directory.save(record);
 }
 
+/// What comes after a container is gone, whether it ran or its start failed.
+void run_poststop(const plan::Request& request, const RunOptions& options) {
+    for (const Error& error : run_poststop_hooks(request.spec, hook_state(request, 0))) {
+        options.warn(error);
+    }
+}
+
 Outcome run_locked(systemd::EarlyBus bus,
                    plan::LaunchPlan plan,
                    const plan::Request& request,
@@ -88,6 +96,7 @@ Outcome run_locked(systemd::EarlyBus bus,
                    const LockedRecord& directory) {
     const sys::SignalQueue signals;
     UndoList undo;
+    undo.add([&] { run_poststop(request, options); });
     undo.add([&] { directory.remove(); });
     const bool stop_rest = may_outlive_init(plan);
     // Never destroyed: the bus learns that we are gone from the end of the process, which is near
@@ -105,6 +114,9 @@ Outcome run_locked(systemd::EarlyBus bus,
     }
     undo.dismiss();
     keep_or_forget(directory, running.record, outcome, options.remove);
+    if (options.remove) {
+        run_poststop(request, options);
+    }
     if (!options.pid_file.empty()) {
         ::unlink(options.pid_file.c_str());
     }

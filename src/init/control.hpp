@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/unique_fd.hpp"
 #include "plan/protocol.hpp"
 
 /// sctr-init's side of the control socket. Every step of sctr-init either succeeds or ends the
@@ -28,8 +30,9 @@ void require(bool ok, std::string_view what, std::string_view where = {}) noexce
 /// Makes an allocation that fails end the process with a message, as any other failed step does.
 void report_lack_of_memory() noexcept;
 
-/// Waits for a message of this kind; ends the process quietly when the host side is gone.
-void await(plan::protocol::Kind kind) noexcept;
+/// Waits for a message of this kind; ends the process quietly when the host side is gone. Returns
+/// the files that came with it.
+std::vector<UniqueFd> await(plan::protocol::Kind kind) noexcept;
 
 /// Sends a message; `fd` of 0 or more goes with it.
 void send(plan::protocol::Kind kind, int fd = -1) noexcept;

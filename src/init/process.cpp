@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <csignal>
@@ -242,14 +244,49 @@ void end_with_supervisor() noexcept {
     }
 }
 
+/// Closes what no hook needs.
+void close_all_but(std::array<int, 3> kept) noexcept {
+    std::ranges::sort(kept);
+    unsigned first = plan::protocol::control_fd + 1;
+    bool ok = true;
+    for (const int fd : kept) {
+        if (fd < 0) {
+            continue;
+        }
+        const auto number = static_cast<unsigned>(fd);
+        ok = ok && (number == first || ::close_range(first, number - 1, 0) == 0);
+        first = number + 1;
+    }
+    require(ok && ::close_range(first, ~0U, 0) == 0, "cannot close file descriptors");
+}
+
+/// With the command's own ids, limits and filter: what they execute is the container's, and must
+/// not have more than the container.
+void run_start_hooks(const StartHooks& hooks, const plan::ProcessStep& process) noexcept {
+    if (hooks.steps.empty()) {
+        return;
+    }
+    // Or they could reach the control socket through our /proc.
+    require(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, "cannot become undumpable");
+    HookBirth birth;
+    if (process.no_new_privileges) {
+        birth = {.prepare =
+                     [](const void* seccomp) noexcept {
+                         load_seccomp(*static_cast<const plan::SeccompStep*>(seccomp));
+                     },
+                 .context = &process.seccomp};
+    }
+    run_hooks(hooks.steps, hooks.io, birth);
+    close_all_but({-1, -1, -1});
+}
+
 } // namespace
 
-void become(const plan::ProcessStep& process, int proc) noexcept {
+void become(const plan::ProcessStep& process, int proc, const StartHooks& hooks) noexcept {
     set_labels(process, proc);
     // Closed for good, not at exec: the kernel looks the command and its interpreter up before it
     // closes anything, and a path like /proc/self/fd/4/.. would lead to the host (CVE-2024-21626).
-    require(::close_range(plan::protocol::control_fd + 1, ~0U, 0) == 0,
-            "cannot close file descriptors");
+    close_all_but({hooks.io.state, hooks.io.out, hooks.io.err});
     create_cwd(process);
     ::umask(process.umask);
     // Before the ids change where root may enter, after it where only the user may (root squash).
@@ -273,6 +310,7 @@ void become(const plan::ProcessStep& process, int proc) noexcept {
     if (process.die_with_supervisor) {
         end_with_supervisor();
     }
+    run_start_hooks(hooks, process);
     const std::string path = find_command(process);
     if (process.no_new_privileges) {
         load_seccomp(process.seccomp); // last, so that the filter need not allow the set-up

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include "init/hooks.hpp"
 #include "plan/init_plan.hpp"
 
 namespace sctr::init {
 
-/// Takes the credentials and limits of `process` and executes its command. What needs privilege
-/// comes first, what takes it away last. `proc` is the host's /proc.
-[[noreturn]] void become(const plan::ProcessStep& process, int proc) noexcept;
+/// Takes the credentials and limits of `process`, runs `hooks` and executes its command. What needs
+/// privilege comes first, what takes it away last. `proc` is the host's /proc.
+[[noreturn]] void
+become(const plan::ProcessStep& process, int proc, const StartHooks& hooks) noexcept;
 
 } // namespace sctr::init

@@ -149,11 +149,16 @@ template <typename Archive, Is<ProcessStep> R> void visit_fields(Archive& archiv
     archive(r.journal_identifier, r.journal_unit);
 }
 
+template <typename Archive, Is<HookStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.place, r.path, r.args, r.env, r.timeout_seconds);
+}
+
 template <typename Archive, Is<InitPlan> R> void visit_fields(Archive& archive, R& r) {
     archive(r.namespaces, r.fork_after_join, r.fork_flags, r.wait_for_id_maps);
     archive(r.time_offsets, r.rootfs);
     archive(r.root_readonly, r.no_pivot, r.no_new_keyring, r.mounts, r.devices, r.symlinks);
     archive(r.masked_paths, r.readonly_paths, r.hostname, r.domainname, r.sysctls, r.process);
+    archive(r.hold_before_pivot, r.create_container_hooks, r.start_container_hooks);
 }
 
 template <typename Archive, Is<ExecPlan> R> void visit_fields(Archive& archive, R& r) {

@@ -107,6 +107,15 @@ struct ProcessStep {
     std::string journal_unit;         ///< whose they are
 };
 
+/// A hook that sctr-init runs, in the container's namespaces.
+struct HookStep {
+    std::string place; ///< JSON pointer, for messages
+    std::string path;
+    std::vector<std::string> args;
+    std::vector<std::string> env;
+    std::int32_t timeout_seconds = 0; ///< 0: none
+};
+
 /// Everything sctr-init does for a new container, in the order of init/stages.
 struct InitPlan {
     std::vector<NamespaceStep> namespaces; ///< what is not already done by clone3
@@ -127,6 +136,11 @@ struct InitPlan {
     std::string hostname;
     std::string domainname;
     std::vector<SysctlStep> sysctls;
+    /// The host side or hooks have something to do in the namespaces before pivot_root: tell it
+    /// when they are ready, and pivot only after `go`.
+    bool hold_before_pivot = false;
+    std::vector<HookStep> create_container_hooks;
+    std::vector<HookStep> start_container_hooks;
     ProcessStep process;
 };
 

@@ -6,6 +6,7 @@
 #include <ranges>
 
 #include "base/error.hpp"
+#include "plan/hooks.hpp"
 #include "plan/launch_plan.hpp"
 #include "plan/mounts.hpp"
 #include "plan/namespaces.hpp"
@@ -136,6 +137,7 @@ LaunchPlan make(const Request& request, const host::Facts& facts) {
         init.sysctls.push_back({sysctl_path(name), value});
     }
 
+    add_hooks(spec, init);
     init.process = process_step(*spec.process, facts);
     init.process.seccomp = seccomp_step(request);
     init.process.create_cwd = request.create_cwd;
