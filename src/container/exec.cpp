@@ -16,6 +16,7 @@
 #include "linux/syscalls.hpp"
 #include "linux/terminal.hpp"
 #include "plan/process.hpp"
+#include "plan/scheduling.hpp"
 #include "plan/seccomp.hpp"
 
 namespace sctr::container {
@@ -98,6 +99,24 @@ void write_pid_file(const std::string& path, pid_t pid) {
     }
 }
 
+/// Ours rather than the command's: it is born into the container's cgroup.
+/// Source: config.md, execCPUAffinity, initial.
+void start_on_initial_cpus(const oci::Process& process) {
+    if (!process.exec_cpu_affinity || process.exec_cpu_affinity->initial.empty()) {
+        return;
+    }
+    const std::string pointer = "/process/execCPUAffinity/initial";
+    const auto mask = plan::bit_mask(process.exec_cpu_affinity->initial, pointer);
+    if (::sched_setaffinity(0,
+                            mask.size() * sizeof mask.front(),
+                            reinterpret_cast<const cpu_set_t*>(mask.data())) < 0) {
+        throw Error("cannot run on these CPUs")
+            .at(pointer)
+            .because(errno)
+            .because("'" + process.exec_cpu_affinity->initial + "'");
+    }
+}
+
 InitProcess
 start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& signals) {
     const Record& record = options.record;
@@ -118,6 +137,7 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
         spawn.standard[1] = null.get();
         spawn.standard[2] = null.get();
     }
+    start_on_initial_cpus(options.process);
     InitProcess process(spawn);
     if ((plan.namespaces & CLONE_NEWPID) != 0) {
         process.await_joined(signals);
@@ -151,7 +171,8 @@ std::pair<Record, oci::Spec> load_running(const RecordStore& store, const std::s
 
 int exec(const ExecOptions& options) {
     plan::ExecPlan plan;
-    plan.process = plan::process_step(options.process, host::probe());
+    plan.process = plan::process_step(options.process, options.config, host::probe());
+    plan.process.scheduling.cpus = plan::exec_cpus(options.process);
     plan.process.die_with_supervisor = !options.detach;
     if (!options.privileged) {
         plan.process.seccomp = seccomp_of(options.config);

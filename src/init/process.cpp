@@ -23,6 +23,7 @@
 #include "init/control.hpp"
 #include "init/paths.hpp"
 #include "init/procfs.hpp"
+#include "init/scheduling.hpp"
 
 namespace sctr::init {
 
@@ -287,6 +288,7 @@ void become(const plan::ProcessStep& process, int proc, const StartHooks& hooks)
     // Closed for good, not at exec: the kernel looks the command and its interpreter up before it
     // closes anything, and a path like /proc/self/fd/4/.. would lead to the host (CVE-2024-21626).
     close_all_but({hooks.io.state, hooks.io.out, hooks.io.err});
+    set_scheduling(process.scheduling);
     create_cwd(process);
     ::umask(process.umask);
     // Before the ids change where root may enter, after it where only the user may (root squash).

@@ -138,7 +138,7 @@ LaunchPlan make(const Request& request, const host::Facts& facts) {
     }
 
     add_hooks(spec, init);
-    init.process = process_step(*spec.process, facts);
+    init.process = process_step(*spec.process, spec, facts);
     init.process.seccomp = seccomp_step(request);
     init.process.create_cwd = request.create_cwd;
     init.process.die_with_supervisor = request.die_with_supervisor;
