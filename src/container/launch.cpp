@@ -12,6 +12,7 @@
 #include <csignal>
 
 #include "container/hooks.hpp"
+#include "container/net_devices.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
 
@@ -109,6 +110,7 @@ void await_scope(systemd::Manager& manager, InitProcess& process, const sys::Sig
 /// Returns the files that sctr-init needs for its own hooks.
 std::vector<UniqueFd>
 prepare(InitProcess& process, const plan::Request& request, const sys::SignalQueue& signals) {
+    move_net_devices(request.spec.linux.net_devices, process.child().pid());
     const oci::State state = hook_state(request, process.child().pid());
     if (request.spec.hooks == oci::Hooks{}) {
         return {};
