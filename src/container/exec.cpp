@@ -99,9 +99,9 @@ void write_pid_file(const std::string& path, pid_t pid) {
     }
 }
 
-/// Ours rather than the command's: it is born into the container's cgroup.
+/// This process, since the command is born into the container's cgroup.
 /// Source: config.md, execCPUAffinity, initial.
-void start_on_initial_cpus(const oci::Process& process) {
+void run_on_initial_cpus(const oci::Process& process) {
     if (!process.exec_cpu_affinity || process.exec_cpu_affinity->initial.empty()) {
         return;
     }
@@ -111,9 +111,8 @@ void start_on_initial_cpus(const oci::Process& process) {
                             mask.size() * sizeof mask.front(),
                             reinterpret_cast<const cpu_set_t*>(mask.data())) < 0) {
         throw Error("cannot run on these CPUs")
-            .at(pointer)
-            .because(errno)
-            .because("'" + process.exec_cpu_affinity->initial + "'");
+            .at(pointer + " (" + process.exec_cpu_affinity->initial + ")")
+            .because(errno);
     }
 }
 
@@ -137,7 +136,6 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
         spawn.standard[1] = null.get();
         spawn.standard[2] = null.get();
     }
-    start_on_initial_cpus(options.process);
     InitProcess process(spawn);
     if ((plan.namespaces & CLONE_NEWPID) != 0) {
         process.await_joined(signals);
@@ -170,15 +168,18 @@ std::pair<Record, oci::Spec> load_running(const RecordStore& store, const std::s
 }
 
 int exec(const ExecOptions& options) {
+    const oci::Process process_config = plan::inherit_from_container(
+        options.process, options.config.process.value_or(oci::Process{}));
     plan::ExecPlan plan;
-    plan.process = plan::process_step(options.process, options.config, host::probe());
-    plan.process.scheduling.cpus = plan::exec_cpus(options.process);
+    plan.process = plan::process_step(process_config, options.config, host::probe());
+    plan.process.scheduling.cpus = plan::exec_cpus(process_config);
     plan.process.die_with_supervisor = !options.detach;
     if (!options.privileged) {
         plan.process.seccomp = seccomp_of(options.config);
     }
     const sys::SignalQueue signals;
     try {
+        run_on_initial_cpus(process_config);
         InitProcess process = start(options, std::move(plan), signals);
         process.await_execution(signals);
         write_pid_file(options.pid_file, process.child().pid());

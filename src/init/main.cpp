@@ -151,12 +151,22 @@ std::vector<UniqueFd> enter_scope(const plan::InitPlan& plan,
     become(plan.process, proc.get(), start_hooks(plan, hook_files));
 }
 
+/// While this process has the host's capabilities, which lowering it needs.
+void set_oom_score(const plan::ProcessStep& process, int proc) noexcept {
+    if (process.set_oom_score_adj) {
+        require(write_file(proc, "self/oom_score_adj", std::to_string(process.oom_score_adj)),
+                "cannot set oom_score_adj",
+                std::to_string(process.oom_score_adj));
+    }
+}
+
 /// Join of a running container. Until the last step nothing in there may trace this process or
 /// open its files, hence not dumpable (CVE-2016-9962).
 [[noreturn]] void join_container() noexcept {
     require(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, "cannot become undumpable");
     const auto plan = read_plan<plan::ExecPlan>();
     const UniqueFd proc = open_host_proc();
+    set_oom_score(plan.process, proc.get());
     require(::setns(plan.init_pidfd, static_cast<int>(plan.namespaces)) == 0,
             "cannot join the container's namespaces");
     if ((plan.namespaces & CLONE_NEWPID) != 0) {

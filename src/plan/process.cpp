@@ -125,6 +125,23 @@ process_step(const oci::Process& process, const oci::Spec& spec, const host::Fac
     return step;
 }
 
+oci::Process inherit_from_container(oci::Process process, const oci::Process& container) {
+    const auto inherit = [](auto& own, const auto& containers, bool is_absent) {
+        if (is_absent) {
+            own = containers;
+        }
+    };
+    inherit(process.apparmor_profile, container.apparmor_profile, process.apparmor_profile.empty());
+    inherit(process.selinux_label, container.selinux_label, process.selinux_label.empty());
+    inherit(process.capabilities, container.capabilities, !process.capabilities);
+    inherit(process.rlimits, container.rlimits, process.rlimits.empty());
+    inherit(process.oom_score_adj, container.oom_score_adj, !process.oom_score_adj);
+    inherit(process.scheduler, container.scheduler, !process.scheduler);
+    inherit(process.io_priority, container.io_priority, !process.io_priority);
+    inherit(process.exec_cpu_affinity, container.exec_cpu_affinity, !process.exec_cpu_affinity);
+    return process;
+}
+
 std::vector<std::uint64_t> exec_cpus(const oci::Process& process) {
     if (!process.exec_cpu_affinity) {
         return {};

@@ -225,6 +225,50 @@ TEST(ExecCpus, AreTheFinalOnesOrAll) {
                 StartsWith("/process/execCPUAffinity/final:"));
 }
 
+TEST(InheritFromContainer, FillsInWhatAnExecLeavesOut) {
+    oci::Process container = simple_process();
+    container.apparmor_profile = "profile";
+    container.selinux_label = "label";
+    container.capabilities = oci::Capabilities{.bounding = {"CAP_KILL"}};
+    container.rlimits = {{.type = "RLIMIT_CORE"}};
+    container.oom_score_adj = 500;
+    container.scheduler = oci::Scheduler{.policy = "SCHED_BATCH"};
+    container.io_priority = oci::IoPriority{.class_ = "IOPRIO_CLASS_IDLE"};
+    container.exec_cpu_affinity = oci::ExecCpuAffinity{.initial = "0"};
+    container.no_new_privileges = true;
+    container.user.uid = 7;
+    container.env = {"A=1"};
+
+    const oci::Process own = simple_process();
+    oci::Process expected = container;
+    expected.no_new_privileges = own.no_new_privileges;
+    expected.user = own.user;
+    expected.env = own.env;
+    EXPECT_EQ(inherit_from_container(own, container), expected);
+}
+
+TEST(InheritFromContainer, LeavesWhatAnExecSays) {
+    oci::Process own = simple_process();
+    own.apparmor_profile = "unconfined";
+    own.selinux_label = "other";
+    own.capabilities = oci::Capabilities{};
+    own.rlimits = {{.type = "RLIMIT_AS"}};
+    own.oom_score_adj = 0;
+    own.scheduler = oci::Scheduler{.policy = "SCHED_OTHER"};
+    own.io_priority = oci::IoPriority{.class_ = "IOPRIO_CLASS_BE"};
+    own.exec_cpu_affinity = oci::ExecCpuAffinity{};
+    oci::Process container = simple_process();
+    container.apparmor_profile = "profile";
+    container.selinux_label = "label";
+    container.capabilities = oci::Capabilities{.bounding = {"CAP_KILL"}};
+    container.rlimits = {{.type = "RLIMIT_CORE"}};
+    container.oom_score_adj = 500;
+    container.scheduler = oci::Scheduler{.policy = "SCHED_BATCH"};
+    container.io_priority = oci::IoPriority{.class_ = "IOPRIO_CLASS_IDLE"};
+    container.exec_cpu_affinity = oci::ExecCpuAffinity{.initial = "0"};
+    EXPECT_EQ(inherit_from_container(own, container), own);
+}
+
 TEST(AddHooks, PlansWhatRunsInTheContainer) {
     oci::Spec spec;
     spec.hooks.create_container = {{.path = "/a"},
