@@ -13,6 +13,7 @@
 
 #include "container/hooks.hpp"
 #include "container/net_devices.hpp"
+#include "container/resctrl.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
 
@@ -110,6 +111,9 @@ void await_scope(systemd::Manager& manager, InitProcess& process, const sys::Sig
 /// Returns the files that sctr-init needs for its own hooks.
 std::vector<UniqueFd>
 prepare(InitProcess& process, const plan::Request& request, const sys::SignalQueue& signals) {
+    if (request.spec.linux.intel_rdt) {
+        join_resctrl(*request.spec.linux.intel_rdt, request.id, process.child().pid());
+    }
     move_net_devices(request.spec.linux.net_devices, process.child().pid());
     const oci::State state = hook_state(request, process.child().pid());
     if (request.spec.hooks == oci::Hooks{}) {

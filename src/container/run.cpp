@@ -10,6 +10,7 @@
 #include "container/engine.hpp"
 #include "container/hooks.hpp"
 #include "container/launch.hpp"
+#include "container/resctrl.hpp"
 #include "container/supervise.hpp"
 #include "host/facts.hpp"
 #include "linux/procfs.hpp"
@@ -83,7 +84,10 @@ void keep_or_forget(const LockedRecord& directory,
 }
 
 /// What comes after a container is gone, whether it ran or its start failed.
-void run_poststop(const plan::Request& request, const RunOptions& options) {
+void clean_up(const plan::Request& request, const RunOptions& options) {
+    if (request.spec.linux.intel_rdt) {
+        leave_resctrl(*request.spec.linux.intel_rdt, request.id);
+    }
     for (const Error& error : run_poststop_hooks(request.spec, hook_state(request, 0))) {
         options.warn(error);
     }
@@ -96,7 +100,7 @@ Outcome run_locked(systemd::EarlyBus bus,
                    const LockedRecord& directory) {
     const sys::SignalQueue signals;
     UndoList undo;
-    undo.add([&] { run_poststop(request, options); });
+    undo.add([&] { clean_up(request, options); });
     undo.add([&] { directory.remove(); });
     const bool stop_rest = may_outlive_init(plan);
     // Never destroyed: the bus learns that we are gone from the end of the process, which is near
@@ -115,7 +119,7 @@ Outcome run_locked(systemd::EarlyBus bus,
     undo.dismiss();
     keep_or_forget(directory, running.record, outcome, options.remove);
     if (options.remove) {
-        run_poststop(request, options);
+        clean_up(request, options);
     }
     if (!options.pid_file.empty()) {
         ::unlink(options.pid_file.c_str());

@@ -110,6 +110,15 @@ void bind_foreign_cgroups(LaunchPlan& plan) {
     }
 }
 
+void require_resctrl(const oci::Spec& spec, const host::Facts& facts) {
+    if (spec.linux.intel_rdt && !facts.has_resctrl) {
+        throw Error("cannot put the container into a class of Intel RDT")
+            .at("/linux/intelRdt")
+            .because("resctrl is not mounted at /sys/fs/resctrl")
+            .mend("mount -t resctrl resctrl /sys/fs/resctrl, where the CPU has it");
+    }
+}
+
 } // namespace
 
 LaunchPlan make(const Request& request, const host::Facts& facts) {
@@ -117,6 +126,7 @@ LaunchPlan make(const Request& request, const host::Facts& facts) {
     if (!spec.process) {
         throw Error("no process to run").at("/process");
     }
+    require_resctrl(spec, facts);
     LaunchPlan plan;
     plan.unit = unit_plan(request, facts);
     add_namespaces(spec, plan);
