@@ -32,6 +32,16 @@ UniqueFd open_output(const oci::Spec& spec, const char* annotation) {
     return file;
 }
 
+/// A hook without an environment of its own gets that of the runtime, as in runc and crun
+/// (crun#906).
+std::vector<std::string> environment_of(const std::vector<std::string>& given) {
+    std::vector<std::string> environment = given;
+    for (char** variable = environ; given.empty() && *variable != nullptr; ++variable) {
+        environment.emplace_back(*variable);
+    }
+    return environment;
+}
+
 sys::ProgramEnd run_one(const oci::Hook& hook,
                         const oci::State& state,
                         const HookOutput& output,
@@ -42,7 +52,7 @@ sys::ProgramEnd run_one(const oci::Hook& hook,
     ::lseek(input.get(), 0, SEEK_SET);
     sys::RunningProgram running({.path = hook.path,
                                  .args = hook.args,
-                                 .env = hook.env,
+                                 .env = environment_of(hook.env),
                                  .directory = state.bundle,
                                  .standard = {input.get(), output.out.get(), output.err.get()}});
     while (!running.wait(hook.timeout.value_or(0), signals == nullptr ? -1 : signals->fd())) {
@@ -105,6 +115,12 @@ oci::State hook_state(const plan::Request& request, pid_t pid) {
             .pid = pid,
             .bundle = request.bundle,
             .annotations = request.spec.annotations};
+}
+
+void give_environment(plan::InitPlan& plan) {
+    for (plan::HookStep& hook : plan.create_container_hooks) {
+        hook.env = environment_of(hook.env);
+    }
 }
 
 void run_runtime_hooks(const oci::Spec& spec,

@@ -9,6 +9,7 @@
 #include "linux/signals.hpp"
 #include "oci/spec.hpp"
 #include "oci/state.hpp"
+#include "plan/init_plan.hpp"
 #include "plan/request.hpp"
 
 /// Hooks (runtime-spec, config.md, POSIX-platform Hooks), as far as the host side runs them: those
@@ -36,6 +37,9 @@ void run_hooks(const char* kind,
 
 /// The state that hooks of this container get; each kind has its own status.
 oci::State hook_state(const plan::Request& request, pid_t pid);
+
+/// Gives the createContainer hooks without an environment of their own that of this process.
+void give_environment(plan::InitPlan& plan);
 
 /// Runs the prestart and the createRuntime hooks, for a process that holds before pivot_root.
 void run_runtime_hooks(const oci::Spec& spec,

@@ -220,6 +220,7 @@ Running launch(systemd::EarlyBus bus,
                UndoList& undo) {
     // Fork first, then ask: while systemd moves a process into a cgroup, the kernel makes every
     // fork of the machine wait.
+    give_environment(plan.init);
     InitProcess process = start_init(plan, options.interactive, signals);
     set_oom_score(process.child().pid(), plan.init.process);
     systemd::Manager manager(std::move(bus));

@@ -66,8 +66,10 @@ void parse_schema(const std::string& line, std::map<std::string, std::string>& v
     for (const std::string& domain : split(domains.value_or(""), ';')) {
         const auto [number, value] = split_once(domain, '=');
         const std::string digits = value.value_or("");
-        values[resource + ":" + number] =
-            digits.substr(std::min(digits.find_first_not_of('0'), digits.size()));
+        std::string key = resource;
+        key += ':';
+        key += number;
+        values[key] = digits.substr(std::min(digits.find_first_not_of('0'), digits.size()));
     }
 }
 
@@ -85,11 +87,10 @@ void require_match(const std::string& directory, const std::vector<std::string>&
     for (const auto& [domain, value] : wanted) {
         const auto found = existing.find(domain);
         if (found == existing.end() || found->second != value) {
+            const std::string has = found == existing.end() ? "" : found->second;
             throw Error("the class " + directory + " exists with another schema")
                 .at("/linux/intelRdt/closID")
-                .because(domain + " is '" +
-                         (found == existing.end() ? std::string() : found->second) + "', not '" +
-                         value + "'");
+                .because(domain + " is '" + has + "', not '" + value + "'");
         }
     }
 }

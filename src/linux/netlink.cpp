@@ -114,7 +114,7 @@ void talk(int socket,
     if (::send(socket, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
         throw Error(what).because(errno);
     }
-    std::vector<char> buffer(64 * 1024);
+    std::vector<char> buffer(65536);
     for (;;) {
         const ssize_t size = ::recv(socket, buffer.data(), buffer.size(), 0);
         if (size < 0 && errno == EINTR) {

@@ -24,6 +24,11 @@ void add_hooks(const oci::Spec& spec, InitPlan& plan) {
     const oci::Hooks& hooks = spec.hooks;
     plan.create_container_hooks = hook_steps("createContainer", hooks.create_container);
     plan.start_container_hooks = hook_steps("startContainer", hooks.start_container);
+    for (HookStep& hook : plan.start_container_hooks) {
+        if (hook.env.empty() && spec.process) {
+            hook.env = spec.process->env; // as in runc
+        }
+    }
     plan.hold_before_pivot = !hooks.prestart.empty() || !hooks.create_runtime.empty() ||
                              !hooks.create_container.empty() || !spec.linux.net_devices.empty();
 }

@@ -119,11 +119,11 @@ SchedulingStep scheduling_step(const oci::Process& process, const oci::Linux& li
         step.scheduler = scheduler_step(*process.scheduler);
     }
     if (process.io_priority) {
-        const auto class_ =
+        const auto io_class =
             number_of(process.io_priority->class_, io_classes, "/process/ioPriority/class");
         step.set_io_priority = true;
         step.io_priority = static_cast<std::int32_t>(
-            IOPRIO_PRIO_VALUE(class_, static_cast<std::uint32_t>(process.io_priority->priority)));
+            IOPRIO_PRIO_VALUE(io_class, static_cast<std::uint32_t>(process.io_priority->priority)));
     }
     if (linux.personality) {
         step.set_personality = true;

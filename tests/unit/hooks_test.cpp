@@ -98,6 +98,15 @@ TEST_F(Hooks, GetArgumentsAndEnvironmentAsGiven) {
     EXPECT_THAT(environment, AllOf(HasSubstr("A=1\n"), HasSubstr("B=\n"), Not(HasSubstr("HOME="))));
 }
 
+TEST_F(Hooks, WithoutEnvironmentGetTheRuntimes) {
+    ::setenv("SCTR_TEST_VARIABLE", "here", 1);
+    spec_.annotations = {{"run.oci.hooks.stdout", file("out")}};
+    run({{.path = "/usr/bin/env"}, {.path = "/usr/bin/env", .env = {"ONLY=this"}}});
+    ::unsetenv("SCTR_TEST_VARIABLE");
+    EXPECT_THAT(read_text(file("out")),
+                AllOf(HasSubstr("SCTR_TEST_VARIABLE=here\n"), testing::EndsWith("\nONLY=this\n")));
+}
+
 TEST_F(Hooks, WithoutArgumentsAreNamedByTheirPath) {
     std::ofstream(file("hook")) << "#!/bin/sh\necho $# > " + file("count") + "\n";
     ::chmod(file("hook").c_str(), 0755);

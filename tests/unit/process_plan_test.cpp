@@ -274,6 +274,8 @@ TEST(AddHooks, PlansWhatRunsInTheContainer) {
     spec.hooks.create_container = {{.path = "/a"},
                                    {.path = "/b", .args = {"x"}, .env = {"E=1"}, .timeout = 5}};
     spec.hooks.start_container = {{.path = "/c"}};
+    spec.process = simple_process();
+    spec.process->env = {"OF=process"};
     InitPlan plan;
     add_hooks(spec, plan);
     ASSERT_EQ(plan.create_container_hooks.size(), 2U);
@@ -286,6 +288,7 @@ TEST(AddHooks, PlansWhatRunsInTheContainer) {
     EXPECT_EQ(second.timeout_seconds, 5);
     ASSERT_EQ(plan.start_container_hooks.size(), 1U);
     EXPECT_EQ(plan.start_container_hooks[0].place, "/hooks/startContainer/0");
+    EXPECT_THAT(plan.start_container_hooks[0].env, ElementsAre("OF=process"));
 }
 
 TEST(AddHooks, HoldsBeforePivotOnlyForWhoNeedsIt) {
