@@ -27,10 +27,12 @@ void check_id_file(const std::optional<std::string>& path) {
 int run_verb(const Words& words) {
     const RunFlags flags = parse_run_flags(words);
     check_id_file(flags.id_file);
-    const container::RunOptions options{.interactive = flags.process.interactive,
-                                        .remove = flags.remove,
-                                        .pid_file = flags.pid_file.value_or(""),
-                                        .id_file = flags.id_file.value_or("")};
+    const container::RunOptions options{
+        .interactive = flags.process.interactive,
+        .remove = flags.remove,
+        .pid_file = flags.pid_file.value_or(""),
+        .id_file = flags.id_file.value_or(""),
+        .warn = [](const Error& error) { log(LogLevel::warn, error.what()); }};
     const container::RecordStore store(options.state_root);
     plan::Request request = build_request(flags, gather(flags, store));
     if (flags.dry_run) {

@@ -47,11 +47,30 @@ UniqueFd passed_fd(struct msghdr& packet) {
 
 } // namespace
 
-void Control::send(Kind kind) const {
+void Control::send(Kind kind, const std::vector<UniqueFd>& files) const {
     Message message;
     message.kind = kind;
-    const std::string bytes = plan::codec::encode(message);
-    (void)::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    std::string bytes = plan::codec::encode(message);
+    struct iovec data{bytes.data(), bytes.size()};
+    alignas(struct cmsghdr)
+        std::array<char, CMSG_SPACE(plan::protocol::hook_file_count * sizeof(int))>
+            control{};
+    struct msghdr packet{};
+    packet.msg_iov = &data;
+    packet.msg_iovlen = 1;
+    if (!files.empty()) {
+        packet.msg_control = control.data();
+        packet.msg_controllen = CMSG_SPACE(files.size() * sizeof(int));
+        auto* const header = reinterpret_cast<struct cmsghdr*>(control.data());
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(files.size() * sizeof(int));
+        for (std::size_t i = 0; i < files.size(); ++i) {
+            const int fd = files[i].get();
+            std::memcpy(CMSG_DATA(header) + i * sizeof fd, &fd, sizeof fd);
+        }
+    }
+    (void)::sendmsg(socket_.get(), &packet, MSG_NOSIGNAL);
 }
 
 std::optional<Packet> Control::receive() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "base/unique_fd.hpp"
 #include "plan/protocol.hpp"
@@ -24,7 +25,8 @@ class Control {
     [[nodiscard]] int fd() const { return socket_.get(); }
 
     /// A dead sctr-init is noticed, and explained, by whoever receives next.
-    void send(plan::protocol::Kind kind) const;
+    /// `files` go with the message.
+    void send(plan::protocol::Kind kind, const std::vector<UniqueFd>& files = {}) const;
 
     /// The next packet, without blocking; nothing when none has arrived. Throws the Error that
     /// sctr-init reports.

@@ -3,14 +3,18 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 
+#include "container/clean_up.hpp"
 #include "container/console.hpp"
 #include "container/engine.hpp"
+#include "container/hooks.hpp"
 #include "container/launch.hpp"
 #include "container/preserved_fds.hpp"
 #include "container/seccomp_cache.hpp"
 #include "container/seccomp_listener.hpp"
 #include "host/facts.hpp"
+#include "linux/syscalls.hpp"
 #include "linux/unix_socket.hpp"
 #include "plan/launch_plan.hpp"
 
@@ -27,13 +31,13 @@ void create_locked(systemd::EarlyBus bus,
                    const LockedRecord& directory) {
     const sys::SignalQueue signals;
     UndoList undo;
+    undo.add([&] { clean_up(request.spec, hook_state(request, 0), options.warn); });
     undo.add([&] { directory.remove(); });
     const UniqueFd listener = sys::raise_fd(sys::listen_in(directory.directory(), start_socket));
     const PreservedFds preserved(options.preserve_fds, plan.init.process);
     LaunchOptions launching{.interactive = true,
                             .supervised = false,
                             .pid_file = options.pid_file,
-                            .bundle = options.bundle,
                             .inherited = {listener.get()},
                             .finish = [&](InitProcess& process) {
                                 process.await_created(signals);
@@ -62,17 +66,19 @@ void create(const plan::Request& request, const CreateOptions& options) {
 void start(const RecordStore& store, const std::string& id) {
     const LockedRecord directory = store.lock(id);
     Record record = store.load(id);
+    const oci::Spec config = store.load_config(id);
     if (const Status status = current_status(record); status != Status::created) {
         throw Error("cannot start the container")
             .at(id)
             .because(std::string("it is ") + to_string(status) + " and not created");
     }
+    const UniqueFd init(sys::pidfd_open(record.pid));
     const sys::SignalQueue signals;
     Control control(sys::connect_in(directory.directory(), start_socket));
     ::unlinkat(AT_FDCWD, (directory.directory() + "/" + start_socket).c_str(), 0);
     control.send(plan::protocol::Kind::start);
     const auto take_listener =
-        listener_sender(store.load_config(id), record, Status::created);
+        listener_sender(config, record, Status::created);
     while (!control.is_closed()) {
         await_packet(control.fd(), signals);
         const auto packet = control.receive();
@@ -83,6 +89,12 @@ void start(const RecordStore& store, const std::string& id) {
     }
     record.started = true;
     directory.save(record);
+    try {
+        run_poststart_hooks(config, hook_state(record, config), signals);
+    } catch (...) {
+        sys::pidfd_send_signal(init.get(), SIGKILL);
+        throw;
+    }
 }
 
 } // namespace sctr::container

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/error.hpp"
 #include "container/record.hpp"
 #include "oci/spec.hpp"
 #include "plan/request.hpp"
@@ -14,13 +16,16 @@
 /// lines both end here.
 namespace sctr::container {
 
+/// Is told what failed in vain: poststop hooks. May be empty.
+using Warn = std::function<void(const Error&)>;
+
 struct RunOptions {
     bool interactive = false; ///< the caller's stdin goes to the container; else /dev/null
     bool remove = true;       ///< forget the container when it ends
     std::string pid_file;
     std::string id_file;
     std::string state_root = RecordStore::default_root();
-    std::string bundle; ///< of an engine
+    Warn warn; ///< told what failed without ending the container
 };
 
 struct RunOutcome {
@@ -43,7 +48,7 @@ struct HandOver {
 
 struct CreateOptions : HandOver {
     std::string state_root;
-    std::string bundle;
+    Warn warn;
     std::string pid_file;
     int preserve_fds = 0; ///< the caller's fds from 3 on that the command inherits
 };
@@ -99,11 +104,11 @@ void unpause(const RecordStore& store, const std::string& id);
 void sweep(const RecordStore& store);
 
 /// Forgets a stopped container; with `force` a living one is killed first.
-void remove(const RecordStore& store, const std::string& id, bool force);
+void remove(const RecordStore& store, const std::string& id, bool force, const Warn& warn = {});
 
 /// For engines: as remove(), but one that does not exist is fine with `force`, and what init left
 /// in the scope ends too.
-void remove_engine(const RecordStore& store, const std::string& id, bool force);
+void remove_engine(const RecordStore& store, const std::string& id, bool force, const Warn& warn);
 
 /// For engines: changes limits of a container, and its config with them; what `resources` does not
 /// name stays. Throws Error; nothing is changed then.

@@ -20,6 +20,7 @@
 #include "linux/syscalls.hpp"
 #include "linux/terminal.hpp"
 #include "plan/process.hpp"
+#include "plan/scheduling.hpp"
 #include "plan/seccomp.hpp"
 
 namespace sctr::container {
@@ -101,6 +102,23 @@ void write_pid_file(const std::string& path, pid_t pid) {
     }
 }
 
+/// This process, since the command is born into the container's cgroup.
+/// Source: config.md, execCPUAffinity, initial.
+void run_on_initial_cpus(const oci::Process& process) {
+    if (!process.exec_cpu_affinity || process.exec_cpu_affinity->initial.empty()) {
+        return;
+    }
+    const std::string pointer = "/process/execCPUAffinity/initial";
+    const auto mask = plan::bit_mask(process.exec_cpu_affinity->initial, pointer);
+    if (::sched_setaffinity(0,
+                            mask.size() * sizeof mask.front(),
+                            reinterpret_cast<const cpu_set_t*>(mask.data())) < 0) {
+        throw Error("cannot run on these CPUs")
+            .at(pointer + " (" + process.exec_cpu_affinity->initial + ")")
+            .because(errno);
+    }
+}
+
 InitProcess
 start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& signals) {
     const Record& record = options.record;
@@ -162,8 +180,11 @@ load_running(const RecordStore& store, const std::string& id, bool ignore_paused
 }
 
 int exec(const ExecOptions& options) {
+    const oci::Process process_config = plan::inherit_from_container(
+        options.process, options.config.process.value_or(oci::Process{}));
     plan::ExecPlan plan;
-    plan.process = plan::process_step(options.process, host::probe());
+    plan.process = plan::process_step(process_config, options.config, host::probe());
+    plan.process.scheduling.cpus = plan::exec_cpus(process_config);
     plan.process.die_with_supervisor = !options.detach;
     plan.process.create_cwd = options.create_cwd;
     if (!options.privileged) {
@@ -172,6 +193,7 @@ int exec(const ExecOptions& options) {
     }
     const sys::SignalQueue signals;
     try {
+        run_on_initial_cpus(process_config);
         InitProcess process = start(options, std::move(plan), signals);
         process.await_execution(signals);
         hand_over(process, options);

@@ -97,6 +97,9 @@ bool InitProcess::receive() {
         case Kind::created:
             created_ = true;
             break;
+        case Kind::prepared:
+            prepared_ = true;
+            break;
         case Kind::seccomp_listener:
             pass_on(packet->fd);
             break;
@@ -134,6 +137,15 @@ void InitProcess::await_joined(const sys::SignalQueue& signals) {
         // A quick command has been executed, and the socket closed, by the time that this is read.
         if (!receive() && !joined_) {
             throw Error("sctr-init ended early").because("it was killed, or could not be executed");
+        }
+    }
+}
+
+void InitProcess::await_prepared(const sys::SignalQueue& signals) {
+    while (!prepared_) {
+        await_packet(control_.fd(), signals);
+        if (!receive() && !prepared_) {
+            throw Error("sctr-init was killed while the container was being set up");
         }
     }
 }

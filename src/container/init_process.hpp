@@ -49,7 +49,10 @@ class InitProcess {
     /// The master of its terminal, once it has sent it.
     [[nodiscard]] UniqueFd& terminal() { return terminal_; }
 
-    void send(plan::protocol::Kind kind) const { control_.send(kind); }
+    /// Sends a message, and `files` with it.
+    void send(plan::protocol::Kind kind, const std::vector<UniqueFd>& files = {}) const {
+        control_.send(kind, files);
+    }
 
     /// Says who takes the listener of a filter that notifies. It is called with the file descriptor
     /// and the process's pid before the command runs, and may throw Error.
@@ -64,6 +67,10 @@ class InitProcess {
     /// Waits until sctr-init has gone on in a child of another pid namespace, which child() is from
     /// then on. Throws Error or Interrupted.
     void await_joined(const sys::SignalQueue& signals);
+
+    /// Waits until the namespaces and mounts are ready for hooks, where the plan says that
+    /// sctr-init holds there. Throws Error or Interrupted.
+    void await_prepared(const sys::SignalQueue& signals);
 
     /// Waits until the command runs. Throws the Error of whatever failed before, or Interrupted.
     void await_execution(const sys::SignalQueue& signals);
@@ -81,6 +88,7 @@ class InitProcess {
     std::function<void(int fd, pid_t pid)> take_listener_; ///< until it has come
     bool joined_ = false;
     bool created_ = false;
+    bool prepared_ = false;
 };
 
 } // namespace sctr::container

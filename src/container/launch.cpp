@@ -10,6 +10,9 @@
 #include <cerrno>
 #include <csignal>
 
+#include "container/hooks.hpp"
+#include "container/net_devices.hpp"
+#include "container/resctrl.hpp"
 #include "container/seccomp_listener.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
@@ -106,6 +109,24 @@ void await_scope(systemd::Manager& manager, InitProcess& process, const sys::Sig
     }
 }
 
+/// Does what waits for the container's namespaces and must be done before pivot_root, in the order
+/// of runtime.md, Lifecycle; by then the process is in its cgroup, which hooks may look for.
+/// Returns the files that sctr-init needs for its own hooks.
+std::vector<UniqueFd>
+prepare(InitProcess& process, const plan::Request& request, const sys::SignalQueue& signals) {
+    if (request.spec.linux.intel_rdt) {
+        join_resctrl(*request.spec.linux.intel_rdt, request.id, process.child().pid());
+    }
+    move_net_devices(request.spec.linux.net_devices, process.child().pid());
+    const oci::State state = hook_state(request, process.child().pid());
+    if (request.spec.hooks == oci::Hooks{}) {
+        return {};
+    }
+    HookOutput output = open_hook_output(request.spec);
+    run_runtime_hooks(request.spec, state, output, signals);
+    return files_for_init(request.spec, state, std::move(output));
+}
+
 /// Ends a scope whose start failed. It ends with the last process in it; but what was dead when
 /// systemd moved it was never in it, and then the scope would stay for good.
 void end_scope(systemd::Manager& manager, InitProcess& process, const std::string& unit) {
@@ -142,7 +163,7 @@ Record make_record(const plan::LaunchPlan& plan,
     record.owner = ::geteuid();
     record.created_usec = sys::now_usec();
     record.kept = !options.supervised;
-    record.bundle = options.bundle;
+    record.bundle = request.bundle;
     record.stop_signal = request.stop_signal;
     record.stop_timeout_usec = request.stop_timeout.count();
     return record;
@@ -215,6 +236,7 @@ Running launch(systemd::EarlyBus bus,
                UndoList& undo) {
     // Fork first, then ask: while systemd moves a process into a cgroup, the kernel makes every
     // fork of the machine wait.
+    give_environment(plan.init);
     InitProcess process = start_init(plan, options, signals);
     set_oom_score(process.child().pid(), plan.init.process);
     systemd::Manager manager(std::move(bus));
@@ -238,7 +260,10 @@ Running launch(systemd::EarlyBus bus,
     }
 
     await_scope(manager, process, signals);
-    process.send(Kind::go);
+    if (plan.init.hold_before_pivot) {
+        process.await_prepared(signals);
+    }
+    process.send(Kind::go, prepare(process, request, signals));
     options.finish(process);
     if (!options.supervised) {
         record.cgroup = sys::cgroup_of(record.pid);

@@ -21,7 +21,6 @@ struct LaunchOptions {
     bool supervised = true;       ///< this process waits for its end; else it is an engine's
     std::string pid_file;         ///< written when not empty
     std::string id_file;          ///< written when not empty; must not exist
-    std::string bundle;           ///< of an engine
     std::string state_root;       ///< whose dead containers are swept meanwhile; empty: none
     std::vector<int> inherited{}; ///< besides what the plan says, with their numbers
 

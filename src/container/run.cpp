@@ -7,7 +7,9 @@
 #include <csignal>
 
 #include "base/scope_exit.hpp"
+#include "container/clean_up.hpp"
 #include "container/engine.hpp"
+#include "container/hooks.hpp"
 #include "container/launch.hpp"
 #include "container/seccomp_cache.hpp"
 #include "container/supervise.hpp"
@@ -89,6 +91,7 @@ Outcome run_locked(systemd::EarlyBus bus,
                    const LockedRecord& directory) {
     const sys::SignalQueue signals;
     UndoList undo;
+    undo.add([&] { clean_up(request.spec, hook_state(request, 0), options.warn); });
     undo.add([&] { directory.remove(); });
     const bool stop_rest = may_outlive_init(plan);
     // Never destroyed: the bus learns that we are gone from the end of the process, which is near
@@ -96,11 +99,14 @@ Outcome run_locked(systemd::EarlyBus bus,
     const LaunchOptions launching{.interactive = options.interactive,
                                   .pid_file = options.pid_file,
                                   .id_file = options.id_file,
-                                  .bundle = options.bundle,
                                   .state_root = options.state_root,
-                                  .finish = [&signals](InitProcess& process) {
+                                  .finish = [&](InitProcess& process) {
                                       process.send(plan::protocol::Kind::start);
                                       process.await_execution(signals);
+                                      run_poststart_hooks(
+                                          request.spec,
+                                          hook_state(request, process.child().pid()),
+                                          signals);
                                   }};
     Running& running = *new Running(
         launch(std::move(bus), std::move(plan), request, launching, directory, signals, undo));
@@ -115,6 +121,9 @@ Outcome run_locked(systemd::EarlyBus bus,
     }
     undo.dismiss();
     keep_or_forget(directory, running.record, outcome, options.remove);
+    if (options.remove) {
+        clean_up(request.spec, hook_state(request, 0), options.warn);
+    }
     if (!options.pid_file.empty()) {
         ::unlink(options.pid_file.c_str());
     }

@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "base/error.hpp"
+#include "container/clean_up.hpp"
 #include "container/engine.hpp"
 #include "linux/procfs.hpp"
 #include "linux/syscalls.hpp"
@@ -91,6 +92,15 @@ bool end_scope_without_record(const RecordStore& store, const std::string& id) {
            systemd::Manager(systemd::Instance::system).stop_abandoned_scope(plan::scope_name(id));
 }
 
+void forget(const RecordStore& store,
+            const Record& record,
+            const LockedRecord& directory,
+            const Warn& warn) {
+    const oci::Spec config = store.load_config(record.id);
+    directory.remove();
+    clean_up(record, config, warn);
+}
+
 } // namespace
 
 void kill(const RecordStore& store, const std::string& id, int signal, bool all) {
@@ -169,7 +179,8 @@ void kill_all(const RecordStore& store, const std::string& id, int signal) {
     }
 }
 
-void remove_engine(const RecordStore& store, const std::string& id, bool force) {
+void remove_engine(
+    const RecordStore& store, const std::string& id, bool force, const Warn& warn) {
     std::optional<LockedRecord> locked;
     try {
         locked.emplace(store.lock(id));
@@ -199,10 +210,10 @@ void remove_engine(const RecordStore& store, const std::string& id, bool force) 
     if (is_populated(record)) {
         systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", SIGKILL);
     }
-    locked->remove();
+    forget(store, record, *locked, warn);
 }
 
-void remove(const RecordStore& store, const std::string& id, bool force) {
+void remove(const RecordStore& store, const std::string& id, bool force, const Warn& warn) {
     if (force && end_scope_without_record(store, id)) {
         return;
     }
@@ -227,7 +238,7 @@ void remove(const RecordStore& store, const std::string& id, bool force) {
     const Record current = store.load(id);
     if (current.pid == record.pid && current.start_time == record.start_time) {
         end_rest(current);
-        locked->remove();
+        forget(store, current, *locked, warn);
     }
 }
 

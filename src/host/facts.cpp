@@ -56,6 +56,9 @@ Facts probe() {
             facts.controllers.insert(std::move(name));
         }
     }
+    facts.has_apparmor = first_line("/sys/module/apparmor/parameters/enabled") == "Y";
+    facts.has_selinux = ::access("/sys/fs/selinux/enforce", F_OK) == 0;
+    facts.has_resctrl = ::access("/sys/fs/resctrl/schemata", F_OK) == 0;
     facts.last_capability =
         parse_uint(first_line("/proc/sys/kernel/cap_last_cap")).value_or(facts.last_capability);
     return facts;

@@ -12,6 +12,9 @@ struct Facts {
     bool is_root = false;
     std::set<std::string> controllers; ///< of the cgroup in which the scope is made
     std::string cgroup_root = "/sys/fs/cgroup";
+    bool has_apparmor = false;
+    bool has_selinux = false;
+    bool has_resctrl = false;           ///< mounted at /sys/fs/resctrl
     std::uint64_t last_capability = 40; ///< highest capability the kernel knows
 };
 

@@ -64,6 +64,20 @@ void send_message(const Message& message, int fd) noexcept {
     (void)send_packet(bytes, fd); // a host side that is gone needs no message
 }
 
+std::vector<UniqueFd> passed_files(struct msghdr& packet) noexcept {
+    std::vector<UniqueFd> files;
+    const struct cmsghdr* header = CMSG_FIRSTHDR(&packet);
+    if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
+        const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+            files.emplace_back(fd);
+        }
+    }
+    return files;
+}
+
 } // namespace
 
 void fail(const Failure& failure, int error_number) noexcept {
@@ -114,6 +128,31 @@ void await(Kind kind) noexcept {
     if (message.kind != kind) {
         fail({.what = "unexpected message from the host side"}, EPROTO);
     }
+}
+
+std::vector<UniqueFd> await_go() noexcept {
+    char buffer[plan::protocol::max_message_size];
+    alignas(struct cmsghdr) char control[CMSG_SPACE(plan::protocol::hook_file_count * sizeof(int))];
+    struct iovec data{buffer, sizeof buffer};
+    struct msghdr packet{};
+    packet.msg_iov = &data;
+    packet.msg_iovlen = 1;
+    packet.msg_control = control;
+    packet.msg_controllen = sizeof control;
+    ssize_t size = 0;
+    do {
+        size = ::recvmsg(control_fd, &packet, MSG_CMSG_CLOEXEC);
+    } while (size < 0 && errno == EINTR);
+    if (size <= 0) {
+        ::_exit(125);
+    }
+    std::vector<UniqueFd> files = passed_files(packet);
+    Message message;
+    if (!plan::codec::decode({buffer, static_cast<std::size_t>(size)}, message) ||
+        message.kind != Kind::go) {
+        fail({.what = "unexpected message from the host side"}, EPROTO);
+    }
+    return files;
 }
 
 SeccompHandover::SeccompHandover() noexcept {

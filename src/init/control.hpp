@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/unique_fd.hpp"
 #include "plan/protocol.hpp"
 
 /// sctr-init's side of the control socket. Every step of sctr-init either succeeds or ends the
@@ -31,11 +33,14 @@ void report_lack_of_memory() noexcept;
 /// Waits for a message of this kind; ends the process quietly when the host side is gone.
 void await(plan::protocol::Kind kind) noexcept;
 
+/// Waits for `go`; returns the files that came with it.
+std::vector<UniqueFd> await_go() noexcept;
+
 /// Says `created`, then waits on a listening socket for a host side that says `start`, which is
 /// told of everything from then on. Nobody may come for days.
 void await_start(int listener) noexcept;
 
-/// The control socket, which end_of_file means that the host side is gone.
+/// The control socket, whose end of file means that the host side is gone.
 int control_socket() noexcept;
 
 /// The control socket has another number now.

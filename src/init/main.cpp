@@ -20,6 +20,7 @@
 #include <cstring>
 
 #include "init/control.hpp"
+#include "init/hooks.hpp"
 #include "init/journal.hpp"
 #include "init/mounts.hpp"
 #include "init/namespaces.hpp"
@@ -93,14 +94,16 @@ bool can_finish_before(const plan::InitPlan& plan,
     return true;
 }
 
-void enter_scope(const plan::InitPlan& plan,
-                 int root,
-                 const std::vector<plan::MountStep>& cgroup_mounts) noexcept {
-    await(Kind::go);
+/// Returns the files that came with `go`.
+std::vector<UniqueFd> enter_scope(const plan::InitPlan& plan,
+                                  int root,
+                                  const std::vector<plan::MountStep>& cgroup_mounts) noexcept {
+    std::vector<UniqueFd> files = await_go();
     enter_cgroup_namespace(plan);
     for (const plan::MountStep& step : cgroup_mounts) {
         mount_one(root, step);
     }
+    return files;
 }
 
 /// Start of a container. Everything up to `go` runs while systemd is still making the scope, and
@@ -129,11 +132,16 @@ void enter_scope(const plan::InitPlan& plan,
     make_devices(root.get(), plan);
     configure_namespaces(plan, proc.get());
     start_session(plan.process, root.get(), true);
-    if (can_finish_before(plan, cgroup_mounts)) {
+    std::vector<UniqueFd> hook_files;
+    if (!plan.hold_before_pivot && can_finish_before(plan, cgroup_mounts)) {
         finish_root(root.get(), plan);
-        enter_scope(plan, root.get(), cgroup_mounts);
+        hook_files = enter_scope(plan, root.get(), cgroup_mounts);
     } else {
-        enter_scope(plan, root.get(), cgroup_mounts);
+        if (plan.hold_before_pivot) {
+            send(Kind::prepared);
+        }
+        hook_files = enter_scope(plan, root.get(), cgroup_mounts);
+        run_create_container_hooks(plan, hook_files, root.get());
         finish_root(root.get(), plan);
     }
     if (to_journal) {
@@ -142,7 +150,16 @@ void enter_scope(const plan::InitPlan& plan,
     if (plan.start_socket < 0) {
         await(Kind::start);
     }
-    become(plan.process, proc.get(), plan.start_socket);
+    become(plan.process, proc.get(), plan.start_socket, start_hooks(plan, hook_files));
+}
+
+/// While this process has the host's capabilities, which lowering it needs.
+void set_oom_score(const plan::ProcessStep& process, int proc) noexcept {
+    if (process.set_oom_score_adj) {
+        require(write_file(proc, "self/oom_score_adj", std::to_string(process.oom_score_adj)),
+                "cannot set oom_score_adj",
+                std::to_string(process.oom_score_adj));
+    }
 }
 
 /// Join of a running container. Until the last step nothing in there may trace this process or
@@ -151,6 +168,7 @@ void enter_scope(const plan::InitPlan& plan,
     require(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, "cannot become undumpable");
     const auto plan = read_plan<plan::ExecPlan>();
     const UniqueFd proc = open_host_proc();
+    set_oom_score(plan.process, proc.get());
     require(::setns(plan.init_pidfd, static_cast<int>(plan.namespaces)) == 0,
             "cannot join the container's namespaces");
     if ((plan.namespaces & CLONE_NEWPID) != 0) {
@@ -163,7 +181,7 @@ void enter_scope(const plan::InitPlan& plan,
     const UniqueFd root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
     require(root.valid(), "cannot open the container's root");
     start_session(plan.process, root.get(), false);
-    become(plan.process, proc.get());
+    become(plan.process, proc.get(), -1, {});
 }
 
 } // namespace

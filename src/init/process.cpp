@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <csignal>
@@ -21,6 +23,7 @@
 #include "init/control.hpp"
 #include "init/paths.hpp"
 #include "init/procfs.hpp"
+#include "init/scheduling.hpp"
 
 namespace sctr::init {
 
@@ -251,38 +254,36 @@ void end_with_supervisor() noexcept {
     }
 }
 
-/// Puts the fds that the command inherits in their places and closes all others, but for the
-/// sockets to the host side. For good, not at exec: the kernel looks the command and its
-/// interpreter up before it closes anything, and a path like /proc/self/fd/4/.. would lead to the
-/// host (CVE-2024-21626).
-void arrange_fds(const std::vector<std::int32_t>& preserved, int& start_socket) noexcept {
-    constexpr int first_preserved = 3;
-    const int new_control = first_preserved + static_cast<int>(preserved.size());
-    const int new_start = new_control + 1;
-    const int first_free = new_start + 1;
+/// Puts the fds that the command inherits in their places, those of `kept` (-1: none) after them,
+/// and closes all others. For good, not at exec: the kernel looks the command and its interpreter
+/// up before it closes anything, and a path like /proc/self/fd/4/.. would lead to the host
+/// (CVE-2024-21626).
+void arrange_fds(const std::vector<std::int32_t>& preserved, std::span<int* const> kept) noexcept {
+    int next = 3;
+    const int first_free = next + static_cast<int>(preserved.size() + kept.size());
+    const auto lift = [first_free](int fd) {
+        const int lifted = ::fcntl(fd, F_DUPFD_CLOEXEC, first_free);
+        require(lifted >= 0, "cannot duplicate a file descriptor");
+        return lifted;
+    };
     // First out of each other's way.
-    std::vector<int> lifted(preserved.begin(), preserved.end());
-    lifted.push_back(control_socket());
-    lifted.push_back(start_socket);
-    for (int& fd : lifted) {
-        if (fd >= 0) {
-            fd = ::fcntl(fd, F_DUPFD_CLOEXEC, first_free);
-            require(fd >= 0, "cannot duplicate a file descriptor");
+    std::vector<int> lifted;
+    for (const std::int32_t fd : preserved) {
+        lifted.push_back(lift(fd));
+    }
+    for (int* fd : kept) {
+        *fd = *fd < 0 ? -1 : lift(*fd);
+    }
+    for (const int fd : lifted) {
+        require(::dup2(fd, next++) >= 0, "cannot preserve a file descriptor");
+    }
+    for (int* fd : kept) {
+        if (*fd >= 0) {
+            require(::dup3(*fd, next, O_CLOEXEC) >= 0, "cannot move a file descriptor");
+            *fd = next++;
         }
     }
-    for (std::size_t i = 0; i < preserved.size(); ++i) {
-        require(::dup2(lifted[i], first_preserved + static_cast<int>(i)) >= 0,
-                "cannot preserve a file descriptor");
-    }
-    require(::dup3(lifted[preserved.size()], new_control, O_CLOEXEC) >= 0,
-            "cannot move the control socket");
-    set_control_socket(new_control);
-    if (start_socket >= 0) {
-        require(::dup3(lifted.back(), new_start, O_CLOEXEC) >= 0, "cannot move the start socket");
-        start_socket = new_start;
-    }
-    const int first_closed = start_socket >= 0 ? first_free : new_start;
-    require(::close_range(static_cast<unsigned>(first_closed), ~0U, 0) == 0,
+    require(::close_range(static_cast<unsigned>(next), ~0U, 0) == 0,
             "cannot close file descriptors");
 }
 
@@ -297,11 +298,52 @@ plan::CapabilitySets with_seccomp_right(const plan::ProcessStep& process) noexce
     return sets;
 }
 
+/// What is left between a process that is prepared and one that may execute what is not ours.
+void confine(const plan::ProcessStep& process) noexcept {
+    const plan::CapabilitySets prepared = with_seccomp_right(process);
+    load_seccomp(process.seccomp);
+    if (prepared.permitted != process.capabilities.permitted ||
+        prepared.effective != process.capabilities.effective) {
+        capset(process.capabilities);
+    }
+}
+
+/// With the command's own ids, limits and filter: what they execute is the container's, and must
+/// not have more than the container.
+void run_start_hooks(const StartHooks& hooks, const plan::ProcessStep& process) noexcept {
+    if (hooks.steps.empty()) {
+        return;
+    }
+    // Or they could reach the control socket through our /proc.
+    require(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, "cannot become undumpable");
+    // Who answers for the command has no part in them: what would be notified fails.
+    plan::ProcessStep confined = process;
+    confined.seccomp.flags &= ~std::uint32_t{SECCOMP_FILTER_FLAG_NEW_LISTENER};
+    run_hooks(hooks.steps,
+              hooks.io,
+              {.prepare =
+                   [](const void* step) noexcept {
+                       confine(*static_cast<const plan::ProcessStep*>(step));
+                   },
+               .context = &confined});
+    for (const int fd : {hooks.io.state, hooks.io.out, hooks.io.err}) {
+        ::close(fd);
+    }
+}
+
 } // namespace
 
-void become(const plan::ProcessStep& process, int proc, int start_socket) noexcept {
+void become(const plan::ProcessStep& process,
+            int proc,
+            int start_socket,
+            StartHooks hooks) noexcept {
     set_labels(process, proc);
-    arrange_fds(process.preserved_fds, start_socket);
+    int control = control_socket();
+    const std::array kept{
+        &control, &start_socket, &hooks.io.state, &hooks.io.out, &hooks.io.err};
+    arrange_fds(process.preserved_fds, kept);
+    set_control_socket(control);
+    set_scheduling(process.scheduling);
     create_cwd(process);
     ::umask(process.umask);
     // Before the ids change where root may enter, after it where only the user may (root squash).
@@ -313,8 +355,7 @@ void become(const plan::ProcessStep& process, int proc, int start_socket) noexce
     set_limits(process);
     drop_bounding_set(process.capabilities.bounding);
     set_ids(process);
-    const plan::CapabilitySets prepared = with_seccomp_right(process);
-    set_capabilities(prepared);
+    set_capabilities(with_seccomp_right(process));
     if (!entered) {
         require(enter_cwd(process.cwd), "cannot enter the working directory", process.cwd);
     }
@@ -328,11 +369,8 @@ void become(const plan::ProcessStep& process, int proc, int start_socket) noexce
     if (start_socket >= 0) {
         await_start(start_socket);
     }
-    load_seccomp(process.seccomp);
-    if (prepared.permitted != process.capabilities.permitted ||
-        prepared.effective != process.capabilities.effective) {
-        capset(process.capabilities);
-    }
+    run_start_hooks(hooks, process);
+    confine(process);
     execute(process, path);
 }
 

@@ -44,4 +44,12 @@ UniqueFd sealed_memfd(const char* name, std::string_view bytes, bool executable)
     return file;
 }
 
+UniqueFd memory_file(const char* name) {
+    UniqueFd file = create(name, false);
+    if (!file.valid()) {
+        throw Error("cannot create a memory file").at(name).because(errno);
+    }
+    return file;
+}
+
 } // namespace sctr::sys

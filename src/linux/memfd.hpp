@@ -11,4 +11,7 @@ namespace sctr::sys {
 /// run. Throws Error. Source: memfd_create(2), fcntl(2) F_ADD_SEALS.
 UniqueFd sealed_memfd(const char* name, std::string_view bytes, bool executable);
 
+/// An empty file in memory, to be written and read. Throws Error.
+UniqueFd memory_file(const char* name);
+
 } // namespace sctr::sys

@@ -54,6 +54,16 @@ std::string boot_id() {
     return id;
 }
 
+pid_t innermost_pid(pid_t pid) {
+    const auto text = read_small_file("/proc/" + std::to_string(pid) + "/status").value_or("");
+    for (const std::string& line : split(text, '\n')) {
+        if (line.starts_with("NSpid:")) {
+            return static_cast<pid_t>(parse_int(split(line, '\t').back()).value_or(0));
+        }
+    }
+    return 0;
+}
+
 std::string cgroup_of(pid_t pid) {
     const auto text = read_small_file("/proc/" + std::to_string(pid) + "/cgroup").value_or("");
     for (const std::string& line : split(text, '\n')) {

@@ -19,6 +19,10 @@ std::optional<std::uint64_t> process_start_time(pid_t pid);
 /// A name for this boot of this host. Source: random(4), boot_id.
 std::string boot_id();
 
+/// The number of a process in its own pid namespace; 0 when it is gone.
+/// Source: proc_pid_status(5), NSpid.
+pid_t innermost_pid(pid_t pid);
+
 /// The cgroup v2 path of a process, relative to the hierarchy's root as this process sees it;
 /// empty when it is gone. Source: cgroups(7), /proc/PID/cgroup.
 std::string cgroup_of(pid_t pid);

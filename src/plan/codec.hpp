@@ -141,12 +141,29 @@ template <typename Archive, Is<SeccompStep> R> void visit_fields(Archive& archiv
     archive(r.program, r.flags);
 }
 
+template <typename Archive, Is<SchedulerStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.set, r.policy, r.flags, r.nice, r.priority, r.runtime, r.deadline, r.period);
+}
+
+template <typename Archive, Is<MemoryPolicyStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.set, r.mode, r.nodes);
+}
+
+template <typename Archive, Is<SchedulingStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.scheduler, r.set_io_priority, r.io_priority, r.set_personality, r.personality);
+    archive(r.memory_policy, r.cpus);
+}
+
 template <typename Archive, Is<ProcessStep> R> void visit_fields(Archive& archive, R& r) {
     archive(r.args, r.env, r.cwd, r.create_cwd, r.terminal, r.console_rows, r.console_columns);
     archive(r.uid, r.gid, r.set_groups, r.additional_gids, r.umask, r.capabilities);
     archive(r.no_new_privileges, r.rlimits, r.set_oom_score_adj, r.oom_score_adj);
     archive(r.apparmor_profile, r.selinux_label, r.seccomp, r.preserved_fds);
-    archive(r.die_with_supervisor, r.journal_identifier, r.journal_unit);
+    archive(r.die_with_supervisor, r.journal_identifier, r.journal_unit, r.scheduling);
+}
+
+template <typename Archive, Is<HookStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.place, r.path, r.args, r.env, r.timeout_seconds);
 }
 
 template <typename Archive, Is<InitPlan> R> void visit_fields(Archive& archive, R& r) {
@@ -154,6 +171,7 @@ template <typename Archive, Is<InitPlan> R> void visit_fields(Archive& archive, 
     archive(r.time_offsets, r.rootfs);
     archive(r.root_readonly, r.no_pivot, r.no_new_keyring, r.mounts, r.devices, r.symlinks);
     archive(r.masked_paths, r.readonly_paths, r.hostname, r.domainname, r.sysctls);
+    archive(r.hold_before_pivot, r.create_container_hooks, r.start_container_hooks);
     archive(r.start_socket, r.process);
 }
 

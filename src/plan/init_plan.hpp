@@ -80,6 +80,36 @@ struct SeccompStep {
     std::uint32_t flags = 0;            ///< SECCOMP_FILTER_FLAG_*
 };
 
+/// For sched_setattr(2).
+struct SchedulerStep {
+    bool set = false;
+    std::uint32_t policy = 0;
+    std::uint64_t flags = 0;
+    std::int32_t nice = 0;
+    std::uint32_t priority = 0;
+    std::uint64_t runtime = 0;
+    std::uint64_t deadline = 0;
+    std::uint64_t period = 0;
+};
+
+/// For set_mempolicy(2).
+struct MemoryPolicyStep {
+    bool set = false;
+    std::uint32_t mode = 0; ///< with its flags
+    std::vector<std::uint64_t> nodes;
+};
+
+/// When and where a process runs, as far as it inherits it.
+struct SchedulingStep {
+    SchedulerStep scheduler;
+    bool set_io_priority = false;
+    std::int32_t io_priority = 0; ///< as of ioprio_set(2)
+    bool set_personality = false;
+    std::uint32_t personality = 0;
+    MemoryPolicyStep memory_policy;
+    std::vector<std::uint64_t> cpus; ///< mask; empty: as inherited
+};
+
 /// The credentials and limits of a process that starts in the container (init or exec).
 struct ProcessStep {
     std::vector<std::string> args;
@@ -91,7 +121,7 @@ struct ProcessStep {
     std::uint16_t console_columns = 0;
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
-    bool set_groups = true; ///< false where setgroups is denied in the user namespace
+    bool set_groups = true; ///< false: keep those of whoever starts it
     std::vector<std::uint32_t> additional_gids;
     std::uint32_t umask = 022;
     CapabilitySets capabilities;
@@ -101,11 +131,21 @@ struct ProcessStep {
     std::int32_t oom_score_adj = 0;
     std::string apparmor_profile;
     std::string selinux_label;
+    SchedulingStep scheduling;
     SeccompStep seccomp;
     std::vector<std::int32_t> preserved_fds; ///< become 3, 4, ... of the command
     bool die_with_supervisor = false;        ///< SIGKILL when the process that started it dies
     std::string journal_identifier;          ///< not empty: stdout and stderr are journal streams
     std::string journal_unit;                ///< whose they are
+};
+
+/// A hook that sctr-init runs, in the container's namespaces.
+struct HookStep {
+    std::string place; ///< JSON pointer, for messages
+    std::string path;
+    std::vector<std::string> args;
+    std::vector<std::string> env;
+    std::int32_t timeout_seconds = 0; ///< 0: none
 };
 
 /// Everything sctr-init does for a new container, in the order of init/stages.
@@ -129,6 +169,11 @@ struct InitPlan {
     std::string domainname;
     std::vector<SysctlStep> sysctls;
     std::int32_t start_socket = -1; ///< listens for the one who says `start`; -1: no second party
+    /// The host side or hooks have something to do in the namespaces before pivot_root: tell it
+    /// when they are ready, and pivot only after `go`.
+    bool hold_before_pivot = false;
+    std::vector<HookStep> create_container_hooks;
+    std::vector<HookStep> start_container_hooks;
     ProcessStep process;
 };
 

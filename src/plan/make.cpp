@@ -6,6 +6,7 @@
 #include <ranges>
 
 #include "base/error.hpp"
+#include "plan/hooks.hpp"
 #include "plan/launch_plan.hpp"
 #include "plan/mounts.hpp"
 #include "plan/namespaces.hpp"
@@ -108,6 +109,15 @@ void bind_foreign_cgroups(LaunchPlan& plan) {
     }
 }
 
+void require_resctrl(const oci::Spec& spec, const host::Facts& facts) {
+    if (spec.linux.intel_rdt && !facts.has_resctrl) {
+        throw Error("cannot put the container into a class of Intel RDT")
+            .at("/linux/intelRdt")
+            .because("resctrl is not mounted at /sys/fs/resctrl")
+            .mend("mount -t resctrl resctrl /sys/fs/resctrl, where the CPU has it");
+    }
+}
+
 } // namespace
 
 LaunchPlan
@@ -116,6 +126,7 @@ make(const Request& request, const host::Facts& facts, const SeccompCompiler& co
     if (!spec.process) {
         throw Error("no process to run").at("/process");
     }
+    require_resctrl(spec, facts);
     LaunchPlan plan;
     plan.unit = unit_plan(request, facts);
     add_namespaces(spec, plan);
@@ -136,7 +147,8 @@ make(const Request& request, const host::Facts& facts, const SeccompCompiler& co
         init.sysctls.push_back({sysctl_path(name), value});
     }
 
-    init.process = process_step(*spec.process, facts);
+    add_hooks(spec, init);
+    init.process = process_step(*spec.process, spec, facts);
     init.process.seccomp = seccomp_step(request, compile);
     init.process.create_cwd = request.create_cwd;
     init.process.die_with_supervisor = request.die_with_supervisor;

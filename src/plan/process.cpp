@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "plan/capabilities.hpp"
+#include "plan/scheduling.hpp"
 
 namespace sctr::plan {
 
@@ -58,13 +59,37 @@ CapabilitySets capability_sets(const oci::Capabilities& names, std::uint64_t las
     };
 }
 
+std::string apparmor_profile(const oci::Process& process, const host::Facts& facts) {
+    const std::string& profile = process.apparmor_profile;
+    if (facts.has_apparmor || profile.empty()) {
+        return profile;
+    }
+    if (profile != "unconfined") {
+        throw Error("cannot confine the process with AppArmor profile '" + profile + "'")
+            .at("/process/apparmorProfile")
+            .because("AppArmor is not enabled on this host")
+            .mend("boot with apparmor=1 security=apparmor, or ask for no profile");
+    }
+    return {};
+}
+
+std::string selinux_label(const oci::Process& process, const host::Facts& facts) {
+    if (!facts.has_selinux && !process.selinux_label.empty()) {
+        throw Error("cannot label the process '" + process.selinux_label + "'")
+            .at("/process/selinuxLabel")
+            .because("SELinux is not enabled on this host");
+    }
+    return process.selinux_label;
+}
+
 std::uint16_t clip_to_terminal(std::uint64_t cells) {
     return static_cast<std::uint16_t>(std::min<std::uint64_t>(cells, 0xffff));
 }
 
 } // namespace
 
-ProcessStep process_step(const oci::Process& process, const host::Facts& facts) {
+ProcessStep
+process_step(const oci::Process& process, const oci::Spec& spec, const host::Facts& facts) {
     if (process.args.empty()) {
         throw Error("no command to run").at("/process/args");
     }
@@ -92,9 +117,41 @@ ProcessStep process_step(const oci::Process& process, const host::Facts& facts) 
     }
     step.set_oom_score_adj = process.oom_score_adj.has_value();
     step.oom_score_adj = process.oom_score_adj.value_or(0);
-    step.apparmor_profile = process.apparmor_profile;
-    step.selinux_label = process.selinux_label;
+    step.apparmor_profile = apparmor_profile(process, facts);
+    step.selinux_label = selinux_label(process, facts);
+    step.scheduling = scheduling_step(process, spec.linux);
+    const auto keep_groups = spec.annotations.find("run.oci.keep_original_groups"); // as in crun
+    step.set_groups = keep_groups == spec.annotations.end() || keep_groups->second != "1";
     return step;
+}
+
+oci::Process inherit_from_container(oci::Process process, const oci::Process& container) {
+    const auto inherit = [](auto& own, const auto& containers, bool is_absent) {
+        if (is_absent) {
+            own = containers;
+        }
+    };
+    inherit(process.apparmor_profile, container.apparmor_profile, process.apparmor_profile.empty());
+    inherit(process.selinux_label, container.selinux_label, process.selinux_label.empty());
+    inherit(process.capabilities, container.capabilities, !process.capabilities);
+    inherit(process.rlimits, container.rlimits, process.rlimits.empty());
+    inherit(process.oom_score_adj, container.oom_score_adj, !process.oom_score_adj);
+    inherit(process.scheduler, container.scheduler, !process.scheduler);
+    inherit(process.io_priority, container.io_priority, !process.io_priority);
+    inherit(process.exec_cpu_affinity, container.exec_cpu_affinity, !process.exec_cpu_affinity);
+    return process;
+}
+
+std::vector<std::uint64_t> exec_cpus(const oci::Process& process) {
+    if (!process.exec_cpu_affinity) {
+        return {};
+    }
+    const auto& [initial, final] = *process.exec_cpu_affinity;
+    if (final.empty() && !initial.empty()) {
+        // All of the container's: the kernel takes away what its cgroup does not allow.
+        return std::vector<std::uint64_t>(8192 / 64, ~std::uint64_t{0});
+    }
+    return bit_mask(final, "/process/execCPUAffinity/final");
 }
 
 } // namespace sctr::plan

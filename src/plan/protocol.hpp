@@ -17,15 +17,25 @@ inline constexpr std::size_t max_message_size = 8192;
 enum class Kind : std::uint32_t {
     // sctr to sctr-init
     id_maps_written, ///< uid_map and gid_map are in place
-    go,              ///< the process is in its scope: finish the set-up
+    go,              ///< the process is in its scope: finish the set-up; with HookFile, if any hook
     start,           ///< execute the command
     listener_taken,  ///< the seccomp listener is with whoever answers it
     // sctr-init to sctr
     joined, ///< the process that goes on has this pid (exec: after the fork into the pid namespace)
-    terminal,         ///< the pty's master comes with this packet
-    created,          ///< all is set up; the command waits for `start` on InitPlan::start_socket
+    prepared, ///< where it holds before pivot_root: the namespaces and mounts are ready for hooks
+    terminal, ///< the pty's master comes with this packet
+    created,  ///< all is set up; the command waits for `start` on InitPlan::start_socket
     seccomp_listener, ///< the listener of the filter that it has loaded comes with this packet
     failed,           ///< nothing more comes; the command was not executed
+};
+
+/// The files that come with `go` when sctr-init has hooks to run, in this order.
+enum HookFile : std::uint8_t {
+    state_creating, ///< stdin of createContainer hooks
+    state_created,  ///< stdin of startContainer hooks
+    hook_out,       ///< stdout of both
+    hook_err,       ///< stderr of both
+    hook_file_count,
 };
 
 /// `failed` reads as the host's Error: what, where, why.

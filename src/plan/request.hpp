@@ -23,6 +23,7 @@ inline constexpr const char* default_seccomp_annotation = "io.sctr.default-secco
 struct Request {
     oci::Spec spec;
     std::string id;
+    std::string bundle;      ///< directory of the config, for hooks; empty: there is none
     std::string description; ///< of the scope, for systemctl status
     std::string slice = "sctr.slice";
     std::string unit_name; ///< empty: sctr-ID.scope

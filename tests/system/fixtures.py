@@ -12,6 +12,7 @@ import pytest
 import harness
 import leftovers
 import rootfs as rootfs_builder
+from bundles import Bundle
 from harness import CGROUP, eventually, sctr
 from terminal import Terminal
 
@@ -68,6 +69,12 @@ def run(rootfs):
 def start(rootfs):
     """start(FLAG..., command=...): a context manager with a container in the background."""
     return functools.partial(harness.started, rootfs)
+
+
+@pytest.fixture
+def bundle(rootfs, tmp_path):
+    """A bundle with the shared root file system, to be changed and run by sctr-oci."""
+    return Bundle(tmp_path / "bundle", rootfs)
 
 
 @pytest.fixture

@@ -79,6 +79,7 @@ request_of_bundle(const Globals& globals, const CreateFlags& flags, const std::s
     }
     plan::Request request;
     request.id = id;
+    request.bundle = bundle;
     request.spec = oci::parse(*text);
     oci::validate(request.spec);
     resolve_paths(request.spec, bundle);

@@ -27,7 +27,7 @@ container::CreateOptions create_options(const Globals& globals, const CreateFlag
     options.console_socket = flags.console_socket.value_or("");
     options.pidfd_socket = flags.pidfd_socket.value_or("");
     options.state_root = globals.root;
-    options.bundle = bundle_path(flags);
+    options.warn = print_warning;
     options.pid_file = flags.pid_file.value_or("");
     options.preserve_fds = preserved_fds(flags.preserve_fds);
     return options;
@@ -90,7 +90,7 @@ int run_verb(const Globals& globals, const Words& words) {
                                         .remove = !keep,
                                         .pid_file = flags.pid_file.value_or(""),
                                         .state_root = globals.root,
-                                        .bundle = bundle_path(flags)};
+                                        .warn = print_warning};
     return container::run(request_of_bundle(globals, flags, id), options).exit_status;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "base/error.hpp"
 #include "cli/verbs.hpp"
 #include "container/record.hpp"
 
@@ -38,6 +39,9 @@ int spec_verb(const Globals& globals, const Words& words);
 
 /// The only name among `words`. Throws Error.
 std::string only_id(const Words& words, const char* verb);
+
+/// Says on stderr what failed without being a failure of the verb.
+void print_warning(const Error& error);
 
 /// The record store of these flags.
 container::RecordStore store_of(const Globals& globals);

@@ -42,7 +42,7 @@ int delete_verb(const Globals& globals, const Words& words) {
     describe(app, "[OPTIONS] ID", {"sctr-oci delete web", "sctr-oci delete --force web"});
     add_switch(app, "-f,--force", force, "kill what still runs first");
     const std::string id = only_id(parse_names(app, words), "delete"); // which sets force
-    container::remove_engine(store_of(globals), id, force);
+    container::remove_engine(store_of(globals), id, force, print_warning);
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <span>
 
 #include "base/error.hpp"
+#include "base/strings.hpp"
 #include "cli/flags.hpp"
 #include "cli/oci/engine.hpp"
 #include "cli/oci/report.hpp"
@@ -159,6 +160,10 @@ std::string only_id(const Words& words, const char* verb) {
     }
     container::check_engine_id(words.front());
     return words.front();
+}
+
+void print_warning(const Error& error) {
+    std::fprintf(stderr, "sctr-oci: warning: %s\n", escape_controls(error.what()).c_str());
 }
 
 container::RecordStore store_of(const Globals& globals) {
