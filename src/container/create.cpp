@@ -10,7 +10,6 @@
 #include "container/engine.hpp"
 #include "container/hooks.hpp"
 #include "container/launch.hpp"
-#include "container/preserved_fds.hpp"
 #include "container/seccomp_cache.hpp"
 #include "container/seccomp_listener.hpp"
 #include "host/facts.hpp"
@@ -34,7 +33,6 @@ void create_locked(systemd::EarlyBus bus,
     undo.add([&] { clean_up(request.spec, hook_state(request, 0), options.warn); });
     undo.add([&] { directory.remove(); });
     const UniqueFd listener = sys::raise_fd(sys::listen_in(directory.directory(), start_socket));
-    const PreservedFds preserved(options.preserve_fds, plan.init.process);
     LaunchOptions launching{.interactive = true,
                             .supervised = false,
                             .pid_file = options.pid_file,
@@ -44,8 +42,9 @@ void create_locked(systemd::EarlyBus bus,
                                 hand_over(process, options);
                             }};
     plan.init.start_socket = listener.get();
+    plan.init.process.preserved_fds = options.preserved_fds;
     launching.inherited.insert(
-        launching.inherited.end(), preserved.numbers().begin(), preserved.numbers().end());
+        launching.inherited.end(), options.preserved_fds.begin(), options.preserved_fds.end());
     Running created =
         launch(std::move(bus), std::move(plan), request, launching, directory, signals, undo);
     created.process.child().release();

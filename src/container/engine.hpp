@@ -50,7 +50,7 @@ struct CreateOptions : HandOver {
     std::string state_root;
     Warn warn;
     std::string pid_file;
-    int preserve_fds = 0; ///< the caller's fds from 3 on that the command inherits
+    std::vector<int> preserved_fds{}; ///< become the command's 3, 4, ... (see PreservedFds)
 };
 
 /// Makes a container whose command waits for start; it is the caller's to reap. Throws Error;
@@ -71,7 +71,7 @@ struct ExecOptions : HandOver {
     bool keep_output = false; ///< detached: with the caller's stdout and stderr, as engines want it
     bool create_cwd = false;
     std::string pid_file;
-    int preserve_fds = 0; ///< as of CreateOptions
+    std::vector<int> preserved_fds{}; ///< as of CreateOptions
     std::string state_root = RecordStore::default_root();
 };
 

@@ -10,7 +10,6 @@
 #include "container/console.hpp"
 #include "container/engine.hpp"
 #include "container/init_process.hpp"
-#include "container/preserved_fds.hpp"
 #include "container/seccomp_cache.hpp"
 #include "container/seccomp_listener.hpp"
 #include "container/supervise.hpp"
@@ -130,8 +129,8 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
     InitSpawn spawn;
     spawn.mode = "exec";
     spawn.cgroup = cgroup.get();
-    const PreservedFds preserved(options.preserve_fds, plan.process);
-    spawn.inherited = preserved.numbers();
+    plan.process.preserved_fds = options.preserved_fds;
+    spawn.inherited = options.preserved_fds;
     spawn.inherited.push_back(pidfd.get());
     if (!options.interactive || plan.process.terminal) {
         spawn.standard[0] = null.get();

@@ -9,7 +9,7 @@
 
 namespace sctr::container {
 
-PreservedFds::PreservedFds(int count, plan::ProcessStep& process) {
+PreservedFds::PreservedFds(int count) {
     constexpr int first = 3;
     constexpr int first_free = 10; // as sys::raise_fd
     for (int fd = first; fd < first + count; ++fd) {
@@ -22,7 +22,6 @@ PreservedFds::PreservedFds(int count, plan::ProcessStep& process) {
         }
         numbers_.push_back(fds_.back().get());
     }
-    process.preserved_fds = numbers_;
 }
 
 } // namespace sctr::container

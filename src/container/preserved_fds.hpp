@@ -4,18 +4,19 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
-#include "plan/init_plan.hpp"
 
 namespace sctr::container {
 
-/// The caller's fds from 3 on that a command inherits, under numbers that sctr-init does not use
-/// itself until it puts them back.
+/// The caller's fds from 3 on that a command inherits, under numbers that nothing else uses until
+/// sctr-init puts them back.
 class PreservedFds {
   public:
-    /// Takes `count` fds and notes them in the process's plan. Throws Error when one is not open.
-    PreservedFds(int count, plan::ProcessStep& process);
+    /// Takes `count` fds. To be called before this process opens anything that stays open: what it
+    /// opens takes the numbers that the caller left free, and must not pass for the caller's. Throws
+    /// Error when one is not open.
+    explicit PreservedFds(int count);
 
-    /// What sctr-init has to inherit.
+    /// What sctr-init has to inherit, in the order of the caller's numbers.
     [[nodiscard]] const std::vector<int>& numbers() const { return numbers_; }
 
   private:

@@ -84,7 +84,7 @@ def test_a_pidfd_socket(container, tmp_path):
     assert f"Pid:\t{one.pid}\n" in info
 
 
-def fds_of(command, count, tmp_path, env=None):
+def fds_of(command, count, tmp_path):
     """Runs a command with `count` fds open from 3 on, and reads what it wrote into the last."""
     files = [os.open(tmp_path / f"fd{i}", os.O_RDWR | os.O_CREAT) for i in range(count)]
 
@@ -92,13 +92,9 @@ def fds_of(command, count, tmp_path, env=None):
         lifted = [os.dup2(fd, 50 + i) for i, fd in enumerate(files)]
         for i, fd in enumerate(lifted):
             os.dup2(fd, 3 + i)
-        os.closerange(3 + count, 60)
-        if env and "LISTEN_FDS" in env:
-            os.environ["LISTEN_PID"] = str(os.getpid())
 
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20,
-                          pass_fds=tuple(range(3, 60)), preexec_fn=place,
-                          env={**os.environ, **(env or {})})  # fmt: skip
+                          pass_fds=tuple(range(3, 3 + count)), preexec_fn=place)  # fmt: skip
     for fd in files:
         os.close(fd)
     return done
@@ -143,7 +139,7 @@ def test_exec_of_words(container):
     assert one.exec("id", "-u", flags=["--user", "12:34"]).ok() == "12"
     assert one.exec("id", "-G", flags=["--user", "12:34", "-g", "56"]).ok() == "34 56"
     assert one.exec("pwd", flags=["--cwd", "/etc"]).ok() == "/etc"
-    assert one.exec("printenv", "A", flags=["--env", "A=b c"]).ok() == "b c"
+    assert one.exec("sh", "-c", "echo \"$A\"", flags=["--env", "A=b c"]).ok() == "b c"
     refused(one.exec("no-such"), 'exec: "no-such": executable file not found in $PATH', status=255)
     refused(oci("exec", unique_name(), "true"), "does not exist", status=255)
 
@@ -200,7 +196,7 @@ def test_exec_joins_the_leaf_in_which_init_is(container):
     mounts = [{**mount, "options": [o for o in mount["options"] if o != "ro"]}
               if mount["destination"] == "/sys/fs/cgroup" else mount for mount in config["mounts"]]  # fmt: skip
     one = container("sh", "-c", script, mounts=mounts).start().expect("ready")
-    assert one.exec("cat", "/proc/self/cgroup").ok() == "0::/leaf"
+    assert "0::/leaf" in one.exec("cat", "/proc/self/cgroup").lines
 
 
 def test_relative_paths_are_below_the_bundle(bundle, rootfs, tmp_path):

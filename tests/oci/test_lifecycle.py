@@ -106,7 +106,7 @@ def test_kill_says_when_it_is_too_late(container):
 
 
 def test_kill_all_reaches_every_process(container):
-    one = container("sh", "-c", "trap '' TERM; sh -c 'trap \"echo child; exit\" TERM; echo ready; while :; do sleep 0.1; done' & wait; wait")
+    one = container("sh", "-c", "trap : TERM; sh -c 'trap \"echo child; exit\" TERM; echo ready; while :; do sleep 0.1; done' & wait; wait")
     one.start().expect("ready")
     oci("kill", "--all", one.id, "TERM").ok()
     one.expect("child")

@@ -29,14 +29,17 @@ container::CreateOptions create_options(const Globals& globals, const CreateFlag
     options.state_root = globals.root;
     options.warn = print_warning;
     options.pid_file = flags.pid_file.value_or("");
-    options.preserve_fds = preserved_fds(flags.preserve_fds);
     return options;
 }
 
 void create(const Globals& globals, const CreateFlags& flags, const std::string& id) {
+    const container::PreservedFds preserved = take_preserved_fds(flags.preserve_fds);
     plan::Request request = request_of_bundle(globals, flags, id);
+    if (request.spec.process) {
+        announce_listen_fds(*request.spec.process);
+    }
     container::CreateOptions options = create_options(globals, flags);
-    options.preserve_fds += pass_listen_fds(request.spec.process);
+    options.preserved_fds = preserved.numbers();
     container::create(request, options);
 }
 

@@ -138,16 +138,17 @@ oci::Process process_of_flags(const oci::Spec& config, const ExecFlags& flags) {
 
 int exec_verb(const Globals& globals, const Words& words) {
     const ExecFlags flags = parse_exec(words);
+    const container::PreservedFds preserved = take_preserved_fds(flags.preserve_fds);
     const container::RecordStore store = store_of(globals);
     auto [record, config] = container::load_running(store, flags.id, flags.ignore_paused);
     container::ExecOptions options;
     options.record = std::move(record);
     options.config = std::move(config);
-    std::optional<oci::Process> process =
+    options.process =
         flags.process ? process_of_file(*flags.process) : process_of_flags(options.config, flags);
     options.state_root = globals.root;
-    options.preserve_fds = preserved_fds(flags.preserve_fds) + pass_listen_fds(process);
-    options.process = std::move(*process);
+    announce_listen_fds(options.process);
+    options.preserved_fds = preserved.numbers();
     options.console_socket = flags.console_socket.value_or("");
     options.pidfd_socket = flags.pidfd_socket.value_or("");
     options.interactive = true;

@@ -4,15 +4,16 @@
 #include <optional>
 #include <string>
 
+#include "container/preserved_fds.hpp"
 #include "oci/spec.hpp"
 
 namespace sctr::cli::engine {
 
-/// The value of --preserve-fds. Throws Error.
-int preserved_fds(const std::optional<std::string>& flag);
+/// The fds that the command inherits: as many as --preserve-fds says, after the sockets that
+/// systemd has passed to this process (sd_listen_fds(3)). Throws Error.
+container::PreservedFds take_preserved_fds(const std::optional<std::string>& flag);
 
-/// How many sockets systemd has passed to this process (sd_listen_fds(3)); the container's process
-/// is told of them as its own, and the environment of this one forgets them.
-int pass_listen_fds(std::optional<oci::Process>& process);
+/// Tells the container's process of those sockets as its own.
+void announce_listen_fds(oci::Process& process);
 
 } // namespace sctr::cli::engine

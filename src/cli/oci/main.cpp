@@ -126,7 +126,7 @@ int guarded(const Words& all) {
         add_top_flags(app, flags);
         auto [flag_words, rest] = split_words(app, all);
         parse_flags(app, std::move(flag_words));
-        reporter.open(flags.log.value_or(""), flags.log_format == "json");
+        reporter.write_to(flags.log.value_or(""), flags.log_format == "json");
         if (flags.version) {
             print_version();
             return 0;

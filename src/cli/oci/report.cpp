@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/strings.hpp"
+#include "base/unique_fd.hpp"
 #include "cli/record_json.hpp"
 #include "linux/clock.hpp"
 
@@ -29,20 +30,19 @@ std::string log_line(std::string_view text, bool as_json) {
 
 } // namespace
 
-void Reporter::open(const std::string& path, bool json) {
+void Reporter::write_to(const std::string& path, bool json) {
+    path_ = path;
     json_ = json;
-    if (!path.empty()) {
-        file_ = UniqueFd(
-            ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644));
-    }
 }
 
 void Reporter::error(std::string_view text) const {
     const std::string line = "sctr-oci: " + escape_controls(text) + "\n";
     (void)!::write(STDERR_FILENO, line.data(), line.size());
-    if (file_.valid()) {
+    const UniqueFd file(
+        ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644));
+    if (file.valid()) {
         const std::string entry = log_line(text, json_);
-        (void)!::write(file_.get(), entry.data(), entry.size());
+        (void)!::write(file.get(), entry.data(), entry.size());
     }
 }
 

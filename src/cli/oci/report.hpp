@@ -4,7 +4,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/unique_fd.hpp"
 
 namespace sctr::cli::engine {
 
@@ -15,13 +14,14 @@ namespace sctr::cli::engine {
 /// the only thing ever written there.
 class Reporter {
   public:
-    /// `path` empty: stderr alone. A file that cannot be opened leaves stderr.
-    void open(const std::string& path, bool json);
+    /// `path` empty: stderr alone. It is opened when there is something to say; a file that cannot
+    /// be opened leaves stderr.
+    void write_to(const std::string& path, bool json);
 
     void error(std::string_view text) const;
 
   private:
-    UniqueFd file_;
+    std::string path_;
     bool json_ = false;
 };
 
