@@ -283,8 +283,9 @@ void mount_one(int root, const plan::MountStep& step) noexcept {
         set_propagation(target.get(), step, where);
         return;
     }
-    const UniqueFd mount =
-        step.kind == plan::MountKind::bind ? clone_tree(step, where) : make_filesystem(step, where);
+    const UniqueFd mount = step.tree_fd >= 0                    ? UniqueFd(step.tree_fd)
+                           : step.kind == plan::MountKind::bind ? clone_tree(step, where)
+                                                                : make_filesystem(step, where);
     set_step_attributes(mount.get(), step, where);
     const UniqueFd target = open_target(root, step, mount.get(), where);
     attach(mount.get(), target.get(), where);

@@ -115,6 +115,7 @@ template <typename Archive, Is<NamespaceStep> R> void visit_fields(Archive& arch
 template <typename Archive, Is<MountStep> R> void visit_fields(Archive& archive, R& r) {
     archive(r.kind, r.source, r.target, r.fstype, r.data, r.attr_set, r.attr_clear);
     archive(r.recursive_attr_set, r.recursive_attr_clear, r.propagation, r.recursive);
+    archive(r.tree_fd);
 }
 
 template <typename Archive, Is<DeviceStep> R> void visit_fields(Archive& archive, R& r) {
