@@ -75,6 +75,13 @@ class Reader {
         }
     }
 
+    void get(bool& value) {
+        std::uint8_t byte = 0;
+        get(byte);
+        ok_ = ok_ && byte <= 1; // any other is no value of a bool
+        value = ok_ && byte == 1;
+    }
+
     void get(std::string& text) {
         std::uint32_t size = 0;
         get(size);
