@@ -10,6 +10,8 @@
 #include "cli/request_builder.hpp"
 #include "fuzz.hpp"
 #include "oci/serialize.hpp"
+#include "plan/cgroups_path.hpp"
+#include "plan/gvariant.hpp"
 #include "plan/property_text.hpp"
 
 namespace sctr::fuzz {
@@ -80,8 +82,27 @@ void change_text(const std::string& text) {
     check(join(split(text, ','), ",") == text, "join is the inverse of split");
 }
 
-constexpr std::array readers = {
-    read_property, read_mounts, read_environment, read_account, read_numbers, change_text};
+/// What engines write: the first line is a property's name or a default slice.
+void read_engine_text(const std::string& text) {
+    const auto [name, value] = split_once(text, '\n');
+    accepts([&, name = name, value = value] {
+        (void)plan::read_gvariant_property(name, value.value_or(""), "annotation");
+    });
+    accepts([&, value = value] {
+        const auto place = plan::read_cgroups_path(value.value_or(""), "id", "sctr.slice");
+        check(place.slice.ends_with(".slice"), "a slice is one");
+        check(place.unit.ends_with(".scope"), "a scope is one");
+        check(!place.unit.contains('/') && !place.slice.contains('/'), "a unit's name is no path");
+    });
+}
+
+constexpr std::array readers = {read_property,
+                                read_mounts,
+                                read_environment,
+                                read_account,
+                                read_numbers,
+                                change_text,
+                                read_engine_text};
 
 } // namespace
 } // namespace sctr::fuzz

@@ -88,6 +88,9 @@ TEST(Record, IsReadAsItWasSaved) {
         record.supervisor_pid = 4;
         record.supervisor_start = 5;
         record.bundle = "/bundle";
+        record.cgroup = "/sctr.slice/sctr-web.scope";
+        record.owner = 7;
+        record.kept = true;
         record.started = true;
         record.stop_signal = 2;
         record.stop_timeout_usec = 9;
@@ -104,6 +107,9 @@ TEST(Record, IsReadAsItWasSaved) {
         EXPECT_EQ(read.boot_id, record.boot_id);
         EXPECT_EQ(read.rootfs, record.rootfs);
         EXPECT_EQ(read.bundle, record.bundle);
+        EXPECT_EQ(read.cgroup, record.cgroup);
+        EXPECT_EQ(read.owner, record.owner);
+        EXPECT_EQ(read.kept, record.kept);
         EXPECT_EQ(read.created_usec, record.created_usec);
         EXPECT_EQ(read.started, record.started);
         EXPECT_EQ(read.stop_signal, record.stop_signal);
@@ -152,11 +158,13 @@ TEST(Record, ThatIsMissingOrUnreadableIsNoContainer) {
         write_state("list", "[]");
         write_state("nothing", "");
         for (const char* id : {"missing", "empty", "torn", "other", "types", "list", "nothing"}) {
-            EXPECT_THAT(error_of([&] { (void)store().load(id); }), HasSubstr("no container")) << id;
-            EXPECT_THAT(error_of([&] { (void)store().load_config(id); }), HasSubstr("no container"))
+            EXPECT_THAT(error_of([&] { (void)store().load(id); }), HasSubstr("does not exist"))
+                << id;
+            EXPECT_THAT(error_of([&] { (void)store().load_config(id); }),
+                        HasSubstr("does not exist"))
                 << id;
         }
-        EXPECT_THAT(error_of([] { (void)store().lock("missing"); }), HasSubstr("no container"));
+        EXPECT_THAT(error_of([] { (void)store().lock("missing"); }), HasSubstr("does not exist"));
         EXPECT_TRUE(store().list().empty());
     });
 }
@@ -172,30 +180,50 @@ TEST(Record, CannotBeSavedOnAFullDisk) {
 }
 
 TEST(Names, AreCheckedBeforeTheyBecomePaths) {
-    const std::string long_name(128, 'a');
-    for (const std::string& good :
-         {std::string("a"), std::string("0"), std::string("a.b_c-D9"), long_name}) {
-        EXPECT_EQ(error_of([&] { container::check_id(good); }), "no error") << good;
+    struct Case {
+        std::string name;
+        bool for_people;
+        bool for_engines;
+    };
+
+    const std::vector<Case> cases = {
+        {"a", true, true},
+        {"0", true, true},
+        {"a.b_c-D9", true, true},
+        {std::string(128, 'a'), true, true},
+        {"_a", false, true},
+        {"a+b", false, true},
+        {"", false, false},
+        {".", false, false},
+        {"..", false, false},
+        {"-a", false, false},
+        {"a/b", false, false},
+        {"../a", false, false},
+        {"a b", false, false},
+        {"a\n", false, false},
+        {"\xc3\xa9", false, false},
+        {std::string("a\0b", 3), false, false},
+        {std::string(129, 'a'), false, false},
+    };
+    for (const auto& [name, for_people, for_engines] : cases) {
+        EXPECT_EQ(error_of([&] { container::check_id(name); }) == "no error", for_people) << name;
+        EXPECT_EQ(error_of([&] { container::check_engine_id(name); }) == "no error", for_engines)
+            << name;
+        if (!for_engines) {
+            const auto invalid = HasSubstr("invalid container id");
+            EXPECT_THAT(error_of([&] { (void)store().create(name); }), invalid) << name;
+            EXPECT_THAT(error_of([&] { (void)store().lock(name); }), invalid) << name;
+            EXPECT_THAT(error_of([&] { (void)store().load(name); }), invalid) << name;
+            EXPECT_THAT(error_of([&] { (void)store().load_config(name); }), invalid) << name;
+        }
     }
-    for (const std::string& bad : {std::string(),
-                                   std::string("."),
-                                   std::string(".."),
-                                   std::string("-a"),
-                                   std::string("_a"),
-                                   std::string("a/b"),
-                                   std::string("../a"),
-                                   std::string("a b"),
-                                   std::string("a\n"),
-                                   std::string("\xc3\xa9"),
-                                   std::string("a\0b", 3),
-                                   long_name + "a"}) {
-        const auto invalid = HasSubstr("invalid container name");
-        EXPECT_THAT(error_of([&] { container::check_id(bad); }), invalid) << bad;
-        EXPECT_THAT(error_of([&] { (void)store().create(bad); }), invalid) << bad;
-        EXPECT_THAT(error_of([&] { (void)store().lock(bad); }), invalid) << bad;
-        EXPECT_THAT(error_of([&] { (void)store().load(bad); }), invalid) << bad;
-        EXPECT_THAT(error_of([&] { (void)store().load_config(bad); }), invalid) << bad;
-    }
+}
+
+/// An engine's, which ended and waits for its deletion.
+Record kept(const std::string& id) {
+    Record record = vanished(id);
+    record.kept = true;
+    return record;
 }
 
 struct NameCase {
@@ -209,6 +237,7 @@ TEST(Create, TakesOnlyANameThatNobodyHolds) {
         const std::vector<NameCase> cases = {
             {"living", living("web"), "is running"},
             {"stopped and kept", ended("web"), "stopped container"},
+            {"an engine's", kept("web"), "stopped container"},
             {"living with an exit status",
              [] {
                  Record record = living("web");
@@ -328,7 +357,7 @@ TEST(Lock, OfWhatWasRemovedMeanwhileIsNoContainer) {
         held.save(ended("web"));
         const pid_t waiter = ::fork();
         if (waiter == 0) {
-            ::_exit(error_of([] { (void)store().lock("web"); }).find("no container") !=
+            ::_exit(error_of([] { (void)store().lock("web"); }).find("does not exist") !=
                             std::string::npos
                         ? 0
                         : 1);
@@ -426,10 +455,12 @@ TEST(Sweep, ForgetsWhatNobodyElseWill) {
         for (const Record& record : {living("living"),
                                      ended("ended"),
                                      vanished("vanished"),
+                                     kept("kept"),
                                      watched,
                                      unwatched,
                                      of_another_boot(living("boot")),
-                                     of_another_boot(ended("bootended"))}) {
+                                     of_another_boot(ended("bootended")),
+                                     of_another_boot(kept("bootkept"))}) {
             keep(record);
         }
         make_tree(state_root, {dir("halfmade")});
@@ -446,7 +477,8 @@ TEST(Sweep, ForgetsWhatNobodyElseWill) {
         for (const auto& entry : fs::directory_iterator(state_root)) {
             kept.push_back(entry.path().filename());
         }
-        EXPECT_THAT(kept, testing::UnorderedElementsAre("living", "ended", "watched", "beingmade"));
+        EXPECT_THAT(
+            kept, testing::UnorderedElementsAre("living", "ended", "kept", "watched", "beingmade"));
     });
 }
 
