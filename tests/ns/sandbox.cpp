@@ -82,7 +82,10 @@ void enter_private_tree() {
     ::alarm(deadline_seconds);
     ::umask(0);
     need(::dup2(control, plan::protocol::control_fd) == plan::protocol::control_fd, "dup2");
-    // What a careless caller of the tests left open is not the body's.
+    // What a careless caller of the tests ignores or left open is not the body's.
+    for (int signal = 1; signal < NSIG; ++signal) {
+        ::signal(signal, SIG_DFL);
+    }
     need(::close_range(plan::protocol::control_fd + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0,
          "close_range");
     if (ids == Ids::mapped_root) {
