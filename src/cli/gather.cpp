@@ -17,6 +17,7 @@
 
 #include "base/strings.hpp"
 #include "cli/log.hpp"
+#include "cli/mount_flags.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/values.hpp"
 #include "linux/syscalls.hpp"
@@ -226,9 +227,7 @@ void check_bind_sources(const MountFlags& flags, const std::string& directory) {
 /// What z and Z ask for has no meaning without SELinux; whoever wonders finds this.
 void tell_ignored_labels(const MountFlags& flags) {
     for (const std::string& text : flags.volumes) {
-        const auto parts = split(text, ':');
-        const auto options = parts.size() == 3 ? split(parts[2], ',') : std::vector<std::string>();
-        if (std::ranges::contains(options, "z") || std::ranges::contains(options, "Z")) {
+        if (volume_sharing(text) != Sharing::none) {
             log(LogLevel::debug, "no SELinux here: z and Z are ignored in --volume " + text);
         }
     }

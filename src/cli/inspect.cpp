@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <limits>
 #include <optional>
 
 #include "base/error.hpp"
@@ -14,6 +15,22 @@
 namespace sctr::cli {
 namespace {
 
+/// In systemd's own names and units, as `systemctl show` has them.
+nlohmann::ordered_json limits_json(const systemd::UnitStatus& status) {
+    auto json = nlohmann::ordered_json::object();
+    for (const auto& [name, value] : status.limits) {
+        if (value == std::numeric_limits<std::uint64_t>::max()) {
+            json[name] = "infinity";
+        } else {
+            json[name] = value;
+        }
+    }
+    if (!status.allowed_cpus.empty()) {
+        json["AllowedCPUs"] = status.allowed_cpus;
+    }
+    return json;
+}
+
 nlohmann::ordered_json unit_json(systemd::Manager& manager, const std::string& unit) {
     const auto status = manager.unit_status(unit);
     if (!status) {
@@ -24,7 +41,8 @@ nlohmann::ordered_json unit_json(systemd::Manager& manager, const std::string& u
             {"result", status->result},
             {"controlGroup", status->control_group},
             {"freezerState", status->freezer_state},
-            {"invocationId", status->invocation_id}};
+            {"invocationId", status->invocation_id},
+            {"limits", limits_json(*status)}};
 }
 
 } // namespace
@@ -46,7 +64,9 @@ int inspect_verb(const Words& words) {
         if (!manager) {
             manager.emplace(::geteuid() == 0 ? systemd::Instance::system : systemd::Instance::user);
         }
-        json["systemd"] = unit_json(*manager, record.unit);
+        if (auto unit = unit_json(*manager, record.unit); !unit.is_null()) {
+            json["systemd"] = std::move(unit);
+        }
         json["config"] = nlohmann::ordered_json::parse(oci::serialize(store.load_config(name)));
         list.push_back(std::move(json));
     }

@@ -32,14 +32,6 @@ void refuse_chown(const char* flag, const std::string& text) {
         .mend("chown the source");
 }
 
-void check_relabel(const char* flag, const std::string& text, bool has_selinux) {
-    if (has_selinux) {
-        throw Error("relabelling for SELinux is not there yet")
-            .at(std::string(flag) + " " + text)
-            .mend("use chcon on the source, or --security-opt label=disable");
-    }
-}
-
 void refuse_idmap(const char* flag, const std::string& text) {
     throw Error("id-mapped mounts are not there yet")
         .at(std::string(flag) + " " + text)
@@ -50,15 +42,17 @@ bool is_idmap(std::string_view word) {
     return word == "idmap" || word == "ridmap";
 }
 
+/// What the letters z and Z say.
+Sharing sharing_of(std::string_view word) {
+    return word == "z" ? Sharing::all : word == "Z" ? Sharing::one : Sharing::none;
+}
+
 /// What -v calls an option and what it stands for.
-void add_volume_option(MountOptions& options,
-                       const std::string& word,
-                       const std::string& text,
-                       bool has_selinux) {
+void add_volume_option(MountOptions& options, const std::string& word, const std::string& text) {
     if (word == "U") {
         refuse_chown("--volume", text);
-    } else if (word == "z" || word == "Z") {
-        check_relabel("--volume", text, has_selinux);
+    } else if (sharing_of(word) != Sharing::none) {
+        return; // volume_sharing() tells
     } else if (is_idmap(word)) {
         refuse_idmap("--volume", text);
     } else if (!options.add(word)) {
@@ -130,10 +124,7 @@ void add_recursion(MountOptions& options, const std::string& value) {
 }
 
 /// Applies a key of type=bind; false when it has none such.
-bool add_bind_key(MountOptions& options,
-                  const Keys::value_type& key,
-                  const std::string& text,
-                  bool has_selinux) {
+bool add_bind_key(MountOptions& options, const Keys::value_type& key, const std::string& text) {
     const auto& [name, value] = key;
     if (name == "bind-propagation") {
         if (!value || !options.add(*value)) {
@@ -144,7 +135,10 @@ bool add_bind_key(MountOptions& options,
     } else if (name == "bind-recursive") {
         add_recursion(options, value.value_or(""));
     } else if (name == "relabel") {
-        check_relabel("--mount", text, has_selinux);
+        if (value != "shared" && value != "private") {
+            throw bad_value(
+                "--mount", text, "unknown relabel", "relabel=shared or relabel=private");
+        }
     } else if (is_idmap(name)) {
         refuse_idmap("--mount", text);
     } else {
@@ -214,7 +208,7 @@ std::vector<std::string> type_defaults(const std::string& type, const std::strin
 
 } // namespace
 
-oci::Mount parse_volume(const std::string& text, const std::string& directory, bool has_selinux) {
+oci::Mount parse_volume(const std::string& text, const std::string& directory) {
     const auto parts = split(text, ':');
     if (parts.size() == 1) {
         throw Error("volumes without a source come with images, which are not there yet")
@@ -235,14 +229,28 @@ oci::Mount parse_volume(const std::string& text, const std::string& directory, b
     MountOptions options(bind_defaults);
     if (parts.size() == 3) {
         for (const std::string& word : split(parts[2], ',')) {
-            add_volume_option(options, word, text, has_selinux);
+            add_volume_option(options, word, text);
         }
     }
     finish(mount, options);
     return mount;
 }
 
-oci::Mount parse_mount(const std::string& text, const std::string& directory, bool has_selinux) {
+Sharing volume_sharing(const std::string& text) {
+    const auto parts = split(text, ':');
+    Sharing sharing = Sharing::none;
+    for (const std::string& word : split(parts.size() == 3 ? parts[2] : "", ',')) {
+        sharing = sharing_of(word) == Sharing::none ? sharing : sharing_of(word);
+    }
+    return sharing;
+}
+
+Sharing mount_sharing(const std::string& text) {
+    const std::string value = value_of(parse_keys(text), "relabel");
+    return value == "shared" ? Sharing::all : value == "private" ? Sharing::one : Sharing::none;
+}
+
+oci::Mount parse_mount(const std::string& text, const std::string& directory) {
     const Keys keys = parse_keys(text);
     oci::Mount mount{.type = value_of(keys, "type")};
     MountOptions options(type_defaults(mount.type, text));
@@ -262,7 +270,7 @@ oci::Mount parse_mount(const std::string& text, const std::string& directory, bo
     mount.source = is_bind ? absolute_path(mount.source, directory) : mount.type;
     for (const auto& key : keys) {
         if (!add_common_key(options, key, text) &&
-            !(is_bind ? add_bind_key(options, key, text, has_selinux)
+            !(is_bind ? add_bind_key(options, key, text)
                       : add_file_system_key(options, key, mount.type, text))) {
             throw bad_value("--mount",
                             text,

@@ -9,12 +9,16 @@
 /// `directory` is what relative sources start from.
 namespace sctr::cli {
 
-/// -v SOURCE:TARGET[:OPTIONS]. A relation to SELinux labels (z, Z) is refused where
-/// `has_selinux`, and means nothing elsewhere.
-oci::Mount parse_volume(const std::string& text, const std::string& directory, bool has_selinux);
+/// Whom a volume's SELinux label lets in: every container (z), or this one (Z).
+enum class Sharing { none, all, one };
+
+/// -v SOURCE:TARGET[:OPTIONS].
+oci::Mount parse_volume(const std::string& text, const std::string& directory);
+Sharing volume_sharing(const std::string& text);
 
 /// --mount type=bind|tmpfs|devpts,... with docker's and podman's keys.
-oci::Mount parse_mount(const std::string& text, const std::string& directory, bool has_selinux);
+oci::Mount parse_mount(const std::string& text, const std::string& directory);
+Sharing mount_sharing(const std::string& text);
 
 /// --tmpfs TARGET[:OPTIONS].
 oci::Mount parse_tmpfs(const std::string& text);

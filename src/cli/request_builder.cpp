@@ -124,6 +124,8 @@ plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
     add_limits(request, flags.limits, facts);
     add_devices(spec, flags.mounts.devices, flags.process.privileged, facts);
     add_mounts(spec, flags.mounts, flags.process.privileged, facts);
+    add_relabels(request, flags.mounts, facts);
+    share_memory(request, flags, facts);
     add_lifecycle(request, flags);
     validate_flags(spec);
     request.description = describe(facts.rootfs, spec.process->args);

@@ -44,6 +44,12 @@ void add_mounts(oci::Spec& spec,
                 bool privileged,
                 const RootfsFacts& facts);
 
+/// What -v ...:z and :Z have relabelled, where there is SELinux (request_mounts.cpp).
+void add_relabels(plan::Request& request, const MountFlags& flags, const RootfsFacts& facts);
+
+/// Where the ipc namespace is another container's, its /dev/shm too (request_mounts.cpp).
+void share_memory(plan::Request& request, const RunFlags& flags, const RootfsFacts& facts);
+
 // What gather() has to read for a command line, told by the same parsers. -------------------------
 
 /// Absolute host paths of every bind mount, each with the flag that names it.
@@ -52,6 +58,9 @@ std::vector<std::pair<std::string, std::string>> bind_sources(const MountFlags& 
 
 /// Host paths that --device and the --device-read-bps family name.
 std::set<std::string> device_sources(const MountFlags& mounts, const LimitFlags& limits);
+
+/// The container of --ipc container:NAME; empty when there is none.
+std::string ipc_container(const NamespaceFlags& flags);
 
 /// Names of containers whose namespaces are to be joined.
 std::set<std::string> joined_containers(const NamespaceFlags& flags);

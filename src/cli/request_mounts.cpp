@@ -51,6 +51,8 @@ oci::Mount bind_from_host(const std::string& path, const std::vector<std::string
     return mount;
 }
 
+constexpr const char* own_shm = "shm"; ///< as mountinfo shows it
+
 oci::Mount shm_mount(const MountFlags& flags, bool host_ipc) {
     if (host_ipc) {
         return bind_from_host("/dev/shm", {"nosuid", "noexec", "nodev"});
@@ -61,7 +63,7 @@ oci::Mount shm_mount(const MountFlags& flags, bool host_ipc) {
     }
     return {.destination = "/dev/shm",
             .type = "tmpfs",
-            .source = "shm",
+            .source = own_shm,
             .options = {"nosuid", "noexec", "nodev", "mode=1777", "size=" + size}};
 }
 
@@ -113,10 +115,10 @@ std::vector<oci::Mount> callers_mounts(const MountFlags& flags, const RootfsFact
     std::vector<oci::Mount> mounts;
     mounts.reserve(flags.volumes.size());
     for (const std::string& text : flags.volumes) {
-        mounts.push_back(parse_volume(text, facts.working_directory, facts.has_selinux));
+        mounts.push_back(parse_volume(text, facts.working_directory));
     }
     for (const std::string& text : flags.mounts) {
-        mounts.push_back(parse_mount(text, facts.working_directory, facts.has_selinux));
+        mounts.push_back(parse_mount(text, facts.working_directory));
     }
     for (const std::string& text : flags.tmpfs) {
         mounts.push_back(parse_tmpfs(text));
@@ -155,15 +157,72 @@ void add_mounts(oci::Spec& spec,
     spec.mounts = std::move(mounts);
 }
 
+namespace {
+
+/// The label that lets in whom `sharing` says. Source: podman-run(1), --volume.
+std::string volume_label(Sharing sharing, const oci::Spec& spec, const std::string& flag) {
+    if (sharing == Sharing::all) {
+        return "system_u:object_r:container_file_t:s0";
+    }
+    if (spec.linux.mount_label.empty()) {
+        throw Error("a volume of this container alone needs a SELinux label of its own")
+            .at(flag)
+            .mend(
+                "add --security-opt label=level:s0:c1,c2 with categories of its own, or share the "
+                "volume with z");
+    }
+    return spec.linux.mount_label;
+}
+
+} // namespace
+
+void add_relabels(plan::Request& request, const MountFlags& flags, const RootfsFacts& facts) {
+    if (!facts.has_selinux) {
+        return; // the letters mean nothing here, as in podman
+    }
+    const auto add = [&](Sharing sharing, const oci::Mount& mount, const std::string& flag) {
+        if (sharing != Sharing::none) {
+            request.relabels.push_back(
+                {.path = mount.source, .label = volume_label(sharing, request.spec, flag)});
+        }
+    };
+    for (const std::string& text : flags.volumes) {
+        add(volume_sharing(text), parse_volume(text, facts.working_directory), "--volume " + text);
+    }
+    for (const std::string& text : flags.mounts) {
+        add(mount_sharing(text), parse_mount(text, facts.working_directory), "--mount " + text);
+    }
+}
+
+void share_memory(plan::Request& request, const RunFlags& flags, const RootfsFacts& facts) {
+    const std::string other = ipc_container(flags.namespaces);
+    auto& mounts = request.spec.mounts;
+    const auto mount = std::ranges::find_if(mounts, [](const oci::Mount& candidate) {
+        return candidate.destination == "/dev/shm" && candidate.source == own_shm;
+    });
+    if (other.empty() || mount == mounts.end()) { // the caller's own mount there wins
+        return;
+    }
+    if (flags.mounts.shm_size) {
+        throw bad_value("--shm-size",
+                        *flags.mounts.shm_size,
+                        "/dev/shm is that of the container '" + other + "'",
+                        "no size beside --ipc container:NAME");
+    }
+    request.shared_memory_of = facts.containers.at(other);
+    *mount = bind_from_host("/dev/shm", {"nosuid", "noexec", "nodev"});
+    mount->source = "/proc/" + std::to_string(request.shared_memory_of) + "/root/dev/shm";
+}
+
 std::vector<std::pair<std::string, std::string>> bind_sources(const MountFlags& flags,
                                                               const std::string& directory) {
     std::vector<std::pair<std::string, std::string>> sources;
     sources.reserve(flags.volumes.size());
     for (const std::string& text : flags.volumes) {
-        sources.emplace_back(parse_volume(text, directory, false).source, "--volume " + text);
+        sources.emplace_back(parse_volume(text, directory).source, "--volume " + text);
     }
     for (const std::string& text : flags.mounts) {
-        if (const oci::Mount mount = parse_mount(text, directory, false); mount.type == "bind") {
+        if (const oci::Mount mount = parse_mount(text, directory); mount.type == "bind") {
             sources.emplace_back(mount.source, "--mount " + text);
         }
     }

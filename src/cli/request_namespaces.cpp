@@ -186,6 +186,12 @@ void add_namespaces(oci::Spec& spec, const NamespaceFlags& flags, const RootfsFa
     }
 }
 
+std::string ipc_container(const NamespaceFlags& flags) {
+    const auto choice = std::ranges::find(choices, NamespaceType::ipc, &Choice::type);
+    const Mode mode = mode_of(*choice, flags);
+    return mode.kind == Mode::Kind::container ? mode.value : "";
+}
+
 std::set<std::string> joined_containers(const NamespaceFlags& flags) {
     std::set<std::string> names;
     for (const Choice& choice : choices) {

@@ -10,6 +10,7 @@
 #include "cli/run_flags.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "linux/relabel.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -38,6 +39,9 @@ int run_verb(const Words& words) {
     if (flags.dry_run) {
         std::puts(container::dry_run(request).c_str());
         return 0;
+    }
+    for (const plan::Relabel& relabel : request.relabels) {
+        sys::relabel_tree(relabel.path, relabel.label);
     }
     log(LogLevel::debug, "container " + request.id + " in " + request.slice);
     const std::string id = request.id;

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -14,6 +15,7 @@
 #include "container/net_devices.hpp"
 #include "container/resctrl.hpp"
 #include "container/seccomp_listener.hpp"
+#include "container/shared_memory.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
@@ -58,9 +60,21 @@ UniqueFd open_null() {
     return sys::raise_fd(std::move(null));
 }
 
+/// The tree of another container's /dev/shm, which sctr-init inherits; an invalid fd without one.
+UniqueFd share_memory(plan::LaunchPlan& plan) {
+    const auto step = std::ranges::find(plan.init.mounts, "/dev/shm", &plan::MountStep::target);
+    if (plan.shared_memory_of == 0 || step == plan.init.mounts.end()) {
+        return {};
+    }
+    UniqueFd tree = sys::raise_fd(clone_shared_memory(plan.shared_memory_of));
+    step->tree_fd = tree.get();
+    return tree;
+}
+
 InitProcess
 start_init(plan::LaunchPlan& plan, const LaunchOptions& options, const sys::SignalQueue& signals) {
     const auto namespaces = open_namespaces(plan.init);
+    const UniqueFd shared_memory = share_memory(plan);
     const UniqueFd null = open_null();
     InitSpawn spawn;
     spawn.plan = plan::codec::encode(plan.init);
@@ -71,6 +85,9 @@ start_init(plan::LaunchPlan& plan, const LaunchOptions& options, const sys::Sign
     spawn.inherited = options.inherited;
     for (const UniqueFd& fd : namespaces) {
         spawn.inherited.push_back(fd.get());
+    }
+    if (shared_memory.valid()) {
+        spawn.inherited.push_back(shared_memory.get());
     }
     InitProcess process(spawn);
     if (plan.init.wait_for_id_maps) {

@@ -75,6 +75,13 @@ class Reader {
         }
     }
 
+    void get(bool& value) {
+        std::uint8_t byte = 0;
+        get(byte);
+        ok_ = ok_ && byte <= 1; // any other is no value of a bool
+        value = ok_ && byte == 1;
+    }
+
     void get(std::string& text) {
         std::uint32_t size = 0;
         get(size);
@@ -115,6 +122,7 @@ template <typename Archive, Is<NamespaceStep> R> void visit_fields(Archive& arch
 template <typename Archive, Is<MountStep> R> void visit_fields(Archive& archive, R& r) {
     archive(r.kind, r.source, r.target, r.fstype, r.data, r.attr_set, r.attr_clear);
     archive(r.recursive_attr_set, r.recursive_attr_clear, r.propagation, r.recursive);
+    archive(r.tree_fd);
 }
 
 template <typename Archive, Is<DeviceStep> R> void visit_fields(Archive& archive, R& r) {

@@ -37,6 +37,7 @@ struct MountStep {
     std::uint64_t recursive_attr_clear = 0;
     std::uint64_t propagation = 0; ///< MS_PRIVATE, MS_SLAVE, ... with or without MS_REC; 0: as is
     bool recursive = false;        ///< bind: with the mounts below the source
+    std::int32_t tree_fd = -1;     ///< bind: the tree itself, inherited; -1: it is opened
 };
 
 /// A device node below the container's /dev, made with mknod or, where that is refused in a user

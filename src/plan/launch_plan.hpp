@@ -17,6 +17,7 @@ struct LaunchPlan {
     std::uint64_t clone_flags = 0; ///< of clone3: the pid and user namespaces, if new
     std::string uid_map; ///< lines for /proc/PID/uid_map; empty: no user namespace of its own
     std::string gid_map;
+    int shared_memory_of = 0; ///< pid: its /dev/shm is what the bind at /dev/shm shows; 0: none
     InitPlan init;
 };
 

@@ -131,6 +131,7 @@ make(const Request& request, const host::Facts& facts, const SeccompCompiler& co
     plan.unit = unit_plan(request, facts);
     add_namespaces(spec, plan);
 
+    plan.shared_memory_of = request.shared_memory_of;
     InitPlan& init = plan.init;
     init.rootfs = spec.root.path;
     init.root_readonly = spec.root.readonly;

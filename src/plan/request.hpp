@@ -18,6 +18,12 @@ enum class LogTarget { caller, journal };
 /// In a stored config: the container runs under the default seccomp profile, which is not repeated.
 inline constexpr const char* default_seccomp_annotation = "io.sctr.default-seccomp";
 
+/// A tree of the host to give a SELinux label before the start (-v SOURCE:TARGET:z).
+struct Relabel {
+    std::string path;
+    std::string label;
+};
+
 /// One container as asked for: the OCI config plus what OCI has no word for.
 /// People's flags and engines' bundles both become this.
 struct Request {
@@ -31,6 +37,8 @@ struct Request {
     std::map<std::string, std::string, std::less<>> flag_of;
     int stop_signal = 15;
     std::chrono::microseconds stop_timeout = std::chrono::seconds(10);
+    int shared_memory_of = 0; ///< pid of the process whose /dev/shm this container has too; 0: none
+    std::vector<Relabel> relabels;
     LogTarget log = LogTarget::caller;
     std::vector<UnitProperty> extra_properties; ///< --property; they win over what is planned
     /// The default profile for the default capabilities, whose program is prepared at build time;

@@ -7,8 +7,10 @@
 #include "systemd/scope_start.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <format>
+#include <limits>
 #include <map>
 
 namespace sctr::systemd {
@@ -134,6 +136,45 @@ std::string hex(const std::vector<std::uint8_t>& bytes) {
     return text;
 }
 
+constexpr std::array<std::string_view, 6> limit_names = {
+    "MemoryMax", "MemorySwapMax", "CPUQuotaPerSecUSec", "CPUWeight", "TasksMax", "IOWeight"};
+
+/// A weight has no infinity: systemd uses that number for one that is not set.
+bool is_unset(std::string_view name, std::uint64_t value) {
+    return name.ends_with("Weight") && value == std::numeric_limits<std::uint64_t>::max();
+}
+
+/// Ranges of the bits that are set, as systemd.resource-control(5) writes AllowedCPUs.
+std::string cpu_list(const std::vector<std::uint8_t>& mask) {
+    const auto is_set = [&](std::size_t cpu) {
+        return cpu / 8 < mask.size() && (mask[cpu / 8] >> cpu % 8 & 1U) != 0;
+    };
+    std::string text;
+    for (std::size_t cpu = 0; cpu < mask.size() * 8; ++cpu) {
+        if (!is_set(cpu)) {
+            continue;
+        }
+        std::size_t last = cpu;
+        while (is_set(last + 1)) {
+            ++last;
+        }
+        text += text.empty() ? "" : ",";
+        text += last == cpu ? std::to_string(cpu) : std::format("{}-{}", cpu, last);
+        cpu = last;
+    }
+    return text;
+}
+
+void read_limit(UnitStatus& status, const std::string& name, const sdbus::Variant& value) {
+    if (name == "AllowedCPUs") {
+        status.allowed_cpus = cpu_list(value.get<std::vector<std::uint8_t>>());
+    } else if (std::ranges::contains(limit_names, name)) {
+        if (const auto number = value.get<std::uint64_t>(); !is_unset(name, number)) {
+            status.limits.emplace(name, number);
+        }
+    }
+}
+
 UnitStatus read_status(sdbus::MethodReply& reply) {
     UnitStatus status;
     const std::map<std::string_view, std::string*> wanted{
@@ -149,6 +190,8 @@ UnitStatus read_status(sdbus::MethodReply& reply) {
             *found->second = property.second.template get<std::string>();
         } else if (property.first == "InvocationID") {
             status.invocation_id = hex(property.second.template get<std::vector<std::uint8_t>>());
+        } else {
+            read_limit(status, property.first, property.second);
         }
     });
     return status;

@@ -6,6 +6,9 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -45,6 +48,10 @@ struct UnitStatus {
     std::string control_group; ///< relative to the cgroup root; empty while there is none
     std::string freezer_state; ///< "running", "frozen", "freezing", ...
     std::string invocation_id; ///< 32 hex digits, as journald's _SYSTEMD_INVOCATION_ID
+    /// Limits in force, by systemd's own property names and in its units; UINT64_MAX is infinity.
+    /// What is not set is left out.
+    std::map<std::string, std::uint64_t, std::less<>> limits;
+    std::string allowed_cpus; ///< "0-3,7"; empty: all
 };
 
 } // namespace sctr::systemd

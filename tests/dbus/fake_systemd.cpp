@@ -33,13 +33,18 @@ std::string read_unit(sdbus::MethodCall& call) {
     return unit;
 }
 
-sdbus::PropertyVTableItem text_property(const char* name, std::string value) {
+template <typename T>
+sdbus::PropertyVTableItem property(const char* name, const char* signature, T value) {
     return sdbus::PropertyVTableItem{
         .name = sdbus::PropertyName(name),
-        .signature = sdbus::Signature("s"),
+        .signature = sdbus::Signature(signature),
         .getter = [value = std::move(value)](sdbus::PropertyGetReply& reply) { reply << value; },
         .setter = {},
         .flags = {}};
+}
+
+sdbus::PropertyVTableItem text_property(const char* name, std::string value) {
+    return property(name, "s", std::move(value));
 }
 
 } // namespace
@@ -161,24 +166,26 @@ void FakeSystemd::have_unit(const std::string& unit,
                             const std::string& control_group) {
     auto object = sdbus::createObject(*connection_, sdbus::ObjectPath(systemd::unit_path(unit)));
     const bool loaded = active_state != "not-found";
-    object->addVTable(unit_interface,
-                      std::vector<sdbus::VTableItem>{
-                          text_property("LoadState", loaded ? "loaded" : "not-found"),
-                          text_property("ActiveState", loaded ? active_state : "inactive"),
-                          text_property("SubState", "running"),
-                          text_property("FreezerState", "running"),
-                          sdbus::PropertyVTableItem{.name = sdbus::PropertyName("InvocationID"),
-                                                    .signature = sdbus::Signature("ay"),
-                                                    .getter =
-                                                        [](sdbus::PropertyGetReply& reply) {
-                                                            reply << std::vector<std::uint8_t>{
-                                                                0x01, 0xfe, 0x20};
-                                                        },
-                                                    .setter = {},
-                                                    .flags = {}}});
+    object->addVTable(
+        unit_interface,
+        std::vector<sdbus::VTableItem>{
+            text_property("LoadState", loaded ? "loaded" : "not-found"),
+            text_property("ActiveState", loaded ? active_state : "inactive"),
+            text_property("SubState", "running"),
+            text_property("FreezerState", "running"),
+            property("InvocationID", "ay", std::vector<std::uint8_t>{0x01, 0xfe, 0x20})});
     object->addVTable(scope_interface,
-                      std::vector<sdbus::VTableItem>{text_property("Result", "oom-kill"),
-                                                     text_property("ControlGroup", control_group)});
+                      std::vector<sdbus::VTableItem>{
+                          text_property("Result", "oom-kill"),
+                          text_property("ControlGroup", control_group),
+                          property("MemoryMax", "t", std::uint64_t{1} << 30),
+                          property("MemorySwapMax", "t", ~std::uint64_t{0}),
+                          property("CPUWeight", "t", ~std::uint64_t{0}),
+                          property("IOWeight", "t", std::uint64_t{50}),
+                          property("TasksMax", "t", std::uint64_t{9}),
+                          property("CPUQuotaPerSecUSec", "t", std::uint64_t{1'500'000}),
+                          property("StartupCPUWeight", "t", std::uint64_t{7}),
+                          property("AllowedCPUs", "ay", std::vector<std::uint8_t>{0x8f, 0x81})});
     units_[unit] = std::move(object);
 }
 

@@ -192,6 +192,14 @@ TEST(UnitStatus, IsReadInOneCall) {
     EXPECT_EQ(status->control_group, std::string("/sctr.slice/") + unit);
     EXPECT_EQ(status->freezer_state, "running");
     EXPECT_EQ(status->invocation_id, "01fe20");
+    const std::map<std::string, std::uint64_t, std::less<>> limits{
+        {"MemoryMax", std::uint64_t{1} << 30},
+        {"MemorySwapMax", ~std::uint64_t{0}},
+        {"IOWeight", 50}, // CPUWeight is not set
+        {"TasksMax", 9},
+        {"CPUQuotaPerSecUSec", 1'500'000}};
+    EXPECT_EQ(status->limits, limits);
+    EXPECT_EQ(status->allowed_cpus, "0-3,7-8,15");
 }
 
 TEST(PollLoop, TheCallersOwnLoopStartsAScope) {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154 # variables of host and common.sh
 # The verb test: every suite leaves its JUnit file in $results, and report.py adds them up.
 
-all_suites=(lint unit dbus ns asan system vm)
+all_suites=(lint unit dbus ns asan fuzz system vm)
 # Without names: all of them.
 default_suites=("${all_suites[@]}")
 results=$build_dir/results
@@ -34,6 +34,19 @@ suite_asan() {
     # gcc warns falsely of what its own sanitizers insert: warnings count in the default build.
     meson_suite "$1" "$2" asan unit dbus ns -- -Db_sanitize=address,undefined -Db_lundef=false \
         -Doptimization=1 -Dwerror=false
+}
+
+# The targets alone: the rest of the tree is compiled twice already.
+suite_fuzz() {
+    local log=$build_dir/fuzz/meson-logs/fuzz
+    build_configure "$1" fuzz --native-file /src/tests/fuzz/clang.ini -Dfuzzers=true -Dtests=false -Dwerror=false || return
+    say "compiling the fuzz targets"
+    quietly "$build_dir/fuzz.log" builder "$1" ninja --quiet -C /build/fuzz fuzzers || return
+    rm -f "$log".*
+    builder "$1" meson test -C /build/fuzz --no-rebuild --logbase fuzz --suite fuzz \
+        >"$results/fuzz.out" 2>&1 </dev/null || [ -f "$log.junit.xml" ] || { cat "$results/fuzz.out" >&2 && return 1; }
+    cp "$log.junit.xml" "$results/fuzz.xml"
+    cp "$log.json" "$results/fuzz.json"
 }
 
 # meson_suite LOWER CONTAINER_ROOT BUILD SUITE... [-- MESON_OPTION...]: builds, and runs the suites in the box.

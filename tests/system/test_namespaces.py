@@ -3,6 +3,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -234,6 +235,70 @@ def test_sysv_ipc_and_mqueue_are_apart(start, run):
         assert run("ls", "/dev/mqueue", "/dev/shm").ok().split() == ["/dev/mqueue:", "/dev/shm:"]
         shared = run("--ipc", f"container:{one.name}", "ls", "/dev/mqueue").ok()
         assert shared == "q"
+
+
+SHM_WAIT = "touch /dev/mqueue/q /dev/shm/s; echo ready; sleep 1000"
+
+
+@pytest.mark.parametrize("flags", [(), MAPS], ids=["plain", "userns"])
+def test_another_containers_ipc_has_its_shared_memory(start, run, flags):
+    with start(*flags, command=["sh", "-c", SHM_WAIT]) as one:
+        both = ("--ipc", f"container:{one.name}")
+        if flags:  # an ipc namespace belongs to its user namespace
+            both += ("--userns", f"container:{one.name}")
+        assert run(*both, "ls", "/dev/shm").ok() == "s"
+        run(*both, "sh", "-c", "echo word > /dev/shm/heard").ok()
+        assert one.exec("cat", "/dev/shm/heard").ok() == "word"
+        options = mount_options(run(*both, "cat", "/proc/self/mountinfo").ok(), "/dev/shm")
+        assert {"nosuid", "nodev", "noexec"} <= options
+        run(*both, "--shm-size", "1m", "true").failed(125, "--shm-size", one.name)
+        assert run(*both, "--tmpfs", "/dev/shm", "ls", "/dev/shm").ok() == ""
+
+
+def mount_options(mountinfo, target):
+    for line in mountinfo.splitlines():
+        fields = line.split()
+        if fields[4] == target:
+            return set(fields[5].split(","))
+    raise AssertionError(f"nothing is mounted at {target}: {mountinfo}")
+
+
+def test_the_hosts_ipc_has_its_shared_memory(run):
+    shm, queue = Path("/dev/shm/sctr-test"), Path("/dev/mqueue/sctr-test")
+    shm.touch()
+    queue.touch()
+    try:
+        listing = run("--ipc", "host", "ls", "/dev/shm", "/dev/mqueue").ok().split()
+        assert listing.count("sctr-test") == 2
+    finally:
+        shm.unlink()
+        queue.unlink()
+
+
+@pytest.mark.parametrize("place", ["/dev/shm", "/dev"])
+@pytest.mark.parametrize("target", ["/secret", "../secret", "/proc/1/root/secret"])
+def test_a_hostile_shared_memory_leads_nowhere(start, run, own_rootfs, tmp_path, place, target):
+    """The other container has links where its /dev or /dev/shm should be."""
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host/file").touch()
+    script = f"""
+        umount /dev/shm && rmdir /dev/shm
+        if [ {place} = /dev ]; then
+            umount /dev/pts /dev/mqueue; umount -l /dev; rmdir /dev || mv /dev /old
+        fi
+        mkdir -p /secret/shm && touch /secret/file
+        ln -s {target} {place} && [ -L {place} ] && echo ready && sleep 1000
+    """
+    # A privileged one can do to its tree what a careless set of mounts does.
+    flags = ("--privileged", "-v", f"{tmp_path}/host:/secret")
+    command = ["sh", "-c", script]
+    with started(own_rootfs, *flags, command=command) as one:
+        run("--ipc", f"container:{one.name}", "true").failed(125, "/dev/shm", "symbolic link")
+
+
+def test_shared_memory_that_is_no_tmpfs_is_refused(start, run, tmp_path):
+    with start("-v", f"{tmp_path}:/dev/shm") as one:
+        run("--ipc", f"container:{one.name}", "true").failed(125, "/dev/shm", "tmpfs")
 
 
 def test_the_keyring_is_the_containers_own(run, probe):

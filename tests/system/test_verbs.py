@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import WAIT, eventually, sctr, unique_name
+from harness import WAIT, eventually, sctr, unique_name, unit_property
 from terminal import Terminal
 
 ON_A_NAME = ["exec", "inspect", "kill", "pause", "rm", "stop", "unpause"]
@@ -288,6 +288,29 @@ def test_inspect(start, rootfs):
         assert "/scratch" in [mount["destination"] for mount in config["mounts"]]
 
 
+def test_inspect_shows_what_systemd_enforces(start, rootfs, controllers):
+    asked = {
+        "memory": (("--memory", "64m"), {"MemoryMax": 64 << 20}),
+        "pids": (("--pids-limit", "50"), {"TasksMax": 50}),
+        "cpu": (("--cpus", "1.5", "--cpu-weight", "200"),
+                {"CPUQuotaPerSecUSec": 1_500_000, "CPUWeight": 200}),
+        "io": (("--io-weight", "50"), {"IOWeight": 50}),
+    }
+    offered = [asked[name] for name in asked if name in controllers]
+    flags = [word for words, _ in offered for word in words]
+    with start(*flags) as container:
+        (found,) = json.loads(sctr("inspect", container.name).ok())
+        limits = found["systemd"]["limits"]
+        expected = {name: value for _, values in offered for name, value in values.items()}
+        assert {name: limits.get(name) for name in expected} == expected
+        for name, value in limits.items():
+            assert unit_property(container.name, name)[name] != "[not set]", value
+    with start() as container:
+        (found,) = json.loads(sctr("inspect", container.name).ok())
+        assert found["systemd"]["limits"]["MemoryMax"] == "infinity"
+        assert "CPUWeight" not in found["systemd"]["limits"]
+
+
 def test_inspect_of_several(start, run):
     name = unique_name()
     run("--name", name, "--rm=false", "true").ok()
@@ -295,7 +318,7 @@ def test_inspect_of_several(start, run):
         with start() as container:
             found = json.loads(sctr("inspect", container.name, name).ok())
             assert [row["status"] for row in found] == ["running", "stopped"]
-            assert found[1]["systemd"] is None
+            assert "systemd" not in found[1]
             sctr("inspect", container.name, "nobody").failed(125, "nobody")
     finally:
         sctr("rm", name).ok()

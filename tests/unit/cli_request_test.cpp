@@ -336,6 +336,9 @@ TEST(CliRequest, MountsFollowTheOtherFlags) {
         {"--privileged sh", "/sys/fs/cgroup", R"("rw")"},
         {"--shm-size 1m sh", "/dev/shm", R"("size=1048576")"},
         {"--ipc host sh", "/dev/shm", R"("source":"/dev/shm")"},
+        {"--ipc container:db sh", "/dev/shm", R"("source":"/proc/42/root/dev/shm")"},
+        {"--ipc container:db -v /a:/dev/shm sh", "/dev/shm", R"("source":"/a")"},
+        {"--ipc ns:/x sh", "/dev/shm", R"("type":"tmpfs")"},
         {"--uidmap 0:1:9 --network host sh", "/sys", R"("source":"/sys")"},
         {"--network host sh", "/sys", R"("type":"sysfs")"},
         {"--uidmap 0:1:9 --pid host sh", "/proc", R"("source":"/proc")"},
@@ -475,6 +478,8 @@ TEST(CliRequest, SaysWhatIsWrong) {
         {"--tmpfs /t:foo sh", "--tmpfs", "unknown option 'foo'"},
         {"--tmpfs /t:mode=9 sh", "--tmpfs", "octal"},
         {"--shm-size 0 sh", "--shm-size", "64m"},
+        {"--ipc container:db --shm-size 1m sh", "--shm-size", "container 'db'"},
+        {"--mount type=bind,src=/a,dst=/b,relabel=x sh", "--mount", "relabel=shared"},
         {"--device /dev/none sh", "--device", "not a device"},
         {"--device /dev/fuse:x sh", "--device", "'x'"},
         {"--cap-add flying sh", "--cap-add", "'flying'"},
@@ -546,7 +551,42 @@ TEST(CliRequest, SelinuxOnlyWhereItIs) {
     EXPECT_EQ(request_of(line, world).spec.process->selinux_label, "");
     world.has_selinux = true;
     EXPECT_EQ(request_of(line, world).spec.process->selinux_label, "system_u:system_r:t_t:s0");
-    EXPECT_THROW(request_of("-v /a:/b:z sh", world), Error);
+}
+
+TEST(CliRequest, RelabelsVolumesWhereThereIsSelinux) {
+    const struct {
+        const char* line;
+        const char* relabels;
+    } cases[] = {
+        {"-v /a:/b sh", ""},
+        {"-v /a:/b:z sh", "/a=system_u:object_r:container_file_t:s0;"},
+        {"-v ./a:/b:ro,z,rslave sh", "/here/a=system_u:object_r:container_file_t:s0;"},
+        {"-v /a:/b:Z --security-opt label=level:s0:c1,c2 sh",
+         "/a=system_u:object_r:container_file_t:s0:c1,c2;"},
+        {"-v /a:/b:z,Z --security-opt label=level:s0:c1,c2 sh",
+         "/a=system_u:object_r:container_file_t:s0:c1,c2;"},
+        {"--mount type=bind,src=/a,dst=/b,relabel=shared sh",
+         "/a=system_u:object_r:container_file_t:s0;"},
+        {"--mount type=bind,src=/a,dst=/b,relabel=private --security-opt label=level:s0:c3 sh",
+         "/a=system_u:object_r:container_file_t:s0:c3;"},
+    };
+
+    RootfsFacts world = facts();
+    for (const auto& each : cases) {
+        world.has_selinux = true;
+        std::string relabels;
+        for (const plan::Relabel& relabel : request_of(each.line, world).relabels) {
+            relabels += relabel.path + "=" + relabel.label + ";";
+        }
+        EXPECT_EQ(relabels, each.relabels) << each.line;
+        world.has_selinux = false;
+        EXPECT_TRUE(request_of(each.line, world).relabels.empty()) << each.line;
+    }
+    world.has_selinux = true;
+    for (const char* line :
+         {"-v /a:/b:Z sh", "--mount type=bind,src=/a,dst=/b,relabel=private sh"}) {
+        EXPECT_THROW(request_of(line, world), Error) << line;
+    }
 }
 
 } // namespace
