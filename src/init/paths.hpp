@@ -16,7 +16,8 @@ enum class Symlinks { follow, refuse };
 UniqueFd
 open_path(int root, const std::string& path, Symlinks symlinks = Symlinks::follow) noexcept;
 
-/// As open_path, and makes the missing directories (mode 0755).
+/// As open_path, and makes the missing directories (mode 0755), those that a followed symlink
+/// leads to as well.
 UniqueFd
 make_directory(int root, const std::string& path, Symlinks symlinks = Symlinks::follow) noexcept;
 
