@@ -252,29 +252,44 @@ UniqueFd mount_rootfs(const plan::InitPlan& plan) noexcept {
     return tree;
 }
 
-void mount_one(int root, const plan::MountStep& step) noexcept {
-    const std::string where = describe(step);
-    if (step.kind == plan::MountKind::remount) {
-        const UniqueFd target = open_path(root, step.target, symlinks_for(step));
-        require(target.valid(), "cannot remount", where);
-        set_attributes(target.get(), 0, step.attr_set, step.attr_clear, step.propagation, where);
-        return;
-    }
-    const UniqueFd mount =
-        step.kind == plan::MountKind::bind ? clone_tree(step, where) : make_filesystem(step, where);
-    set_attributes(mount.get(), 0, step.attr_set, step.attr_clear, 0, where);
+namespace {
+
+void set_step_attributes(int mount,
+                         const plan::MountStep& step,
+                         const std::string& where) noexcept {
+    set_attributes(mount, 0, step.attr_set, step.attr_clear, 0, where);
     set_attributes(
-        mount.get(), AT_RECURSIVE, step.recursive_attr_set, step.recursive_attr_clear, 0, where);
-    const UniqueFd target = open_target(root, step, mount.get(), where);
-    attach(mount.get(), target.get(), where);
-    // After attaching: a detached mount cannot join a peer group of the tree it lands in.
+        mount, AT_RECURSIVE, step.recursive_attr_set, step.recursive_attr_clear, 0, where);
+}
+
+void set_propagation(int mount, const plan::MountStep& step, const std::string& where) noexcept {
     const bool recursive = (step.propagation & MS_REC) != 0;
-    set_attributes(mount.get(),
+    set_attributes(mount,
                    recursive ? unsigned{AT_RECURSIVE} : 0U,
                    0,
                    0,
                    step.propagation & ~std::uint64_t{MS_REC},
                    where);
+}
+
+} // namespace
+
+void mount_one(int root, const plan::MountStep& step) noexcept {
+    const std::string where = describe(step);
+    if (step.kind == plan::MountKind::remount) {
+        const UniqueFd target = open_path(root, step.target, symlinks_for(step));
+        require(target.valid(), "cannot remount", where);
+        set_step_attributes(target.get(), step, where);
+        set_propagation(target.get(), step, where);
+        return;
+    }
+    const UniqueFd mount =
+        step.kind == plan::MountKind::bind ? clone_tree(step, where) : make_filesystem(step, where);
+    set_step_attributes(mount.get(), step, where);
+    const UniqueFd target = open_target(root, step, mount.get(), where);
+    attach(mount.get(), target.get(), where);
+    // After attaching: a detached mount cannot join a peer group of the tree it lands in.
+    set_propagation(mount.get(), step, where);
 }
 
 std::vector<plan::MountStep>
