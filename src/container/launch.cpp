@@ -14,6 +14,7 @@
 #include "container/net_devices.hpp"
 #include "container/resctrl.hpp"
 #include "container/seccomp_listener.hpp"
+#include "container/host_trees.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
@@ -58,8 +59,10 @@ UniqueFd open_null() {
     return sys::raise_fd(std::move(null));
 }
 
-InitProcess
-start_init(plan::LaunchPlan& plan, const LaunchOptions& options, const sys::SignalQueue& signals) {
+InitProcess start_init(plan::LaunchPlan& plan,
+                       HostTrees& trees,
+                       const LaunchOptions& options,
+                       const sys::SignalQueue& signals) {
     const auto namespaces = open_namespaces(plan.init);
     const UniqueFd null = open_null();
     InitSpawn spawn;
@@ -72,6 +75,9 @@ start_init(plan::LaunchPlan& plan, const LaunchOptions& options, const sys::Sign
     for (const UniqueFd& fd : namespaces) {
         spawn.inherited.push_back(fd.get());
     }
+    if (trees.inherited() >= 0) {
+        spawn.inherited.push_back(trees.inherited());
+    }
     InitProcess process(spawn);
     if (plan.init.wait_for_id_maps) {
         write_id_map(process.child().pid(), "uid_map", plan.uid_map);
@@ -81,6 +87,7 @@ start_init(plan::LaunchPlan& plan, const LaunchOptions& options, const sys::Sign
     if (plan.init.fork_after_join) {
         process.await_joined(signals);
     }
+    trees.serve(plan.host_trees, process.child());
     return process;
 }
 
@@ -237,7 +244,8 @@ Running launch(systemd::EarlyBus bus,
     // Fork first, then ask: while systemd moves a process into a cgroup, the kernel makes every
     // fork of the machine wait.
     give_environment(plan.init);
-    InitProcess process = start_init(plan, options, signals);
+    HostTrees trees(plan);
+    InitProcess process = start_init(plan, trees, options, signals);
     set_oom_score(process.child().pid(), plan.init.process);
     systemd::Manager manager(std::move(bus));
     UndoList scope;

@@ -93,15 +93,6 @@ UniqueFd make_filesystem(const plan::MountStep& step, const std::string& where) 
     return mount;
 }
 
-UniqueFd clone_tree(const plan::MountStep& step, const std::string& where) noexcept {
-    UniqueFd mount(::open_tree(AT_FDCWD,
-                               step.source.c_str(),
-                               OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-                                   (step.recursive ? unsigned{AT_RECURSIVE} : 0U)));
-    require(mount.valid(), "cannot bind", where);
-    return mount;
-}
-
 /// /proc, /sys and /dev carry what protects the container: a rootfs that puts a symlink there
 /// would have it mounted elsewhere (CVE-2019-19921, CVE-2023-27561, CVE-2026-41579).
 Symlinks symlinks_for(const plan::MountStep& step) noexcept {
@@ -210,12 +201,13 @@ void protect_paths(int root, const std::vector<std::string>& paths) noexcept {
     }
 }
 
-void enter_root(int root, bool no_pivot) noexcept {
+void enter_root(int root, const plan::InitPlan& plan) noexcept {
     require(::fchdir(root) == 0, "cannot enter the rootfs");
-    if (no_pivot) {
+    if (plan.no_pivot) {
         // Only for roots that pivot_root refuses (an initramfs): the host's tree stays reachable
         // for whoever holds CAP_SYS_CHROOT, so it is not the default.
-        require(::mount(".", "/", nullptr, MS_MOVE, nullptr) == 0, "cannot move the rootfs to /");
+        require(plan.rootfs_from_host || ::mount(".", "/", nullptr, MS_MOVE, nullptr) == 0,
+                "cannot move the rootfs to /");
         require(::chroot(".") == 0 && ::chdir("/") == 0, "cannot chroot");
         return;
     }
@@ -234,19 +226,36 @@ void enter_root(int root, bool no_pivot) noexcept {
     require(::chdir("/") == 0, "cannot enter the new root");
 }
 
+UniqueFd open_rootfs(const plan::InitPlan& plan, int place) noexcept {
+    if (plan.rootfs_fd >= 0) {
+        return UniqueFd(plan.rootfs_fd);
+    }
+    UniqueFd tree(::open_tree(
+        place, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | unsigned{AT_RECURSIVE}));
+    require(tree.valid(), "cannot bind the rootfs", plan.rootfs);
+    return tree;
+}
+
 } // namespace
+
+UniqueFd clone_tree(const plan::MountStep& step) noexcept {
+    UniqueFd mount(::open_tree(AT_FDCWD,
+                               step.source.c_str(),
+                               OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+                                   (step.recursive ? unsigned{AT_RECURSIVE} : 0U)));
+    require(mount.valid(), "cannot bind", describe(step));
+    return mount;
+}
 
 UniqueFd mount_rootfs(const plan::InitPlan& plan) noexcept {
     // Slave first: nothing may travel from here to the host, and the clone below must not either.
     require(::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) == 0,
             "cannot make the mount namespace's tree a slave of the host's");
-    const UniqueFd place(::open(plan.rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    // The directories above a tree of the host side may be closed to us; the root is not.
+    const char* path = plan.rootfs_fd >= 0 ? "/" : plan.rootfs.c_str();
+    const UniqueFd place(::open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
     require(place.valid(), "cannot open the rootfs", plan.rootfs);
-    UniqueFd tree(
-        ::open_tree(place.get(),
-                    "",
-                    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | unsigned{AT_RECURSIVE}));
-    require(tree.valid(), "cannot bind the rootfs", plan.rootfs);
+    UniqueFd tree = open_rootfs(plan, place.get());
     set_attributes(tree.get(), AT_RECURSIVE, 0, 0, MS_PRIVATE, plan.rootfs);
     attach(tree.get(), place.get(), plan.rootfs);
     return tree;
@@ -283,8 +292,9 @@ void mount_one(int root, const plan::MountStep& step) noexcept {
         set_propagation(target.get(), step, where);
         return;
     }
-    const UniqueFd mount =
-        step.kind == plan::MountKind::bind ? clone_tree(step, where) : make_filesystem(step, where);
+    const UniqueFd mount = step.tree_fd >= 0                    ? UniqueFd(step.tree_fd)
+                           : step.kind == plan::MountKind::bind ? clone_tree(step)
+                                                                : make_filesystem(step, where);
     set_step_attributes(mount.get(), step, where);
     const UniqueFd target = open_target(root, step, mount.get(), where);
     attach(mount.get(), target.get(), where);
@@ -312,10 +322,20 @@ mount_all_but_cgroup(int root, const std::vector<plan::MountStep>& mounts) noexc
 
 namespace {
 
-/// A user namespace may not make nodes; the host's own node, if it is the same device, does as
-/// well.
+/// A user namespace may not make nodes: the host side has made it, or else the host's own node, if
+/// it is the same device, does as well.
 void bind_device(int root, const plan::DeviceStep& device) noexcept {
+    plan::MountStep bind;
+    bind.kind = plan::MountKind::bind;
+    bind.source = device.path;
+    bind.target = device.path;
+    bind.propagation = MS_PRIVATE;
+    bind.tree_fd = device.tree_fd;
     struct stat info{};
+    if (device.tree_fd >= 0) {
+        mount_one(root, bind);
+        return;
+    }
     require(::stat(device.path.c_str(), &info) == 0, "cannot bind a device", device.path);
     if (info.st_rdev != device.device || (info.st_mode & S_IFMT) != (device.mode & S_IFMT)) {
         fail({.what = "cannot bind a device into a user namespace",
@@ -323,11 +343,6 @@ void bind_device(int root, const plan::DeviceStep& device) noexcept {
               .why = "the host has another file there; give it the path that it has on the host"},
              0);
     }
-    plan::MountStep bind;
-    bind.kind = plan::MountKind::bind;
-    bind.source = device.path;
-    bind.target = device.path;
-    bind.propagation = MS_PRIVATE;
     mount_one(root, bind);
 }
 
@@ -338,6 +353,10 @@ void make_devices(int root, const plan::InitPlan& plan) noexcept {
         const UniqueFd parent = make_directory(root, parent_of(device.path), Symlinks::refuse);
         require(parent.valid(), "cannot make the directory of a device", device.path);
         const std::string name = name_of(device.path);
+        if (device.tree_fd >= 0 && !open_path(root, device.path, Symlinks::refuse).valid()) {
+            bind_device(root, device);
+            continue;
+        }
         if (::mknodat(parent.get(), name.c_str(), device.mode, device.device) == 0) {
             require(::fchownat(
                         parent.get(), name.c_str(), device.uid, device.gid, AT_SYMLINK_NOFOLLOW) ==
@@ -368,7 +387,7 @@ void finish_root(int root, const plan::InitPlan& plan) noexcept {
     if (plan.root_readonly) {
         set_attributes(root, 0, MOUNT_ATTR_RDONLY, 0, 0, "/");
     }
-    enter_root(root, plan.no_pivot);
+    enter_root(root, plan);
 }
 
 } // namespace sctr::init

@@ -12,6 +12,9 @@
 /// its place cannot be swapped between check and use.
 namespace sctr::init {
 
+/// Clones the tree that a bind mount is of, as this mount namespace has it.
+UniqueFd clone_tree(const plan::MountStep& step) noexcept;
+
 /// Makes the rootfs a mount of its own in a private mount namespace; returns the fd of its root.
 UniqueFd mount_rootfs(const plan::InitPlan& plan) noexcept;
 

@@ -37,6 +37,8 @@ struct MountStep {
     std::uint64_t recursive_attr_clear = 0;
     std::uint64_t propagation = 0; ///< MS_PRIVATE, MS_SLAVE, ... with or without MS_REC; 0: as is
     bool recursive = false;        ///< bind: with the mounts below the source
+    bool from_host = false;        ///< the tree comes from the host side (LaunchPlan::host_trees)
+    std::int32_t tree_fd = -1;     ///< within sctr-init: the tree, once it is there
 };
 
 /// A device node below the container's /dev, made with mknod or, where that is refused in a user
@@ -47,6 +49,8 @@ struct DeviceStep {
     std::uint64_t device = 0;
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
+    bool from_host = false;    ///< the node comes from the host side (LaunchPlan::host_trees)
+    std::int32_t tree_fd = -1; ///< within sctr-init: the node's mount, once it is there
 };
 
 struct SymlinkStep {
@@ -157,6 +161,9 @@ struct InitPlan {
     bool wait_for_id_maps = false;
     std::vector<std::string> time_offsets; ///< lines for /proc/self/timens_offsets
     std::string rootfs;                    ///< absolute path on the host
+    bool rootfs_from_host = false;         ///< it comes from the host side, as an open tree
+    std::int32_t tree_socket = -1;         ///< where trees come from; -1: there are none
+    std::int32_t rootfs_fd = -1;           ///< within sctr-init: the tree, once it is there
     bool root_readonly = false;
     bool no_pivot = false;
     bool no_new_keyring = false;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "host/facts.hpp"
 #include "plan/init_plan.hpp"
@@ -11,6 +13,23 @@
 
 namespace sctr::plan {
 
+/// How the ids of a mount's files are shown. Source: config.md, Mounts, idmap and ridmap.
+struct IdMap {
+    bool recursive = false;
+    std::string uid_map; ///< lines of a user namespace; empty: that of the container
+    std::string gid_map;
+};
+
+/// A tree that the host side opens and hands to sctr-init, which may not reach it: in a user
+/// namespace it is root over the container only.
+struct HostTree {
+    std::string where; ///< for messages
+    std::string source;
+    bool recursive = false;
+    std::optional<IdMap> id_map = {};
+    std::optional<DeviceStep> device = {}; ///< a node to make, with ids as the host counts them
+};
+
 /// Everything that starting a container will do, decided beforehand.
 struct LaunchPlan {
     UnitPlan unit;
@@ -18,6 +37,9 @@ struct LaunchPlan {
     std::string uid_map; ///< lines for /proc/PID/uid_map; empty: no user namespace of its own
     std::string gid_map;
     InitPlan init;
+    /// In the order in which sctr-init takes them: the rootfs, the mounts, the devices, of those
+    /// that are `from_host`.
+    std::vector<HostTree> host_trees;
 };
 
 /// compile_seccomp as it is when nothing is known of earlier starts.

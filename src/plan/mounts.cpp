@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "plan/id_map.hpp"
 
 namespace sctr::plan {
 
@@ -118,7 +119,7 @@ void apply_option(const std::string& option, const std::string& pointer, MountSt
         step.propagation = propagation->flags;
         return;
     }
-    if (apply_attribute(option, step) ||
+    if (apply_attribute(option, step) || is_id_map_option(option) ||
         std::ranges::find(ignored_options, option) != ignored_options.end()) {
         return;
     }
@@ -144,6 +145,11 @@ MountStep make_step(const oci::Mount& mount, const std::string& pointer) {
     }
     for (std::size_t i = 0; i < mount.options.size(); ++i) {
         apply_option(mount.options[i], pointer + "/options/" + std::to_string(i), step);
+    }
+    const bool is_id_mapped =
+        !mount.uid_mappings.empty() || std::ranges::any_of(mount.options, is_id_map_option);
+    if (is_id_mapped && step.kind != MountKind::bind) {
+        throw Error("only a bind mount can be id-mapped").at(pointer);
     }
     if (step.kind == MountKind::bind) {
         step.fstype.clear();
