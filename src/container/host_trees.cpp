@@ -11,9 +11,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <sstream>
 
 #include "base/error.hpp"
+#include "linux/procfs.hpp"
 #include "linux/syscalls.hpp"
+#include "plan/id_map.hpp"
 #include "plan/protocol.hpp"
 
 namespace sctr::container {
@@ -69,6 +72,26 @@ UniqueFd make_user_namespace(const plan::IdMap& map) {
     return open_user_namespace(holder.pid());
 }
 
+/// Who the host says that an id of the container is. One without a mapping stays the host's root's,
+/// which the container sees as nobody's.
+class IdsOf {
+  public:
+    IdsOf(pid_t pid, const char* file) {
+        const auto text = sys::read_small_file("/proc/" + std::to_string(pid) + "/" + file);
+        std::istringstream lines(text.value_or(""));
+        for (oci::IdMapping line; lines >> line.container_id >> line.host_id >> line.size;) {
+            map_.push_back(line);
+        }
+    }
+
+    [[nodiscard]] std::uint32_t operator()(std::uint32_t id) const {
+        return plan::host_id(map_, id).value_or(0);
+    }
+
+  private:
+    std::vector<oci::IdMapping> map_;
+};
+
 UniqueFd clone_tree(const char* source, unsigned flags, const HostTree& tree) {
     UniqueFd clone(::open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags));
     if (!clone.valid()) {
@@ -106,6 +129,8 @@ void map_ids(int mount, const HostTree& tree, int user_namespace) {
 /// Makes a device node where nobody else sees it: on a tmpfs that is the child's while it makes it.
 class NodeMaker {
   public:
+    explicit NodeMaker(pid_t init) : uids_(init, "uid_map"), gids_(init, "gid_map") {}
+
     UniqueFd make(const HostTree& tree) {
         open();
         const std::string name = std::to_string(count_++);
@@ -116,7 +141,8 @@ class NodeMaker {
             }
             return bind_hosts_own(tree); // we are in a user namespace ourselves
         }
-        if (::fchownat(directory_.get(), name.c_str(), device.uid, device.gid, 0) < 0) {
+        if (::fchownat(directory_.get(), name.c_str(), uids_(device.uid), gids_(device.gid), 0) <
+            0) {
             throw Error("cannot set the owner of a device").at(tree.where).because(errno);
         }
         UniqueFd node(
@@ -142,6 +168,7 @@ class NodeMaker {
             return;
         }
         const UniqueFd context(::fsopen("tmpfs", FSOPEN_CLOEXEC));
+        (void)::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", "tmpfs", 0);
         directory_ = UniqueFd(
             ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0
                 ? -1
@@ -168,6 +195,8 @@ class NodeMaker {
         return clone_tree(tree.source.c_str(), 0, tree);
     }
 
+    IdsOf uids_;
+    IdsOf gids_;
     UniqueFd directory_;
     unsigned count_ = 0;
 };
@@ -179,15 +208,16 @@ void send_all(int socket, const std::vector<HostTree>& trees, const sys::Child& 
                        : tree.id_map->uid_map.empty() ? open_user_namespace(init.pid())
                                                       : make_user_namespace(*tree.id_map));
     }
+    NodeMaker nodes(init.pid()); // reads the id maps, from a /proc of the host's own
     if (::setns(init.pidfd(), CLONE_NEWNS) < 0) {
         throw Error("cannot enter the container's mount namespace").because(errno);
     }
     ::umask(0);
-    NodeMaker nodes;
     std::vector<UniqueFd> opened;
     for (std::size_t i = 0; i < trees.size(); ++i) {
         const HostTree& tree = trees[i];
-        const unsigned flags = tree.recursive ? unsigned{AT_RECURSIVE} : 0U;
+        const unsigned flags = (tree.recursive ? unsigned{AT_RECURSIVE} : 0U) |
+                               (tree.no_follow ? unsigned{AT_SYMLINK_NOFOLLOW} : 0U);
         opened.push_back(tree.device ? nodes.make(tree)
                                      : clone_tree(tree.source.c_str(), flags, tree));
         if (tree.id_map) {

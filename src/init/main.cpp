@@ -20,6 +20,7 @@
 #include <cstring>
 
 #include "init/control.hpp"
+#include "init/devices.hpp"
 #include "init/hooks.hpp"
 #include "init/journal.hpp"
 #include "init/mounts.hpp"

@@ -26,9 +26,6 @@ void mount_one(int root, const plan::MountStep& step) noexcept;
 std::vector<plan::MountStep>
 mount_all_but_cgroup(int root, const std::vector<plan::MountStep>& mounts) noexcept;
 
-/// Device nodes and the links of /dev.
-void make_devices(int root, const plan::InitPlan& plan) noexcept;
-
 /// Masks and protects paths, makes the root read-only if asked, makes it the root of this mount
 /// namespace, and detaches the host's tree.
 void finish_root(int root, const plan::InitPlan& plan) noexcept;

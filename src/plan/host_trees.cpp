@@ -9,17 +9,6 @@
 
 namespace sctr::plan {
 
-namespace {
-
-/// Devices of the container belong to its root, or whom the config names, as the host counts.
-DeviceStep as_host_counts(DeviceStep device, const oci::Spec& spec) {
-    device.uid = host_id(spec.linux.uid_mappings, device.uid).value_or(0);
-    device.gid = host_id(spec.linux.gid_mappings, device.gid).value_or(0);
-    return device;
-}
-
-} // namespace
-
 bool in_user_namespace(const LaunchPlan& plan) {
     return (plan.clone_flags & CLONE_NEWUSER) != 0 ||
            std::ranges::contains(
@@ -42,15 +31,15 @@ void add_host_trees(const oci::Spec& spec, const host::Facts& facts, LaunchPlan&
             plan.host_trees.push_back({.where = step.target + " (" + step.source + ")",
                                        .source = step.source,
                                        .recursive = step.recursive,
+                                       .no_follow = step.copy_symlink,
                                        .id_map = std::move(id_map)});
         }
     }
     for (DeviceStep& device : init.devices) {
         device.from_host = everything;
         if (everything) {
-            plan.host_trees.push_back({.where = device.path,
-                                       .source = device.path,
-                                       .device = as_host_counts(device, spec)});
+            plan.host_trees.push_back(
+                {.where = device.path, .source = device.path, .device = device});
         }
     }
 }

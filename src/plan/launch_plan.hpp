@@ -26,8 +26,9 @@ struct HostTree {
     std::string where; ///< for messages
     std::string source;
     bool recursive = false;
+    bool no_follow = false; ///< of a symlink, the link itself
     std::optional<IdMap> id_map = {};
-    std::optional<DeviceStep> device = {}; ///< a node to make, with ids as the host counts them
+    std::optional<DeviceStep> device = {}; ///< a node to make
 };
 
 /// Everything that starting a container will do, decided beforehand.

@@ -135,6 +135,7 @@ make(const Request& request, const host::Facts& facts, const SeccompCompiler& co
     init.root_readonly = spec.root.readonly;
     init.no_pivot = request.no_pivot;
     init.no_new_keyring = request.no_new_keyring;
+    init.root_propagation = root_propagation(spec);
     init.mounts = mount_steps(spec);
     bind_foreign_cgroups(plan);
     add_devices(spec, init);
