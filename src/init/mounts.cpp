@@ -255,9 +255,6 @@ UniqueFd make_tmpfs(int root, plan::MountStep step, const std::string& where) no
         std::snprintf(mode, sizeof mode, "mode=%04o", info.st_mode & 07777U);
         step.data.emplace_back(mode);
     }
-    if (step.copy_up) {
-        step.attr_set &= ~std::uint64_t{MOUNT_ATTR_RDONLY}; // set when the copy is complete
-    }
     return make_filesystem(step, where);
 }
 
@@ -366,6 +363,11 @@ mount_all_but_cgroup(int root, const std::vector<plan::MountStep>& mounts) noexc
 }
 
 void finish_root(int root, const plan::InitPlan& plan) noexcept {
+    for (const std::string& target : plan.readonly_mounts) {
+        const UniqueFd mount = open_path(root, target);
+        require(mount.valid(), "cannot make read-only", target);
+        set_attributes(mount.get(), 0, MOUNT_ATTR_RDONLY, 0, 0, target);
+    }
     mask_paths(root, plan.masked_paths);
     protect_paths(root, plan.readonly_paths);
     if (plan.root_readonly) {

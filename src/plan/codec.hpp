@@ -169,8 +169,8 @@ template <typename Archive, Is<HookStep> R> void visit_fields(Archive& archive, 
 
 template <typename Archive, Is<InitPlan> R> void visit_fields(Archive& archive, R& r) {
     archive(r.namespaces, r.fork_after_join, r.fork_flags, r.wait_for_id_maps);
-    archive(r.time_offsets, r.rootfs, r.rootfs_from_host, r.tree_socket);
-    archive(r.root_propagation);
+    archive(r.time_offsets, r.rootfs);
+    archive(r.rootfs_from_host, r.tree_socket, r.root_propagation, r.readonly_mounts);
     archive(r.root_readonly, r.no_pivot, r.no_new_keyring, r.mounts, r.devices, r.symlinks);
     archive(r.masked_paths, r.readonly_paths, r.hostname, r.domainname, r.sysctls);
     archive(r.hold_before_pivot, r.create_container_hooks, r.start_container_hooks);

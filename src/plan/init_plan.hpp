@@ -172,6 +172,8 @@ struct InitPlan {
     bool no_pivot = false;
     bool no_new_keyring = false;
     std::vector<MountStep> mounts;
+    /// Targets of mounts that become read-only when all is set up below them.
+    std::vector<std::string> readonly_mounts;
     std::vector<DeviceStep> devices;
     std::vector<SymlinkStep> symlinks;
     std::vector<std::string> masked_paths;

@@ -137,6 +137,7 @@ make(const Request& request, const host::Facts& facts, const SeccompCompiler& co
     init.no_new_keyring = request.no_new_keyring;
     init.root_propagation = root_propagation(spec);
     init.mounts = mount_steps(spec);
+    defer_readonly(init);
     bind_foreign_cgroups(plan);
     add_devices(spec, init);
     add_host_trees(spec, facts, plan);

@@ -88,8 +88,8 @@ constexpr std::array<std::string_view, 5> superblock_options{
     "sync", "async", "dirsync", "lazytime", "nolazytime"};
 
 /// Of these there is one superblock for many mounts, whose state is not one mount's to decide.
-constexpr std::array<std::string_view, 8> virtual_types{
-    "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts", "tmpfs", "ramfs"};
+constexpr std::array<std::string_view, 9> virtual_types{
+    "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts", "tmpfs", "ramfs", "devtmpfs"};
 
 /// Kernels cannot label these by option; runc passes over them too.
 constexpr std::array<std::string_view, 5> unlabelled_types{
@@ -308,7 +308,8 @@ std::vector<MountStep> mount_steps(const oci::Spec& spec) {
 }
 
 std::vector<std::string> mount_option_names() {
-    std::vector<std::string> names{"bind", "rbind", "remount"};
+    std::vector<std::string> names{
+        "bind", "copy-symlink", "idmap", "rbind", "remount", "ridmap", "tmpcopyup"};
     for (const AttributeOption& option : attribute_options) {
         names.emplace_back(option.name);
         names.push_back("r" + std::string(option.name));
@@ -316,9 +317,21 @@ std::vector<std::string> mount_option_names() {
     for (const PropagationOption& option : propagation_options) {
         names.emplace_back(option.name);
     }
+    names.insert(names.end(), superblock_options.begin(), superblock_options.end());
     names.insert(names.end(), ignored_options.begin(), ignored_options.end());
     std::ranges::sort(names);
     return names;
+}
+
+void defer_readonly(InitPlan& plan) {
+    for (MountStep& step : plan.mounts) {
+        const bool is_filled = step.fstype == "tmpfs" || step.target == "/dev";
+        if (step.kind == MountKind::filesystem && is_filled &&
+            (step.attr_set & MOUNT_ATTR_RDONLY) != 0) {
+            step.attr_set &= ~std::uint64_t{MOUNT_ATTR_RDONLY};
+            plan.readonly_mounts.push_back(step.target);
+        }
+    }
 }
 
 std::uint64_t root_propagation(const oci::Spec& spec) {

@@ -211,6 +211,18 @@ def test_the_directory_of_a_tmpfs(image, options, mode, ids):
     assert (sctr("run", *flags, "touch", "/data/x").status == 0) == ("ro" not in options)
 
 
+def test_a_read_only_dev_has_its_devices(run):
+    flags = ["--mount", "type=tmpfs,dst=/dev,ro"]
+    result = run(*flags, "sh", "-c", "echo > /dev/null && touch /dev/x")
+    assert result.stderr.count("Read-only") == 1
+
+
+def test_mounts_below_a_read_only_tmpfs(own_rootfs):
+    flags = ["--rootfs", own_rootfs, "--tmpfs", "/a:ro", "--tmpfs", "/a/b/c"]
+    assert sctr("run", *flags, "touch", "/a/b/c/x").status == 0
+    assert "Read-only" in sctr("run", *flags, "touch", "/a/x").stderr
+
+
 def test_a_tmpfs_that_is_new(image):
     flags = ["--rootfs", image, "--tmpfs", "/fresh:tmpcopyup"]
     assert sctr("run", *flags, "stat", "-c", "%a", "/fresh").ok() == "1777"

@@ -209,6 +209,36 @@ TEST(MountSteps, PropagationOfABindIsItsOwnOrThatOfTheRoot) {
     }
 }
 
+TEST(MountSteps, KnowEveryOptionThatTheyName) {
+    for (const std::string& name : mount_option_names()) {
+        const std::string type = name == "tmpcopyup" ? "tmpfs" : "bind";
+        EXPECT_EQ(error_of(spec_with(mount_of(type, {name}))), "") << name;
+        EXPECT_THAT(step_of(type, {name}).data, ElementsAre()) << name;
+    }
+    EXPECT_THAT(mount_option_names(), testing::IsSupersetOf({"rro", "rshared", "tmpcopyup"}));
+}
+
+TEST(DeferReadonly, IsForWhatSctrInitFills) {
+    InitPlan plan;
+    const auto add = [&plan](const std::string& type, const std::string& target) {
+        plan.mounts.push_back(step_of(type, {"ro", "nosuid"}));
+        plan.mounts.back().target = target;
+    };
+    add("tmpfs", "/v");
+    add("devtmpfs", "/dev");
+    add("bind", "/dev");
+    add("proc", "/proc");
+    defer_readonly(plan);
+    EXPECT_THAT(plan.readonly_mounts, ElementsAre("/v", "/dev"));
+    std::vector<std::uint64_t> attributes;
+    for (const MountStep& step : plan.mounts) {
+        attributes.push_back(step.attr_set);
+    }
+    constexpr std::uint64_t safe = MOUNT_ATTR_NOSUID;
+    constexpr std::uint64_t both = safe | MOUNT_ATTR_RDONLY;
+    EXPECT_THAT(attributes, ElementsAre(safe, safe, both, both));
+}
+
 TEST(RootPropagation, PrivateIsWhatItIs) {
     const std::vector<std::pair<std::string, std::uint64_t>> cases = {
         {"", 0},
