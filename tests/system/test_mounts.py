@@ -72,7 +72,7 @@ def test_flags_of_the_hosts_mount_are_locked(closed):
     result = run_in(closed, *flags, "sh", "-c", script)
     assert {"ro", "nosuid", "nodev", "noexec"} <= mount_table(result.stdout)["/v"][1]
     error = run_in(closed, *MAPS, "-v", f"{inner}:/v:exec", "true").failed(125, "/v")
-    assert "Operation not permitted" in error and "forbids" in error
+    assert "forbids" in error
     # Without a user namespace it is the administrator's to say.
     run_in(closed, "-v", f"{inner}:/v:exec", "true").ok()
 
@@ -212,7 +212,7 @@ def test_the_directory_of_a_tmpfs(image, options, mode, ids):
 
 
 def test_a_read_only_dev_has_its_devices(run):
-    flags = ["--mount", "type=tmpfs,dst=/dev,ro"]
+    flags = ["--mount", "type=tmpfs,dst=/dev,ro,dev"]
     result = run(*flags, "sh", "-c", "echo > /dev/null && touch /dev/x")
     assert result.stderr.count("Read-only") == 1
 
