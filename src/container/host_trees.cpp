@@ -220,6 +220,13 @@ void send_all(int socket, const std::vector<HostTree>& trees, const sys::Child& 
                                (tree.no_follow ? unsigned{AT_SYMLINK_NOFOLLOW} : 0U);
         opened.push_back(tree.device ? nodes.make(tree)
                                      : clone_tree(tree.source.c_str(), flags, tree));
+        // Nobody else follows: in a user namespace every mount is a slave of the host's.
+        if (tree.attach &&
+            ::move_mount(
+                opened.back().get(), "", AT_FDCWD, tree.source.c_str(), MOVE_MOUNT_F_EMPTY_PATH) <
+                0) {
+            throw Error("cannot attach the rootfs").at(tree.where).because(errno);
+        }
         if (tree.id_map) {
             map_ids(opened.back().get(), tree, maps[i].get());
         }

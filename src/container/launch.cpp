@@ -11,10 +11,10 @@
 #include <csignal>
 
 #include "container/hooks.hpp"
+#include "container/host_trees.hpp"
 #include "container/net_devices.hpp"
 #include "container/resctrl.hpp"
 #include "container/seccomp_listener.hpp"
-#include "container/host_trees.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
@@ -241,10 +241,10 @@ Running launch(systemd::EarlyBus bus,
                const LockedRecord& directory,
                const sys::SignalQueue& signals,
                UndoList& undo) {
-    // Fork first, then ask: while systemd moves a process into a cgroup, the kernel makes every
-    // fork of the machine wait.
     give_environment(plan.init);
     HostTrees trees(plan);
+    // Fork first, then ask: while systemd moves a process into a cgroup, the kernel makes every
+    // fork of the machine wait.
     InitProcess process = start_init(plan, trees, options, signals);
     set_oom_score(process.child().pid(), plan.init.process);
     systemd::Manager manager(std::move(bus));

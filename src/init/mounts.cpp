@@ -160,13 +160,12 @@ void protect_paths(int root, const std::vector<std::string>& paths) noexcept {
     }
 }
 
-void enter_root(int root, const plan::InitPlan& plan) noexcept {
+void enter_root(int root, bool no_pivot) noexcept {
     require(::fchdir(root) == 0, "cannot enter the rootfs");
-    if (plan.no_pivot) {
+    if (no_pivot) {
         // Only for roots that pivot_root refuses (an initramfs): the host's tree stays reachable
         // for whoever holds CAP_SYS_CHROOT, so it is not the default.
-        require(plan.rootfs_from_host || ::mount(".", "/", nullptr, MS_MOVE, nullptr) == 0,
-                "cannot move the rootfs to /");
+        require(::mount(".", "/", nullptr, MS_MOVE, nullptr) == 0, "cannot move the rootfs to /");
         require(::chroot(".") == 0 && ::chdir("/") == 0, "cannot chroot");
         return;
     }
@@ -185,16 +184,6 @@ void enter_root(int root, const plan::InitPlan& plan) noexcept {
     require(::chdir("/") == 0, "cannot enter the new root");
 }
 
-UniqueFd open_rootfs(const plan::InitPlan& plan, int place) noexcept {
-    if (plan.rootfs_fd >= 0) {
-        return UniqueFd(plan.rootfs_fd);
-    }
-    UniqueFd tree(::open_tree(
-        place, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | unsigned{AT_RECURSIVE}));
-    require(tree.valid(), "cannot bind the rootfs", plan.rootfs);
-    return tree;
-}
-
 } // namespace
 
 UniqueFd clone_tree(const plan::MountStep& step) noexcept {
@@ -211,11 +200,18 @@ UniqueFd mount_rootfs(const plan::InitPlan& plan) noexcept {
     // Slave first: nothing may travel from here to the host, and the clone below must not either.
     require(::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) == 0,
             "cannot make the mount namespace's tree a slave of the host's");
-    // The directories above a tree of the host side may be closed to us; the root is not.
-    const char* path = plan.rootfs_fd >= 0 ? "/" : plan.rootfs.c_str();
-    const UniqueFd place(::open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (plan.rootfs_fd >= 0) {
+        UniqueFd attached(plan.rootfs_fd);
+        set_attributes(attached.get(), AT_RECURSIVE, 0, 0, MS_PRIVATE, plan.rootfs);
+        return attached;
+    }
+    const UniqueFd place(::open(plan.rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     require(place.valid(), "cannot open the rootfs", plan.rootfs);
-    UniqueFd tree = open_rootfs(plan, place.get());
+    UniqueFd tree(
+        ::open_tree(place.get(),
+                    "",
+                    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | unsigned{AT_RECURSIVE}));
+    require(tree.valid(), "cannot bind the rootfs", plan.rootfs);
     set_attributes(tree.get(), AT_RECURSIVE, 0, 0, MS_PRIVATE, plan.rootfs);
     attach(tree.get(), place.get(), plan.rootfs);
     return tree;
@@ -373,7 +369,7 @@ void finish_root(int root, const plan::InitPlan& plan) noexcept {
     if (plan.root_readonly) {
         set_attributes(root, 0, MOUNT_ATTR_RDONLY, 0, 0, "/");
     }
-    enter_root(root, plan);
+    enter_root(root, plan.no_pivot);
     // After pivot_root, which wants no shared mounts, and where the host is no peer any more.
     set_attributes(root,
                    (plan.root_propagation & MS_REC) != 0 ? unsigned{AT_RECURSIVE} : 0U,

@@ -21,7 +21,8 @@ void add_host_trees(const oci::Spec& spec, const host::Facts& facts, LaunchPlan&
     InitPlan& init = plan.init;
     init.rootfs_from_host = everything;
     if (everything) {
-        plan.host_trees.push_back({.where = init.rootfs, .source = init.rootfs, .recursive = true});
+        plan.host_trees.push_back(
+            {.where = init.rootfs, .source = init.rootfs, .recursive = true, .attach = true});
     }
     for (std::size_t i = 0; i < init.mounts.size(); ++i) {
         MountStep& step = init.mounts[i];

@@ -26,6 +26,7 @@ struct HostTree {
     std::string where; ///< for messages
     std::string source;
     bool recursive = false;
+    bool attach = false;    ///< put back on its own path, as the root of the container
     bool no_follow = false; ///< of a symlink, the link itself
     std::optional<IdMap> id_map = {};
     std::optional<DeviceStep> device = {}; ///< a node to make

@@ -119,8 +119,7 @@ void require_resctrl(const oci::Spec& spec, const host::Facts& facts) {
 
 } // namespace
 
-LaunchPlan
-make(const Request& request, const host::Facts& facts, const SeccompCompiler& compile) {
+LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompCompiler& compile) {
     const oci::Spec& spec = request.spec;
     if (!spec.process) {
         throw Error("no process to run").at("/process");

@@ -373,6 +373,7 @@ TEST(HostTrees, AreThoseThatAUserNamespaceCannotReach) {
     ASSERT_EQ(plan.host_trees.size(), 3U);
     EXPECT_EQ(plan.host_trees[0].source, "/r");
     EXPECT_TRUE(plan.host_trees[0].recursive);
+    EXPECT_TRUE(plan.host_trees[0].attach);
     EXPECT_EQ(plan.host_trees[1].source, "/s");
     EXPECT_TRUE(plan.host_trees[1].recursive);
     EXPECT_TRUE(plan.host_trees[1].no_follow);
