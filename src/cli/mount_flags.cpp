@@ -16,7 +16,8 @@ const std::vector<std::string> tmpfs_defaults = {"noexec", "nosuid", "nodev", "r
 
 constexpr const char* volume_form =
     "SOURCE:TARGET[:OPTIONS]; options are ro, rw, rro, bind, rbind, nosuid, nodev, noexec, suid, "
-    "dev, exec, [r]private, [r]slave, z, Z";
+    "dev, exec, [r]private, [r]slave, [r]shared, [r]idmap, idmap=uids=FILE-SHOWN-SIZE;gids=..., z, "
+    "Z";
 
 std::string target_path(const char* flag, const std::string& path) {
     const std::string target = container_path(flag, path);
@@ -30,12 +31,6 @@ void refuse_chown(const char* flag, const std::string& text) {
     throw Error("changing the owner of a volume is not there yet")
         .at(std::string(flag) + " " + text)
         .mend("chown the source");
-}
-
-void refuse_idmap(const char* flag, const std::string& text) {
-    throw Error("id-mapped mounts are not there yet")
-        .at(std::string(flag) + " " + text)
-        .mend("use --uidmap and --gidmap for the whole container, or chown the source");
 }
 
 bool is_idmap(std::string_view word) {
@@ -53,9 +48,9 @@ void add_volume_option(MountOptions& options, const std::string& word, const std
         refuse_chown("--volume", text);
     } else if (sharing_of(word) != Sharing::none) {
         return; // volume_sharing() tells
-    } else if (is_idmap(word)) {
-        refuse_idmap("--volume", text);
-    } else if (!options.add(word)) {
+    } else if (const auto [name, value] = split_once(word, '='); value && is_idmap(name)) {
+        options.add_value(name, *value);
+    } else if (word == "tmpcopyup" || !options.add(word)) {
         throw bad_value("--volume", text, "unknown option '" + word + "'", volume_form);
     }
 }
@@ -140,7 +135,7 @@ bool add_bind_key(MountOptions& options, const Keys::value_type& key, const std:
                 "--mount", text, "unknown relabel", "relabel=shared or relabel=private");
         }
     } else if (is_idmap(name)) {
-        refuse_idmap("--mount", text);
+        value ? options.add_value(name, *value) : static_cast<void>(options.add(name));
     } else {
         return false;
     }
@@ -164,7 +159,7 @@ bool add_common_key(MountOptions& options, const Keys::value_type& key, const st
         }
         return true;
     }
-    return !value && options.add(name);
+    return !value && !is_idmap(name) && name != "tmpcopyup" && options.add(name);
 }
 
 bool add_file_system_key(MountOptions& options,
@@ -173,7 +168,7 @@ bool add_file_system_key(MountOptions& options,
                          const std::string& text) {
     const auto& [name, value] = key;
     if (!value) {
-        return false;
+        return type == "tmpfs" && name == "tmpcopyup" && options.add(name);
     }
     if (name == "size" && type == "tmpfs") {
         check_size("--mount", text, *value);
@@ -298,11 +293,13 @@ oci::Mount parse_tmpfs(const std::string& text) {
         } else if (value && (name == "uid" || name == "gid" || name == "nr_inodes")) {
             parse_in_range("--tmpfs", *value, 0, 4294967294);
             options.add_value(name, *value);
-        } else if (value || word == "bind" || word == "rbind" || !options.add(word)) {
-            throw bad_value("--tmpfs",
-                            text,
-                            "unknown option '" + word + "'",
-                            "TARGET[:size=...,mode=...,uid=...,gid=...,exec,suid,dev,ro]");
+        } else if (value || word == "bind" || word == "rbind" || is_idmap(word) ||
+                   !options.add(word)) {
+            throw bad_value(
+                "--tmpfs",
+                text,
+                "unknown option '" + word + "'",
+                "TARGET[:size=...,mode=...,uid=...,gid=...,tmpcopyup,exec,suid,dev,ro]");
         }
     }
     finish(mount, options);

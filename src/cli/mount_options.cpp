@@ -7,14 +7,26 @@
 namespace sctr::cli {
 namespace {
 
-enum class Group { write, suid, dev, exec, propagation, bind, access_time, directory_time };
+enum class Group {
+    write,
+    suid,
+    dev,
+    exec,
+    symlinks,
+    propagation,
+    bind,
+    access_time,
+    directory_time,
+    id_map,
+    copy_up
+};
 
 struct Option {
     std::string_view word;
     Group group;
 };
 
-constexpr std::array<Option, 27> known_options = {{
+constexpr std::array<Option, 32> known_options = {{
     {"ro", Group::write},
     {"rw", Group::write},
     {"rro", Group::write},
@@ -42,6 +54,11 @@ constexpr std::array<Option, 27> known_options = {{
     {"nostrictatime", Group::access_time},
     {"diratime", Group::directory_time},
     {"nodiratime", Group::directory_time},
+    {"symfollow", Group::symlinks},
+    {"nosymfollow", Group::symlinks},
+    {"idmap", Group::id_map},
+    {"ridmap", Group::id_map},
+    {"tmpcopyup", Group::copy_up},
 }};
 
 const Option* find(std::string_view word) {

@@ -12,6 +12,7 @@
 #include <csignal>
 
 #include "container/hooks.hpp"
+#include "container/host_trees.hpp"
 #include "container/net_devices.hpp"
 #include "container/resctrl.hpp"
 #include "container/seccomp_listener.hpp"
@@ -71,8 +72,10 @@ UniqueFd share_memory(plan::LaunchPlan& plan) {
     return tree;
 }
 
-InitProcess
-start_init(plan::LaunchPlan& plan, const LaunchOptions& options, const sys::SignalQueue& signals) {
+InitProcess start_init(plan::LaunchPlan& plan,
+                       HostTrees& trees,
+                       const LaunchOptions& options,
+                       const sys::SignalQueue& signals) {
     const auto namespaces = open_namespaces(plan.init);
     const UniqueFd shared_memory = share_memory(plan);
     const UniqueFd null = open_null();
@@ -86,8 +89,10 @@ start_init(plan::LaunchPlan& plan, const LaunchOptions& options, const sys::Sign
     for (const UniqueFd& fd : namespaces) {
         spawn.inherited.push_back(fd.get());
     }
-    if (shared_memory.valid()) {
-        spawn.inherited.push_back(shared_memory.get());
+    for (const int fd : {shared_memory.get(), trees.inherited()}) {
+        if (fd >= 0) {
+            spawn.inherited.push_back(fd);
+        }
     }
     InitProcess process(spawn);
     if (plan.init.wait_for_id_maps) {
@@ -98,6 +103,7 @@ start_init(plan::LaunchPlan& plan, const LaunchOptions& options, const sys::Sign
     if (plan.init.fork_after_join) {
         process.await_joined(signals);
     }
+    trees.serve(plan.host_trees, process.child());
     return process;
 }
 
@@ -251,10 +257,11 @@ Running launch(systemd::EarlyBus bus,
                const LockedRecord& directory,
                const sys::SignalQueue& signals,
                UndoList& undo) {
+    give_environment(plan.init);
+    HostTrees trees(plan);
     // Fork first, then ask: while systemd moves a process into a cgroup, the kernel makes every
     // fork of the machine wait.
-    give_environment(plan.init);
-    InitProcess process = start_init(plan, options, signals);
+    InitProcess process = start_init(plan, trees, options, signals);
     set_oom_score(process.child().pid(), plan.init.process);
     systemd::Manager manager(std::move(bus));
     UndoList scope;

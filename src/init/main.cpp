@@ -20,6 +20,7 @@
 #include <cstring>
 
 #include "init/control.hpp"
+#include "init/devices.hpp"
 #include "init/hooks.hpp"
 #include "init/journal.hpp"
 #include "init/mounts.hpp"
@@ -27,6 +28,7 @@
 #include "init/process.hpp"
 #include "init/procfs.hpp"
 #include "init/terminal.hpp"
+#include "init/trees.hpp"
 #include "linux/syscalls.hpp"
 #include "plan/protocol.hpp"
 
@@ -109,7 +111,7 @@ std::vector<UniqueFd> enter_scope(const plan::InitPlan& plan,
 /// Start of a container. Everything up to `go` runs while systemd is still making the scope, and
 /// whatever can be done before it is.
 [[noreturn]] void start_container() noexcept {
-    const auto plan = read_plan<plan::InitPlan>();
+    auto plan = read_plan<plan::InitPlan>();
     const UniqueFd proc = open_host_proc();
     const bool to_journal = !plan.process.journal_identifier.empty();
     const UniqueFd journal_socket(to_journal ? open_journal_socket() : -1);
@@ -127,6 +129,7 @@ std::vector<UniqueFd> enter_scope(const plan::InitPlan& plan,
     if (!plan.no_new_keyring) {
         join_new_keyring();
     }
+    collect_trees(plan);
     const UniqueFd root = mount_rootfs(plan);
     const auto cgroup_mounts = mount_all_but_cgroup(root.get(), plan.mounts);
     make_devices(root.get(), plan);

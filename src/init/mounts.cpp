@@ -7,9 +7,14 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <cstdio>
 
 #include "init/control.hpp"
+#include "init/copy_up.hpp"
+#include "init/filesystem.hpp"
 #include "init/paths.hpp"
 #include "linux/syscalls.hpp"
 
@@ -30,9 +35,14 @@ void set_attributes(int mount,
     attributes.attr_set = set;
     attributes.attr_clr = clear;
     attributes.propagation = propagation;
-    require(::mount_setattr(mount, "", AT_EMPTY_PATH | flags, &attributes, sizeof attributes) == 0,
-            "cannot set mount attributes",
-            where);
+    if (::mount_setattr(mount, "", AT_EMPTY_PATH | flags, &attributes, sizeof attributes) < 0) {
+        const int error_number = errno;
+        const bool is_locked = error_number == EPERM && clear != 0;
+        fail({.what = "cannot set mount attributes",
+              .where = where,
+              .why = is_locked ? "a user namespace cannot lift what the host's mount forbids" : ""},
+             error_number);
+    }
 }
 
 void attach(int mount, int target, const std::string& where) noexcept {
@@ -40,66 +50,6 @@ void attach(int mount, int target, const std::string& where) noexcept {
         ::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0,
         "cannot attach mount",
         where);
-}
-
-/// The kernel's own words for why a file system could not be made, which errno rarely tells.
-std::string take_context_log(int context) {
-    char line[512];
-    const ssize_t size = ::read(context, line, sizeof line);
-    // A line reads "e tmpfs: Bad value for 'size'": the letter is its severity.
-    return size > 2 ? std::string(line + 2, static_cast<std::size_t>(size) - 2) : std::string();
-}
-
-[[noreturn]] void fail_context(int context, std::string_view what, const std::string& where) {
-    const int error_number = errno;
-    std::string why = take_context_log(context);
-    while (!why.empty() && why.back() == '\n') {
-        why.pop_back();
-    }
-    fail({.what = what, .where = where, .why = why}, error_number);
-}
-
-UniqueFd make_filesystem(const plan::MountStep& step, const std::string& where) noexcept {
-    const UniqueFd context(::fsopen(step.fstype.c_str(), FSOPEN_CLOEXEC));
-    require(context.valid(), "cannot mount: no such file system type", where);
-    if (!step.source.empty()) {
-        // Some file systems refuse a source; what they show in mountinfo is not worth failing for.
-        (void)::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", step.source.c_str(), 0);
-    }
-    for (const std::string& option : step.data) {
-        const std::size_t equals = option.find('=');
-        const std::string key = option.substr(0, equals);
-        const int result =
-            equals == std::string::npos
-                ? ::fsconfig(context.get(), FSCONFIG_SET_FLAG, key.c_str(), nullptr, 0)
-                : ::fsconfig(context.get(),
-                             FSCONFIG_SET_STRING,
-                             key.c_str(),
-                             option.c_str() + equals + 1,
-                             0);
-        if (result < 0) {
-            fail_context(context.get(), "cannot mount: option '" + option + "' refused", where);
-        }
-    }
-    if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) {
-        fail_context(context.get(), "cannot mount", where);
-    }
-    // The attributes at once: in a user namespace the kernel wants a new procfs or sysfs to be as
-    // restricted as the one that is visible.
-    UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(step.attr_set)));
-    if (!mount.valid()) {
-        fail_context(context.get(), "cannot mount", where);
-    }
-    return mount;
-}
-
-UniqueFd clone_tree(const plan::MountStep& step, const std::string& where) noexcept {
-    UniqueFd mount(::open_tree(AT_FDCWD,
-                               step.source.c_str(),
-                               OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-                                   (step.recursive ? unsigned{AT_RECURSIVE} : 0U)));
-    require(mount.valid(), "cannot bind", where);
-    return mount;
 }
 
 /// /proc, /sys and /dev carry what protects the container: a rootfs that puts a symlink there
@@ -236,10 +186,25 @@ void enter_root(int root, bool no_pivot) noexcept {
 
 } // namespace
 
+UniqueFd clone_tree(const plan::MountStep& step) noexcept {
+    UniqueFd mount(::open_tree(AT_FDCWD,
+                               step.source.c_str(),
+                               OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+                                   (step.recursive ? unsigned{AT_RECURSIVE} : 0U) |
+                                   (step.copy_symlink ? unsigned{AT_SYMLINK_NOFOLLOW} : 0U)));
+    require(mount.valid(), "cannot bind", describe(step));
+    return mount;
+}
+
 UniqueFd mount_rootfs(const plan::InitPlan& plan) noexcept {
     // Slave first: nothing may travel from here to the host, and the clone below must not either.
     require(::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) == 0,
             "cannot make the mount namespace's tree a slave of the host's");
+    if (plan.rootfs_fd >= 0) {
+        UniqueFd attached(plan.rootfs_fd);
+        set_attributes(attached.get(), AT_RECURSIVE, 0, 0, MS_PRIVATE, plan.rootfs);
+        return attached;
+    }
     const UniqueFd place(::open(plan.rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     require(place.valid(), "cannot open the rootfs", plan.rootfs);
     UniqueFd tree(
@@ -272,6 +237,83 @@ void set_propagation(int mount, const plan::MountStep& step, const std::string& 
                    where);
 }
 
+bool has_option(const plan::MountStep& step, std::string_view start) noexcept {
+    return std::ranges::any_of(
+        step.data, [start](const std::string& option) { return option.starts_with(start); });
+}
+
+/// A tmpfs over a directory looks as that one did, unless told otherwise, as with runc and crun.
+UniqueFd make_tmpfs(int root, plan::MountStep step, const std::string& where) noexcept {
+    const UniqueFd below = open_path(root, step.target, symlinks_for(step));
+    struct stat info{};
+    if (below.valid() && !has_option(step, "mode=") && ::fstat(below.get(), &info) == 0) {
+        char mode[16];
+        std::snprintf(mode, sizeof mode, "mode=%04o", info.st_mode & 07777U);
+        step.data.emplace_back(mode);
+    }
+    return make_filesystem(step, where);
+}
+
+UniqueFd open_mount(int root, const plan::MountStep& step, const std::string& where) noexcept {
+    if (step.tree_fd >= 0) {
+        return UniqueFd(step.tree_fd);
+    }
+    if (step.kind == plan::MountKind::bind) {
+        return clone_tree(step);
+    }
+    return step.fstype == "tmpfs" ? make_tmpfs(root, step, where) : make_filesystem(step, where);
+}
+
+void copy_target_up(int root,
+                    int mount,
+                    const plan::MountStep& step,
+                    const std::string& where) noexcept {
+    constexpr const char* failure = "cannot copy into the new tmpfs";
+    const UniqueFd below = open_path(root, step.target, symlinks_for(step));
+    if (!below.valid()) {
+        require(errno == ENOENT, failure, where);
+        return;
+    }
+    const UniqueFd tmpfs(::openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct stat asked{};
+    require(tmpfs.valid() && ::fstat(tmpfs.get(), &asked) == 0, failure, where);
+    copy_up(below.get(), tmpfs.get(), step.target);
+    const bool has_owner = has_option(step, "uid=") || has_option(step, "gid=");
+    require(!has_owner || ::fchown(tmpfs.get(), asked.st_uid, asked.st_gid) == 0, failure, where);
+    require(!has_option(step, "mode=") || ::fchmod(tmpfs.get(), asked.st_mode & 07777U) == 0,
+            failure,
+            where);
+}
+
+/// For a source that is a symlink: a link to the same place instead of a mount. False for another.
+bool copy_symlink(int root,
+                  int mount,
+                  const plan::MountStep& step,
+                  const std::string& where) noexcept {
+    char wanted[PATH_MAX];
+    const ssize_t size = ::readlinkat(mount, "", wanted, sizeof wanted - 1);
+    if (size < 0) {
+        return false;
+    }
+    wanted[size] = 0;
+    const UniqueFd parent = make_directory(root, parent_of(step.target), symlinks_for(step));
+    require(parent.valid(), "cannot make the directory of a link", where);
+    const std::string name = name_of(step.target);
+    if (::symlinkat(wanted, parent.get(), name.c_str()) == 0) {
+        return true;
+    }
+    require(errno == EEXIST, "cannot make a link", where);
+    char found[PATH_MAX];
+    const ssize_t length = ::readlinkat(parent.get(), name.c_str(), found, sizeof found);
+    if (std::string_view(found, static_cast<std::size_t>(std::max<ssize_t>(length, 0))) != wanted) {
+        fail({.what = "cannot copy the symbolic link",
+              .where = where,
+              .why = "something else is there"},
+             0);
+    }
+    return true;
+}
+
 } // namespace
 
 void mount_one(int root, const plan::MountStep& step) noexcept {
@@ -279,13 +321,18 @@ void mount_one(int root, const plan::MountStep& step) noexcept {
     if (step.kind == plan::MountKind::remount) {
         const UniqueFd target = open_path(root, step.target, symlinks_for(step));
         require(target.valid(), "cannot remount", where);
+        reconfigure_filesystem(target.get(), step, where);
         set_step_attributes(target.get(), step, where);
         set_propagation(target.get(), step, where);
         return;
     }
-    const UniqueFd mount = step.tree_fd >= 0                    ? UniqueFd(step.tree_fd)
-                           : step.kind == plan::MountKind::bind ? clone_tree(step, where)
-                                                                : make_filesystem(step, where);
+    const UniqueFd mount = open_mount(root, step, where);
+    if (step.copy_symlink && copy_symlink(root, mount.get(), step, where)) {
+        return;
+    }
+    if (step.copy_up) {
+        copy_target_up(root, mount.get(), step, where);
+    }
     set_step_attributes(mount.get(), step, where);
     const UniqueFd target = open_target(root, step, mount.get(), where);
     attach(mount.get(), target.get(), where);
@@ -311,65 +358,25 @@ mount_all_but_cgroup(int root, const std::vector<plan::MountStep>& mounts) noexc
     return later;
 }
 
-namespace {
-
-/// A user namespace may not make nodes; the host's own node, if it is the same device, does as
-/// well.
-void bind_device(int root, const plan::DeviceStep& device) noexcept {
-    struct stat info{};
-    require(::stat(device.path.c_str(), &info) == 0, "cannot bind a device", device.path);
-    if (info.st_rdev != device.device || (info.st_mode & S_IFMT) != (device.mode & S_IFMT)) {
-        fail({.what = "cannot bind a device into a user namespace",
-              .where = device.path,
-              .why = "the host has another file there; give it the path that it has on the host"},
-             0);
-    }
-    plan::MountStep bind;
-    bind.kind = plan::MountKind::bind;
-    bind.source = device.path;
-    bind.target = device.path;
-    bind.propagation = MS_PRIVATE;
-    mount_one(root, bind);
-}
-
-} // namespace
-
-void make_devices(int root, const plan::InitPlan& plan) noexcept {
-    for (const plan::DeviceStep& device : plan.devices) {
-        const UniqueFd parent = make_directory(root, parent_of(device.path), Symlinks::refuse);
-        require(parent.valid(), "cannot make the directory of a device", device.path);
-        const std::string name = name_of(device.path);
-        if (::mknodat(parent.get(), name.c_str(), device.mode, device.device) == 0) {
-            require(::fchownat(
-                        parent.get(), name.c_str(), device.uid, device.gid, AT_SYMLINK_NOFOLLOW) ==
-                        0,
-                    "cannot set the owner of a device",
-                    device.path);
-            continue;
-        }
-        if (errno == EEXIST) {
-            continue;
-        }
-        require(errno == EPERM, "cannot make a device", device.path);
-        bind_device(root, device);
-    }
-    for (const plan::SymlinkStep& link : plan.symlinks) {
-        const UniqueFd parent = make_directory(root, parent_of(link.path), Symlinks::refuse);
-        require(parent.valid(), "cannot make the directory of a link", link.path);
-        require(::symlinkat(link.target.c_str(), parent.get(), name_of(link.path).c_str()) == 0 ||
-                    errno == EEXIST,
-                "cannot make a link",
-                link.path);
-    }
-}
-
 void finish_root(int root, const plan::InitPlan& plan) noexcept {
+    for (const std::string& target : plan.readonly_mounts) {
+        const UniqueFd mount = open_path(root, target);
+        require(mount.valid(), "cannot make read-only", target);
+        set_attributes(mount.get(), 0, MOUNT_ATTR_RDONLY, 0, 0, target);
+    }
     mask_paths(root, plan.masked_paths);
     protect_paths(root, plan.readonly_paths);
     if (plan.root_readonly) {
         set_attributes(root, 0, MOUNT_ATTR_RDONLY, 0, 0, "/");
     }
     enter_root(root, plan.no_pivot);
+    // After pivot_root, which wants no shared mounts, and where the host is no peer any more.
+    set_attributes(root,
+                   (plan.root_propagation & MS_REC) != 0 ? unsigned{AT_RECURSIVE} : 0U,
+                   0,
+                   0,
+                   plan.root_propagation & ~std::uint64_t{MS_REC},
+                   "/");
 }
 
 } // namespace sctr::init

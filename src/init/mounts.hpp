@@ -12,6 +12,9 @@
 /// its place cannot be swapped between check and use.
 namespace sctr::init {
 
+/// Clones the tree that a bind mount is of, as this mount namespace has it.
+UniqueFd clone_tree(const plan::MountStep& step) noexcept;
+
 /// Makes the rootfs a mount of its own in a private mount namespace; returns the fd of its root.
 UniqueFd mount_rootfs(const plan::InitPlan& plan) noexcept;
 
@@ -22,9 +25,6 @@ void mount_one(int root, const plan::MountStep& step) noexcept;
 /// the cgroup mounts and what lies below them.
 std::vector<plan::MountStep>
 mount_all_but_cgroup(int root, const std::vector<plan::MountStep>& mounts) noexcept;
-
-/// Device nodes and the links of /dev.
-void make_devices(int root, const plan::InitPlan& plan) noexcept;
 
 /// Masks and protects paths, makes the root read-only if asked, makes it the root of this mount
 /// namespace, and detaches the host's tree.

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -135,6 +136,31 @@ Child spawn(const SpawnArguments& arguments) {
             error.mend("run as root, or allow user namespaces");
         }
         throw error;
+    }
+    return {pid, UniqueFd(pidfd)};
+}
+
+Child fork_child(std::uint64_t clone_flags, const std::function<void()>& body) {
+    struct clone_args clone{};
+    int pidfd = -1;
+    clone.flags = clone_flags | CLONE_PIDFD;
+    clone.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+    clone.exit_signal = SIGCHLD;
+    const pid_t parent = ::getpid();
+    const pid_t pid = clone3(clone);
+    if (pid < 0) {
+        throw Error("cannot fork").because(errno);
+    }
+    if (pid == 0) {
+        try {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+            if (::getppid() == parent) { // else it has died before that
+                body();
+            }
+        } catch (...) {
+            ::_exit(1);
+        }
+        ::_exit(0);
     }
     return {pid, UniqueFd(pidfd)};
 }

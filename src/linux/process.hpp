@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -70,6 +71,10 @@ struct SpawnArguments {
 /// Clones and executes; the child does nothing else. Throws Error when the kernel refuses.
 /// Every fd of `arguments` must be 10 or above or one of 0, 1, 2.
 Child spawn(const SpawnArguments& arguments);
+
+/// Runs `body` in a child, with clone3's `clone_flags`, that ends with it, or with us. Throws Error
+/// when the kernel refuses; what `body` throws ends the child with status 1.
+Child fork_child(std::uint64_t clone_flags, const std::function<void()>& body);
 
 /// The same file under a number of 10 or above, so that it cannot collide with the fixed ones.
 UniqueFd raise_fd(UniqueFd fd);

@@ -122,11 +122,11 @@ template <typename Archive, Is<NamespaceStep> R> void visit_fields(Archive& arch
 template <typename Archive, Is<MountStep> R> void visit_fields(Archive& archive, R& r) {
     archive(r.kind, r.source, r.target, r.fstype, r.data, r.attr_set, r.attr_clear);
     archive(r.recursive_attr_set, r.recursive_attr_clear, r.propagation, r.recursive);
-    archive(r.tree_fd);
+    archive(r.copy_up, r.copy_symlink, r.from_host, r.tree_fd);
 }
 
 template <typename Archive, Is<DeviceStep> R> void visit_fields(Archive& archive, R& r) {
-    archive(r.path, r.mode, r.device, r.uid, r.gid);
+    archive(r.path, r.mode, r.device, r.uid, r.gid, r.must_match, r.from_host);
 }
 
 template <typename Archive, Is<SymlinkStep> R> void visit_fields(Archive& archive, R& r) {
@@ -177,6 +177,7 @@ template <typename Archive, Is<HookStep> R> void visit_fields(Archive& archive, 
 template <typename Archive, Is<InitPlan> R> void visit_fields(Archive& archive, R& r) {
     archive(r.namespaces, r.fork_after_join, r.fork_flags, r.wait_for_id_maps);
     archive(r.time_offsets, r.rootfs);
+    archive(r.rootfs_from_host, r.tree_socket, r.root_propagation, r.readonly_mounts);
     archive(r.root_readonly, r.no_pivot, r.no_new_keyring, r.mounts, r.devices, r.symlinks);
     archive(r.masked_paths, r.readonly_paths, r.hostname, r.domainname, r.sysctls);
     archive(r.hold_before_pivot, r.create_container_hooks, r.start_container_hooks);

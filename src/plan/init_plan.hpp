@@ -37,7 +37,10 @@ struct MountStep {
     std::uint64_t recursive_attr_clear = 0;
     std::uint64_t propagation = 0; ///< MS_PRIVATE, MS_SLAVE, ... with or without MS_REC; 0: as is
     bool recursive = false;        ///< bind: with the mounts below the source
-    std::int32_t tree_fd = -1;     ///< bind: the tree itself, inherited; -1: it is opened
+    bool copy_up = false;          ///< tmpfs: begins with what the directory below it has
+    bool copy_symlink = false;     ///< bind: of a source that is a symlink, the link itself
+    bool from_host = false;        ///< the tree comes from the host side (LaunchPlan::host_trees)
+    std::int32_t tree_fd = -1;     ///< the tree itself, inherited or come; -1: it is opened
 };
 
 /// A device node below the container's /dev, made with mknod or, where that is refused in a user
@@ -48,6 +51,9 @@ struct DeviceStep {
     std::uint64_t device = 0;
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
+    bool must_match = false;   ///< something else that is there already is an error
+    bool from_host = false;    ///< the node comes from the host side (LaunchPlan::host_trees)
+    std::int32_t tree_fd = -1; ///< within sctr-init: the node's mount, once it is there
 };
 
 struct SymlinkStep {
@@ -158,10 +164,16 @@ struct InitPlan {
     bool wait_for_id_maps = false;
     std::vector<std::string> time_offsets; ///< lines for /proc/self/timens_offsets
     std::string rootfs;                    ///< absolute path on the host
+    bool rootfs_from_host = false;         ///< it comes from the host side, as an open tree
+    std::int32_t tree_socket = -1;         ///< where trees come from; -1: there are none
+    std::int32_t rootfs_fd = -1;           ///< within sctr-init: the tree, once it is there
     bool root_readonly = false;
+    std::uint64_t root_propagation = 0; ///< as MountStep::propagation, set at last
     bool no_pivot = false;
     bool no_new_keyring = false;
     std::vector<MountStep> mounts;
+    /// Targets of mounts that become read-only when all is set up below them.
+    std::vector<std::string> readonly_mounts;
     std::vector<DeviceStep> devices;
     std::vector<SymlinkStep> symlinks;
     std::vector<std::string> masked_paths;

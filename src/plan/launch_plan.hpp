@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "host/facts.hpp"
 #include "plan/init_plan.hpp"
@@ -11,6 +13,25 @@
 
 namespace sctr::plan {
 
+/// How the ids of a mount's files are shown. Source: config.md, Mounts, idmap and ridmap.
+struct IdMap {
+    bool recursive = false;
+    std::string uid_map; ///< lines of a user namespace; empty: that of the container
+    std::string gid_map;
+};
+
+/// A tree that the host side opens and hands to sctr-init, which may not reach it: in a user
+/// namespace it is root over the container only.
+struct HostTree {
+    std::string where; ///< for messages
+    std::string source;
+    bool recursive = false;
+    bool attach = false;    ///< put back on its own path, as the root of the container
+    bool no_follow = false; ///< of a symlink, the link itself
+    std::optional<IdMap> id_map = {};
+    std::optional<DeviceStep> device = {}; ///< a node to make
+};
+
 /// Everything that starting a container will do, decided beforehand.
 struct LaunchPlan {
     UnitPlan unit;
@@ -19,6 +40,9 @@ struct LaunchPlan {
     std::string gid_map;
     int shared_memory_of = 0; ///< pid: its /dev/shm is what the bind at /dev/shm shows; 0: none
     InitPlan init;
+    /// In the order in which sctr-init takes them: the rootfs, the mounts, the devices, of those
+    /// that are `from_host`.
+    std::vector<HostTree> host_trees;
 };
 
 /// compile_seccomp as it is when nothing is known of earlier starts.

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "plan/hooks.hpp"
+#include "plan/host_trees.hpp"
 #include "plan/launch_plan.hpp"
 #include "plan/mounts.hpp"
 #include "plan/namespaces.hpp"
@@ -87,13 +88,11 @@ std::string sysctl_path(std::string name) {
 /// A user namespace may mount cgroup2 only with a cgroup namespace of its own. Without one it gets
 /// the host's tree, which must not be writable to it (CVE-2023-25809).
 void bind_foreign_cgroups(LaunchPlan& plan) {
-    const auto has = [&plan](std::uint64_t flag) {
-        return std::ranges::any_of(plan.init.namespaces, [flag](const NamespaceStep& step) {
-            return step.clone_flag == flag;
+    const bool has_cgroup_namespace =
+        std::ranges::any_of(plan.init.namespaces, [](const NamespaceStep& step) {
+            return step.clone_flag == CLONE_NEWCGROUP;
         });
-    };
-    const bool in_user_namespace = !plan.uid_map.empty() || has(CLONE_NEWUSER);
-    if (!in_user_namespace || has(CLONE_NEWCGROUP)) {
+    if (!in_user_namespace(plan) || has_cgroup_namespace) {
         return;
     }
     for (MountStep& step : plan.init.mounts) {
@@ -120,8 +119,7 @@ void require_resctrl(const oci::Spec& spec, const host::Facts& facts) {
 
 } // namespace
 
-LaunchPlan
-make(const Request& request, const host::Facts& facts, const SeccompCompiler& compile) {
+LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompCompiler& compile) {
     const oci::Spec& spec = request.spec;
     if (!spec.process) {
         throw Error("no process to run").at("/process");
@@ -137,9 +135,12 @@ make(const Request& request, const host::Facts& facts, const SeccompCompiler& co
     init.root_readonly = spec.root.readonly;
     init.no_pivot = request.no_pivot;
     init.no_new_keyring = request.no_new_keyring;
+    init.root_propagation = root_propagation(spec);
     init.mounts = mount_steps(spec);
+    defer_readonly(init);
     bind_foreign_cgroups(plan);
     add_devices(spec, init);
+    add_host_trees(spec, facts, plan);
     init.masked_paths = spec.linux.masked_paths;
     init.readonly_paths = spec.linux.readonly_paths;
     init.hostname = spec.hostname;

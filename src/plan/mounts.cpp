@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <optional>
 #include <string_view>
 
 #include "base/error.hpp"
+#include "plan/id_map.hpp"
 
 namespace sctr::plan {
 
@@ -68,9 +70,30 @@ constexpr std::array propagation_options{
     PropagationOption{"runbindable", ms_unbindable | ms_rec},
 };
 
-/// Words of mount(8) that change nothing for a mount made by hand.
-constexpr std::array<std::string_view, 6> ignored_options{
-    "defaults", "async", "nofail", "_netdev", "loud", "silent"};
+/// Words of mount(8) that change nothing for a mount made by hand, or that kernels have given up.
+constexpr std::array<std::string_view, 11> ignored_options{"defaults",
+                                                           "nofail",
+                                                           "_netdev",
+                                                           "loud",
+                                                           "silent",
+                                                           "iversion",
+                                                           "noiversion",
+                                                           "mand",
+                                                           "nomand",
+                                                           "acl",
+                                                           "noacl"};
+
+/// Words for the superblock: a bind mount has no say in them, and mount(2) passes over them there.
+constexpr std::array<std::string_view, 5> superblock_options{
+    "sync", "async", "dirsync", "lazytime", "nolazytime"};
+
+/// Of these there is one superblock for many mounts, whose state is not one mount's to decide.
+constexpr std::array<std::string_view, 9> virtual_types{
+    "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts", "tmpfs", "ramfs", "devtmpfs"};
+
+/// Kernels cannot label these by option; runc passes over them too.
+constexpr std::array<std::string_view, 5> unlabelled_types{
+    "proc", "sysfs", "cgroup", "cgroup2", "mqueue"};
 
 const AttributeOption* find_attribute(std::string_view name) {
     const auto* found = std::ranges::find(attribute_options, name, &AttributeOption::name);
@@ -96,69 +119,152 @@ bool apply_attribute(std::string_view name, MountStep& step) {
     return false;
 }
 
-void apply_option(const std::string& option, const std::string& pointer, MountStep& step) {
-    if (option == "bind" || option == "rbind") {
-        step.kind = MountKind::bind;
-        step.recursive = step.recursive || option == "rbind";
-        return;
-    }
-    if (option == "remount") {
-        step.kind = MountKind::remount;
-        return;
-    }
-    const auto* propagation =
-        std::ranges::find(propagation_options, option, &PropagationOption::name);
-    if (propagation != propagation_options.end()) {
-        if ((propagation->flags & ms_shared) != 0) {
-            throw Error("mount propagation '" + option + "' is not supported")
-                .at(pointer)
-                .because("the container's mounts never travel back to the host")
-                .mend("use rslave to see the host's later mounts");
-        }
-        step.propagation = propagation->flags;
-        return;
-    }
-    if (apply_attribute(option, step) ||
-        std::ranges::find(ignored_options, option) != ignored_options.end()) {
-        return;
-    }
-    step.data.push_back(option);
+bool is_known_word(std::string_view option) {
+    // crun has an "r" form of each word.
+    const std::string_view plain = option.starts_with('r') ? option.substr(1) : option;
+    return std::ranges::contains(ignored_options, option) ||
+           std::ranges::contains(ignored_options, plain) || is_id_map_option(std::string(option));
 }
 
-/// A destination as a clean absolute path; old configs have relative ones, which mean "below /".
+bool is_superblock_word(std::string_view option) {
+    return std::ranges::contains(superblock_options, option) ||
+           (option.starts_with('r') && std::ranges::contains(superblock_options, option.substr(1)));
+}
+
+std::uint64_t propagation_flags(std::string_view word) {
+    const auto* found = std::ranges::find(propagation_options, word, &PropagationOption::name);
+    return found == propagation_options.end() ? 0 : found->flags;
+}
+
+void apply_option(const std::string& option, MountStep& step) {
+    if (option == "bind" || option == "rbind") {
+        if (step.kind != MountKind::remount) {
+            step.kind = MountKind::bind;
+        }
+        step.recursive = step.recursive || option == "rbind";
+    } else if (option == "remount") {
+        step.kind = MountKind::remount;
+    } else if (option == "tmpcopyup") {
+        step.copy_up = true;
+    } else if (option == "copy-symlink") {
+        step.copy_symlink = true;
+    } else if (const std::uint64_t flags = propagation_flags(option); flags != 0) {
+        step.propagation = flags;
+    } else if (!apply_attribute(option, step) && !is_known_word(option)) {
+        step.data.push_back(option);
+    }
+}
+
+/// Some write several options into one string, which the kernel has always cut at commas; quotes
+/// and backslashes protect them (SELinux contexts, overlay's layers).
+std::vector<std::string> split_option(const std::string& text) {
+    std::vector<std::string> parts(1);
+    bool is_quoted = false;
+    bool is_escaped = false;
+    for (const char letter : text) {
+        if (letter == ',' && !is_quoted && !is_escaped) {
+            parts.emplace_back();
+            continue;
+        }
+        is_quoted = is_quoted != (letter == '"' && !is_escaped);
+        is_escaped = letter == '\\' && !is_escaped;
+        parts.back() += letter;
+    }
+    return parts;
+}
+
+/// A destination as a clean absolute path, as runc cleans it; old configs have relative ones, which
+/// mean "below /".
 std::string clean_target(const std::string& destination) {
-    std::string path = destination.starts_with('/') ? destination : "/" + destination;
-    while (path.size() > 1 && path.ends_with('/')) {
+    std::string path = std::filesystem::path("/" + destination).lexically_normal().string();
+    if (path.size() > 1 && path.ends_with('/')) {
         path.pop_back();
     }
     return path;
 }
 
-MountStep make_step(const oci::Mount& mount, const std::string& pointer) {
+bool has_key(const MountStep& step, std::string_view key) {
+    return std::ranges::any_of(step.data, [key](const std::string& option) {
+        return option.substr(0, option.find('=')) == key;
+    });
+}
+
+void finish_bind(const std::string& pointer, std::uint64_t default_propagation, MountStep& step) {
+    step.fstype.clear();
+    std::erase_if(step.data, is_superblock_word);
+    if (!step.data.empty()) {
+        throw Error("unknown option '" + step.data.front() + "' of a bind mount").at(pointer);
+    }
+    if (step.propagation == 0) {
+        step.propagation = default_propagation;
+    }
+}
+
+void finish_filesystem(const std::string& pointer, const std::string& label, MountStep& step) {
+    if (step.fstype.empty()) {
+        throw Error("mount without a type").at(pointer).mend("give a type, or the option bind");
+    }
+    if ((step.attr_set & MOUNT_ATTR_RDONLY) != 0 &&
+        !std::ranges::contains(virtual_types, step.fstype)) {
+        step.data.emplace_back("ro"); // or a read-only disk could not be mounted
+    }
+    if (!label.empty() && !std::ranges::contains(unlabelled_types, step.fstype) &&
+        !has_key(step, "context")) {
+        step.data.push_back("context=\"" + label + "\"");
+    }
+    if (step.fstype == "cgroup" || step.fstype == "cgroup2") {
+        step.kind = MountKind::cgroup;
+        step.fstype = "cgroup2"; // the only hierarchy there is; "cgroup" is the spec's word for it
+        step.data.clear();
+    }
+}
+
+/// What goes for a bind mount without a word about it: as runc, what goes for the root.
+std::uint64_t default_propagation(const oci::Spec& spec) {
+    const std::uint64_t root = propagation_flags(spec.linux.rootfs_propagation);
+    return ((root & (ms_slave | ms_shared)) != 0 ? root : ms_private) | ms_rec;
+}
+
+MountStep make_step(const oci::Mount& mount, const oci::Spec& spec, const std::string& pointer) {
     MountStep step;
     step.source = mount.source;
     step.target = clean_target(mount.destination);
     step.fstype = mount.type;
-    if (mount.type == "bind") {
+    if (mount.type == "bind" || mount.type == "rbind") {
         step.kind = MountKind::bind;
+        step.recursive = mount.type == "rbind";
     }
-    for (std::size_t i = 0; i < mount.options.size(); ++i) {
-        apply_option(mount.options[i], pointer + "/options/" + std::to_string(i), step);
+    for (const std::string& option : mount.options) {
+        for (const std::string& word : split_option(option)) {
+            if (!word.empty()) {
+                apply_option(word, step);
+            }
+        }
     }
-    if (step.kind == MountKind::bind) {
-        step.fstype.clear();
-        if (!step.data.empty()) {
-            throw Error("unknown option '" + step.data.front() + "' of a bind mount").at(pointer);
+    const bool is_id_mapped =
+        !mount.uid_mappings.empty() || std::ranges::any_of(mount.options, is_id_map_option);
+    if (is_id_mapped && step.kind != MountKind::bind) {
+        throw Error("only a bind mount can be id-mapped").at(pointer);
+    }
+    if (step.copy_up && (step.kind != MountKind::filesystem || step.fstype != "tmpfs")) {
+        throw Error("only a tmpfs can be filled by tmpcopyup").at(pointer);
+    }
+    if (step.copy_symlink && step.kind != MountKind::bind) {
+        throw Error("only a bind mount has a symlink to copy").at(pointer);
+    }
+    switch (step.kind) {
+    case MountKind::bind:
+        finish_bind(pointer, default_propagation(spec), step);
+        break;
+    case MountKind::filesystem:
+    case MountKind::cgroup:
+        finish_filesystem(pointer, spec.linux.mount_label, step);
+        break;
+    case MountKind::remount:
+        if (std::ranges::contains(mount.options, "bind") || mount.type == "bind") {
+            finish_bind(pointer, 0, step);
         }
-        if (step.propagation == 0) {
-            step.propagation = ms_private | ms_rec;
-        }
-    } else if (step.fstype == "cgroup" || step.fstype == "cgroup2") {
-        step.kind = MountKind::cgroup;
-        step.fstype = "cgroup2"; // the only hierarchy there is; "cgroup" is the spec's word for it
-        step.data.clear();
-    } else if (step.kind == MountKind::filesystem && step.fstype.empty()) {
-        throw Error("mount without a type").at(pointer).mend("give a type, or the option bind");
+        break;
     }
     return step;
 }
@@ -186,6 +292,7 @@ DeviceStep device_step(const oci::Device& device) {
     step.device = makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
     step.uid = device.uid.value_or(0);
     step.gid = device.gid.value_or(0);
+    step.must_match = true; // config-linux.md, Devices
     return step;
 }
 
@@ -195,13 +302,14 @@ std::vector<MountStep> mount_steps(const oci::Spec& spec) {
     std::vector<MountStep> steps;
     steps.reserve(spec.mounts.size());
     for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
-        steps.push_back(make_step(spec.mounts[i], "/mounts/" + std::to_string(i)));
+        steps.push_back(make_step(spec.mounts[i], spec, "/mounts/" + std::to_string(i)));
     }
     return steps;
 }
 
 std::vector<std::string> mount_option_names() {
-    std::vector<std::string> names{"bind", "rbind", "remount"};
+    std::vector<std::string> names{
+        "bind", "copy-symlink", "idmap", "rbind", "remount", "ridmap", "tmpcopyup"};
     for (const AttributeOption& option : attribute_options) {
         names.emplace_back(option.name);
         names.push_back("r" + std::string(option.name));
@@ -209,9 +317,26 @@ std::vector<std::string> mount_option_names() {
     for (const PropagationOption& option : propagation_options) {
         names.emplace_back(option.name);
     }
+    names.insert(names.end(), superblock_options.begin(), superblock_options.end());
     names.insert(names.end(), ignored_options.begin(), ignored_options.end());
     std::ranges::sort(names);
     return names;
+}
+
+void defer_readonly(InitPlan& plan) {
+    for (MountStep& step : plan.mounts) {
+        const bool is_filled = step.fstype == "tmpfs" || step.target == "/dev";
+        if (step.kind == MountKind::filesystem && is_filled &&
+            (step.attr_set & MOUNT_ATTR_RDONLY) != 0) {
+            step.attr_set &= ~std::uint64_t{MOUNT_ATTR_RDONLY};
+            plan.readonly_mounts.push_back(step.target);
+        }
+    }
+}
+
+std::uint64_t root_propagation(const oci::Spec& spec) {
+    const std::uint64_t flags = propagation_flags(spec.linux.rootfs_propagation);
+    return (flags & ms_private) != 0 ? 0 : flags;
 }
 
 void add_devices(const oci::Spec& spec, InitPlan& plan) {

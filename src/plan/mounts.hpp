@@ -17,6 +17,14 @@ std::vector<MountStep> mount_steps(const oci::Spec& spec);
 /// Every option that mount_steps() understands by itself, sorted; others go to the file system.
 std::vector<std::string> mount_option_names();
 
+/// Lets a new tmpfs, and /dev, become read-only only when there is nothing left to be made in it:
+/// devices, mount points, what tmpcopyup brings.
+void defer_readonly(InitPlan& plan);
+
+/// MS_* for the root mount, to be set when everything else is done; 0: it stays private. As in
+/// runc, "private" is what it is anyway. Source: config-linux.md, Rootfs Mount Propagation.
+std::uint64_t root_propagation(const oci::Spec& spec);
+
 /// The devices that every container has and those of the config, with the links of /dev; nothing
 /// when the container gets the host's /dev.
 /// Source: config-linux.md, Default Devices; runtime-linux.md, Dev symbolic links.

@@ -7,8 +7,6 @@
 
 namespace sctr::plan {
 
-namespace {
-
 std::string map_lines(const std::vector<oci::IdMapping>& mappings) {
     std::string lines;
     for (const oci::IdMapping& mapping : mappings) {
@@ -17,6 +15,8 @@ std::string map_lines(const std::vector<oci::IdMapping>& mappings) {
     }
     return lines;
 }
+
+namespace {
 
 void plan_new_user_namespace(const oci::Spec& spec, LaunchPlan& plan) {
     plan.clone_flags |= CLONE_NEWUSER;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The root as a whole: its devices, what is masked and read-only in it, and the way in without a
 // way back.
+#include "init/devices.hpp"
 #include "init/mounts.hpp"
 
 #include <fcntl.h>

@@ -347,6 +347,8 @@ TEST(CliRequest, MountsFollowTheOtherFlags) {
         {"-v ./a:/b:ro,noexec sh", "/b", R"("source":"/here/a")"},
         {"-v /a:/b:ro,rw,rro sh", "/b", R"("options":["rbind","rprivate","rro"])"},
         {"-v /a:/b:bind,rslave,z sh", "/b", R"("options":["bind","rslave"])"},
+        {"-v /a:/b:rshared,ridmap,idmap sh", "/b", R"("options":["rbind","rshared","idmap"])"},
+        {"-v /a:/b:idmap=uids=0-1-2;gids=@0-1-2 sh", "/b", R"("idmap=uids=0-1-2;gids=@0-1-2")"},
         {"-v /a:/dev/shm sh", "/dev/shm", R"("source":"/a")"},
         {"--mount type=bind,src=/a,dst=/b,readonly sh", "/b", R"("ro"])"},
         {"--mount type=bind,source=a/c,target=/b,ro=false sh", "/b", R"("source":"/here/a/c")"},
@@ -357,6 +359,8 @@ TEST(CliRequest, MountsFollowTheOtherFlags) {
          R"(["noexec","nosuid","nodev","rw","size=1m","mode=0700"])"},
         {"--mount type=devpts,destination=/p,uid=5 sh", "/p", R"("uid=5")"},
         {"--tmpfs /t sh", "/t", R"(["noexec","nosuid","nodev","rw"])"},
+        {"--tmpfs /t:tmpcopyup sh", "/t", R"(["noexec","nosuid","nodev","rw","tmpcopyup"])"},
+        {"--mount type=bind,src=/a,dst=/b,ridmap sh", "/b", R"("ridmap")"},
         {"--tmpfs /t:exec,size=50% sh", "/t", R"(["nosuid","nodev","rw","exec","size=50%"])"},
     };
 

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "init/trees.hpp"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/unique_fd.hpp"
+#include "init/control.hpp"
+#include "init/mounts.hpp"
+#include "plan/protocol.hpp"
+
+namespace sctr::init {
+
+namespace {
+
+/// The next tree that the host side sends; its failure is ours.
+int receive_tree(int socket) noexcept {
+    char buffer[plan::protocol::max_message_size];
+    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    struct iovec data{};
+    data.iov_base = buffer;
+    data.iov_len = sizeof buffer;
+    struct msghdr packet{};
+    packet.msg_iov = &data;
+    packet.msg_iovlen = 1;
+    packet.msg_control = control;
+    packet.msg_controllen = sizeof control;
+    ssize_t size = 0;
+    do {
+        size = ::recvmsg(socket, &packet, MSG_CMSG_CLOEXEC);
+    } while (size < 0 && errno == EINTR);
+    plan::protocol::Message message;
+    if (size <= 0 || !plan::codec::decode({buffer, static_cast<std::size_t>(size)}, message)) {
+        fail({.what = "the host side sent no tree to mount"}, 0);
+    }
+    const struct cmsghdr* header = CMSG_FIRSTHDR(&packet);
+    if (header == nullptr || header->cmsg_type != SCM_RIGHTS) {
+        fail({.what = message.what}, 0);
+    }
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    return fd;
+}
+
+/// A mount that is private or a slave, with all below it: nothing that happens in the container may
+/// travel, whatever becomes of the propagation of single mounts later.
+void make_slave(int tree, const std::string& where) noexcept {
+    struct mount_attr attributes{};
+    attributes.propagation = MS_SLAVE;
+    require(::mount_setattr(
+                tree, "", AT_EMPTY_PATH | unsigned{AT_RECURSIVE}, &attributes, sizeof attributes) ==
+                0,
+            "cannot make a mount a slave of the host's",
+            where);
+}
+
+} // namespace
+
+void collect_trees(plan::InitPlan& plan) noexcept {
+    for (plan::MountStep& step : plan.mounts) {
+        // What is to be the host's peer must be cloned while this namespace still is.
+        if (step.kind == plan::MountKind::bind && !step.from_host &&
+            (step.propagation & MS_SHARED) != 0) {
+            step.tree_fd = clone_tree(step).release();
+        }
+    }
+    if (plan.tree_socket < 0) {
+        return;
+    }
+    const UniqueFd socket(plan.tree_socket);
+    require(::send(socket.get(), "", 1, MSG_NOSIGNAL) == 1, "cannot ask for the trees to mount");
+    if (plan.rootfs_from_host) {
+        plan.rootfs_fd = receive_tree(socket.get());
+    }
+    for (plan::MountStep& step : plan.mounts) {
+        if (step.from_host) {
+            step.tree_fd = receive_tree(socket.get());
+            if ((step.propagation & MS_SHARED) == 0) {
+                make_slave(step.tree_fd, step.target);
+            }
+        }
+    }
+    for (plan::DeviceStep& device : plan.devices) {
+        if (device.from_host) {
+            device.tree_fd = receive_tree(socket.get());
+        }
+    }
+}
+
+} // namespace sctr::init

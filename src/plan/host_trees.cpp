@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "plan/host_trees.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include "plan/id_map.hpp"
+
+namespace sctr::plan {
+
+bool in_user_namespace(const LaunchPlan& plan) {
+    return (plan.clone_flags & CLONE_NEWUSER) != 0 ||
+           std::ranges::contains(
+               plan.init.namespaces, std::uint64_t{CLONE_NEWUSER}, &NamespaceStep::clone_flag);
+}
+
+void add_host_trees(const oci::Spec& spec, const host::Facts& facts, LaunchPlan& plan) {
+    // Without privileges over the host's mounts sctr-init can do no less than the host side.
+    const bool everything = facts.is_root && in_user_namespace(plan);
+    InitPlan& init = plan.init;
+    init.rootfs_from_host = everything;
+    if (everything) {
+        plan.host_trees.push_back(
+            {.where = init.rootfs, .source = init.rootfs, .recursive = true, .attach = true});
+    }
+    for (std::size_t i = 0; i < init.mounts.size(); ++i) {
+        MountStep& step = init.mounts[i];
+        auto id_map = id_map_of(spec.mounts[i], spec, "/mounts/" + std::to_string(i));
+        step.from_host = id_map || (everything && step.kind == MountKind::bind);
+        if (step.from_host) {
+            plan.host_trees.push_back({.where = step.target + " (" + step.source + ")",
+                                       .source = step.source,
+                                       .recursive = step.recursive,
+                                       .no_follow = step.copy_symlink,
+                                       .id_map = std::move(id_map)});
+        }
+    }
+    for (DeviceStep& device : init.devices) {
+        device.from_host = everything;
+        if (everything) {
+            plan.host_trees.push_back(
+                {.where = device.path, .source = device.path, .device = device});
+        }
+    }
+}
+
+} // namespace sctr::plan
