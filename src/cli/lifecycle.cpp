@@ -102,9 +102,8 @@ int rm_verb(const Words& words) {
     add_switch(app, "-f,--force", force, "kill what still runs first");
     const auto names = parse_names(app, words);
     return for_each_name(names, app, [&](const RecordStore& store, const std::string& name) {
-        container::remove(store, name, force, [](const Error& error) {
-            log(LogLevel::warn, error.what());
-        });
+        container::remove(
+            store, name, force, [](const Error& error) { log(LogLevel::warn, error.what()); });
     });
 }
 

@@ -76,8 +76,7 @@ void start(const RecordStore& store, const std::string& id) {
     Control control(sys::connect_in(directory.directory(), start_socket));
     ::unlinkat(AT_FDCWD, (directory.directory() + "/" + start_socket).c_str(), 0);
     control.send(plan::protocol::Kind::start);
-    const auto take_listener =
-        listener_sender(config, record, Status::created);
+    const auto take_listener = listener_sender(config, record, Status::created);
     while (!control.is_closed()) {
         await_packet(control.fd(), signals);
         const auto packet = control.receive();

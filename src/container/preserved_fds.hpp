@@ -12,8 +12,8 @@ namespace sctr::container {
 class PreservedFds {
   public:
     /// Takes `count` fds. To be called before this process opens anything that stays open: what it
-    /// opens takes the numbers that the caller left free, and must not pass for the caller's. Throws
-    /// Error when one is not open.
+    /// opens takes the numbers that the caller left free, and must not pass for the caller's.
+    /// Throws Error when one is not open.
     explicit PreservedFds(int count);
 
     /// What sctr-init has to inherit, in the order of the caller's numbers.

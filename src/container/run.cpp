@@ -96,18 +96,16 @@ Outcome run_locked(systemd::EarlyBus bus,
     const bool stop_rest = may_outlive_init(plan);
     // Never destroyed: the bus learns that we are gone from the end of the process, which is near
     // when the container has ended, and needs no farewell that the caller would wait for.
-    const LaunchOptions launching{.interactive = options.interactive,
-                                  .pid_file = options.pid_file,
-                                  .id_file = options.id_file,
-                                  .state_root = options.state_root,
-                                  .finish = [&](InitProcess& process) {
-                                      process.send(plan::protocol::Kind::start);
-                                      process.await_execution(signals);
-                                      run_poststart_hooks(
-                                          request.spec,
-                                          hook_state(request, process.child().pid()),
-                                          signals);
-                                  }};
+    const LaunchOptions launching{
+        .interactive = options.interactive,
+        .pid_file = options.pid_file,
+        .id_file = options.id_file,
+        .state_root = options.state_root,
+        .finish = [&](InitProcess& process) {
+            process.send(plan::protocol::Kind::start);
+            process.await_execution(signals);
+            run_poststart_hooks(request.spec, hook_state(request, process.child().pid()), signals);
+        }};
     Running& running = *new Running(
         launch(std::move(bus), std::move(plan), request, launching, directory, signals, undo));
     directory.unlock();

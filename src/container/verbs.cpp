@@ -179,8 +179,7 @@ void kill_all(const RecordStore& store, const std::string& id, int signal) {
     }
 }
 
-void remove_engine(
-    const RecordStore& store, const std::string& id, bool force, const Warn& warn) {
+void remove_engine(const RecordStore& store, const std::string& id, bool force, const Warn& warn) {
     std::optional<LockedRecord> locked;
     try {
         locked.emplace(store.lock(id));

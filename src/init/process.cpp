@@ -339,8 +339,7 @@ void become(const plan::ProcessStep& process,
             StartHooks hooks) noexcept {
     set_labels(process, proc);
     int control = control_socket();
-    const std::array kept{
-        &control, &start_socket, &hooks.io.state, &hooks.io.out, &hooks.io.err};
+    const std::array kept{&control, &start_socket, &hooks.io.state, &hooks.io.out, &hooks.io.err};
     arrange_fds(process.preserved_fds, kept);
     set_control_socket(control);
     set_scheduling(process.scheduling);

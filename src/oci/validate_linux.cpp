@@ -137,7 +137,8 @@ void check_memory_policy(const Place& place, const MemoryPolicy& policy) {
 /// config-linux.md, IntelRdt. closID becomes the name of a directory.
 void check_intel_rdt(const Place& place, const IntelRdt& rdt) {
     // "/" is the class of everything that has no other.
-    require((rdt.clos_id == "/" || !rdt.clos_id.contains('/')) && rdt.clos_id != "." && rdt.clos_id != "..",
+    require((rdt.clos_id == "/" || !rdt.clos_id.contains('/')) && rdt.clos_id != "." &&
+                rdt.clos_id != "..",
             Place(place, "closID"),
             "\"" + rdt.clos_id + "\" is not the name of a directory");
     require(rdt.mem_bw_schema.empty() ||

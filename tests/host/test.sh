@@ -1,14 +1,12 @@
 # shellcheck shell=bash disable=SC2154 # variables of host and common.sh
 # The verb test: every suite leaves its JUnit file in $results, and report.py adds them up.
 
-all_suites=(lint unit dbus ns asan fuzz system vm)
-# Without names: all of them.
-default_suites=("${all_suites[@]}")
+all_suites=(lint unit dbus ns asan fuzz system oci vm)
 results=$build_dir/results
 
 verb_test() {
     local name lower container_root suites=("${arguments[@]}")
-    [ ${#suites[@]} -gt 0 ] || suites=("${default_suites[@]}")
+    [ ${#suites[@]} -gt 0 ] || suites=("${all_suites[@]}")
     for name in "${suites[@]}"; do
         [[ " ${all_suites[*]} " = *" $name "* ]] || die "no suite $name: there are ${all_suites[*]}"
     done
@@ -70,10 +68,14 @@ meson_suite() {
     cp "$log.json" "$results/$name.json"
 }
 
-suite_system() {
-    pytest_folder tests/system || return 0
+suite_system() { box_suite "$1" system; }
+suite_oci() { box_suite "$1" oci; }
+
+# box_suite LOWER FOLDER: pytest in the box.
+box_suite() {
+    pytest_folder "tests/$2" || return 0
     (hold_lock "box-$instance" && kind=box host_up "$1") || return
-    pytest_in box system
+    pytest_in box "$2"
 }
 
 suite_vm() {

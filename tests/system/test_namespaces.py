@@ -74,7 +74,7 @@ def test_all_namespaces_of_a_container_at_once(start, run):
 @pytest.mark.parametrize(
     "value, words",
     [
-        ("container:no-such", ["no container", "no-such"]),
+        ("container:no-such", ["does not exist", "no-such"]),
         ("container:../x", ["invalid container name"]),
         ("container:", []),
         ("ns:/no/such/file", ["/no/such/file"]),

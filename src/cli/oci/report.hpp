@@ -4,7 +4,6 @@
 #include <string>
 #include <string_view>
 
-
 namespace sctr::cli::engine {
 
 /// Says what went wrong as engines read it: one line on stderr, and one in the file of --log, as
