@@ -203,6 +203,7 @@ class NodeMaker {
 
 void send_all(int socket, const std::vector<HostTree>& trees, const sys::Child& init) {
     std::vector<UniqueFd> maps;
+    maps.reserve(trees.size());
     for (const HostTree& tree : trees) {
         maps.push_back(!tree.id_map                   ? UniqueFd()
                        : tree.id_map->uid_map.empty() ? open_user_namespace(init.pid())

@@ -268,6 +268,7 @@ void arrange_fds(const std::vector<std::int32_t>& preserved, std::span<int* cons
     };
     // First out of each other's way.
     std::vector<int> lifted;
+    lifted.reserve(preserved.size());
     for (const std::int32_t fd : preserved) {
         lifted.push_back(lift(fd));
     }

@@ -189,32 +189,46 @@ bool all_of(const Literal& literal, Kind kind) {
                                [kind](const Literal& item) { return item.kind == kind; });
 }
 
-PropertyValue array_value(const Literal& literal) {
-    if (literal.items.empty() && literal.type != "as" && !literal.type.empty()) {
-        return literal.type == "ay"      ? PropertyValue(std::vector<std::uint8_t>())
-               : literal.type == "a(ss)" ? PropertyValue(StringPairs())
-               : literal.type == "a(st)" ? PropertyValue(DeviceLimits())
-                                         : throw Malformed{"no property has type " + literal.type};
+PropertyValue empty_array(const std::string& type) {
+    if (type.empty() || type == "as") {
+        return std::vector<std::string>();
     }
-    if (all_of(literal, Kind::string)) {
-        std::vector<std::string> texts;
-        for (const Literal& item : literal.items) {
-            texts.push_back(item.text);
+    if (type == "ay") {
+        return std::vector<std::uint8_t>();
+    }
+    if (type == "a(ss)") {
+        return StringPairs();
+    }
+    if (type == "a(st)") {
+        return DeviceLimits();
+    }
+    throw Malformed{"no property of a scope has the type " + type};
+}
+
+std::vector<std::string> strings(const Literal& literal) {
+    std::vector<std::string> texts;
+    texts.reserve(literal.items.size());
+    for (const Literal& item : literal.items) {
+        texts.push_back(item.text);
+    }
+    return texts;
+}
+
+std::vector<std::uint8_t> bytes(const Literal& literal) {
+    std::vector<std::uint8_t> values;
+    values.reserve(literal.items.size());
+    for (const Literal& item : literal.items) {
+        const std::uint64_t byte = unsigned_number(item);
+        if (byte > std::numeric_limits<std::uint8_t>::max()) {
+            throw Malformed{item.text + " is not a byte"};
         }
-        return texts;
+        values.push_back(static_cast<std::uint8_t>(byte));
     }
-    if (all_of(literal, Kind::number)) {
-        std::vector<std::uint8_t> bytes;
-        for (const Literal& item : literal.items) {
-            const std::uint64_t byte = unsigned_number(item);
-            if (byte > std::numeric_limits<std::uint8_t>::max()) {
-                throw Malformed{item.text + " is not a byte"};
-            }
-            bytes.push_back(static_cast<std::uint8_t>(byte));
-        }
-        return bytes;
-    }
-    StringPairs pairs;
+    return values;
+}
+
+PropertyValue pairs(const Literal& literal) {
+    StringPairs texts;
     DeviceLimits limits;
     for (const Literal& item : literal.items) {
         if (item.kind != Kind::tuple || item.items.size() != 2 ||
@@ -222,15 +236,28 @@ PropertyValue array_value(const Literal& literal) {
             throw Malformed{"an array is of strings, of bytes, or of pairs"};
         }
         if (item.items[1].kind == Kind::string) {
-            pairs.emplace_back(item.items[0].text, item.items[1].text);
+            texts.emplace_back(item.items[0].text, item.items[1].text);
         } else {
             limits.emplace_back(item.items[0].text, unsigned_number(item.items[1]));
         }
     }
-    if (!pairs.empty() && !limits.empty()) {
+    if (!texts.empty() && !limits.empty()) {
         throw Malformed{"the pairs of an array are of one type"};
     }
-    return limits.empty() ? PropertyValue(pairs) : PropertyValue(limits);
+    return limits.empty() ? PropertyValue(texts) : PropertyValue(limits);
+}
+
+PropertyValue array_value(const Literal& literal) {
+    if (literal.items.empty()) {
+        return empty_array(literal.type);
+    }
+    if (all_of(literal, Kind::string)) {
+        return strings(literal);
+    }
+    if (all_of(literal, Kind::number)) {
+        return bytes(literal);
+    }
+    return pairs(literal);
 }
 
 PropertyValue to_value(const Literal& literal) {

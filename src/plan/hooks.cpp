@@ -7,6 +7,7 @@ namespace {
 
 std::vector<HookStep> hook_steps(const char* kind, const std::vector<oci::Hook>& hooks) {
     std::vector<HookStep> steps;
+    steps.reserve(hooks.size());
     for (const oci::Hook& hook : hooks) {
         steps.push_back(
             {.place = std::string("/hooks/") + kind + "/" + std::to_string(steps.size()),
