@@ -167,7 +167,7 @@ load_running(const RecordStore& store, const std::string& id, bool ignore_paused
         throw Error("cannot run a command in the container")
             .at(id)
             .because("it is paused")
-            .mend("let it run again first");
+            .mend(found.first.kept ? "resume it first" : "sctr unpause " + id);
     case Status::creating:
     case Status::created:
     case Status::stopped:

@@ -10,12 +10,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/error.hpp"
+#include "base/strings.hpp"
 #include "linux/procfs.hpp"
 #include "linux/syscalls.hpp"
 #include "oci/parse.hpp"
@@ -134,16 +138,38 @@ UniqueFd open_directory(const std::string& path) {
     return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-/// A container's directory, made if need be.
-UniqueFd open_or_make_directory(const std::string& path) {
-    for (;;) {
-        UniqueFd directory = open_directory(path);
-        // Its holder may remove it between the two calls, any number of times.
-        if (directory.valid() || errno != ENOENT ||
-            (::mkdir(path.c_str(), 0700) < 0 && errno != EEXIST)) {
-            return directory;
+/// Locks without waiting for whoever holds the lock for long: who makes or changes the container.
+/// Who sweeps holds it for a moment.
+bool try_lock(int directory) {
+    using namespace std::chrono;
+    constexpr auto patience = milliseconds(300);
+    constexpr auto pause = milliseconds(2);
+    for (const auto end = steady_clock::now() + patience; steady_clock::now() < end;
+         std::this_thread::sleep_for(pause)) {
+        if (::flock(directory, LOCK_EX | LOCK_NB) == 0) {
+            return true;
         }
     }
+    return false;
+}
+
+/// Makes `root`/`id` and locks it before anybody else can see it; an invalid fd and errno when that
+/// cannot be, EEXIST when there is one.
+UniqueFd make_locked(const std::string& root, const std::string& id) {
+    const std::string hidden = root + "/." + id + "." + std::to_string(::getpid());
+    if (::mkdir(hidden.c_str(), 0700) < 0 && errno != EEXIST) {
+        return {};
+    }
+    UniqueFd directory = open_directory(hidden);
+    if (directory.valid() && ::flock(directory.get(), LOCK_EX | LOCK_NB) == 0 &&
+        ::renameat2(
+            AT_FDCWD, hidden.c_str(), AT_FDCWD, (root + "/" + id).c_str(), RENAME_NOREPLACE) == 0) {
+        return directory;
+    }
+    const int error_number = errno;
+    ::rmdir(hidden.c_str());
+    errno = error_number;
+    return {};
 }
 
 /// Throws when a record keeps its name from others.
@@ -162,9 +188,34 @@ void refuse_name_in_use(const Record& record, const std::string& id) {
     }
 }
 
+/// What make_locked() leaves when it is killed: ".ID.PID".
+void remove_unfinished(const fs::path& hidden) {
+    const std::string extension = hidden.extension();
+    const auto pid = parse_int(extension.empty() ? "" : extension.substr(1));
+    if (pid && !sys::process_start_time(static_cast<pid_t>(*pid))) {
+        ::rmdir(hidden.c_str());
+    }
+}
+
+/// Removes a dead holder of a name, once nobody has anything to write down about it. Throws when it
+/// keeps its name.
+void take_over(LockedRecord directory, const std::string& id) {
+    const auto record = read_record(directory.directory());
+    if (record) {
+        refuse_name_in_use(*record, id);
+    }
+    directory.unlock(); // its supervisor needs it to write the end down
+    if (record && wait_for_supervisor(*record)) {
+        return; // it has written the end down, or removed the record
+    }
+    if (directory.try_lock()) {
+        directory.remove();
+    }
+}
+
 Error no_such_container(const std::string& id) {
     Error error("container does not exist");
-    error.at(id);
+    error.at(id).mend("see 'sctr ps -a', or 'sctr-oci list' for an engine's");
     return error;
 }
 
@@ -212,6 +263,10 @@ void LockedRecord::lock() const {
     }
 }
 
+bool LockedRecord::try_lock() const {
+    return ::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0;
+}
+
 void LockedRecord::unlock() const {
     ::flock(lock_.get(), LOCK_UN);
 }
@@ -253,38 +308,30 @@ void RecordStore::make_root() const {
 LockedRecord RecordStore::create(const std::string& id) const {
     check_engine_id(id);
     const std::string path = root_ + "/" + id;
-    if (::mkdir(path.c_str(), 0700) < 0 && errno == ENOENT) {
-        make_root();
-    }
     // Each turn either takes the name or removes one dead holder of it.
     for (;;) {
-        UniqueFd directory = open_or_make_directory(path);
-        if (!directory.valid()) {
+        if (UniqueFd made = make_locked(root_, id); made.valid()) {
+            return {path, std::move(made)};
+        }
+        if (errno == ENOENT) {
+            make_root();
+            continue;
+        }
+        if (errno != EEXIST) {
             throw Error("cannot create the container's state").at(path).because(errno);
         }
-        if (::flock(directory.get(), LOCK_EX | LOCK_NB) < 0) {
+        UniqueFd directory = open_directory(path);
+        if (!directory.valid()) {
+            continue; // removed meanwhile
+        }
+        if (!try_lock(directory.get())) {
             throw Error("the name is in use")
                 .at(id)
                 .because("a container of that name is being created or changed");
         }
-        if (!is_same_directory(directory.get(), path)) {
-            continue;
+        if (is_same_directory(directory.get(), path)) {
+            take_over(LockedRecord(path, std::move(directory)), id);
         }
-        if (!fs::exists(path + "/" + state_file)) {
-            return {path, std::move(directory)};
-        }
-        const auto record = read_record(path);
-        if (record) {
-            refuse_name_in_use(*record, id);
-        }
-        ::flock(directory.get(), LOCK_UN); // its supervisor needs it to write the end down
-        if (record && wait_for_supervisor(*record)) {
-            continue; // it has written the end down, or removed the record
-        }
-        if (::flock(directory.get(), LOCK_EX | LOCK_NB) < 0) {
-            continue;
-        }
-        LockedRecord(path, std::move(directory)).remove();
     }
 }
 
@@ -341,6 +388,7 @@ void RecordStore::sweep(const std::function<void(const Record&)>& end_rest) cons
     for (const auto& entry : fs::directory_iterator(root_, none)) {
         const std::string path = entry.path();
         if (!is_id(entry.path().filename())) {
+            remove_unfinished(entry.path());
             continue;
         }
         UniqueFd directory = open_directory(path);

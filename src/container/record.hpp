@@ -61,6 +61,8 @@ class LockedRecord {
     /// Gives the lock back but not the place: lock() takes it again.
     void unlock() const;
     void lock() const;
+    /// False when somebody else holds it.
+    [[nodiscard]] bool try_lock() const;
 
   private:
     std::string directory_;

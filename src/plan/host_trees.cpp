@@ -27,7 +27,9 @@ void add_host_trees(const oci::Spec& spec, const host::Facts& facts, LaunchPlan&
     for (std::size_t i = 0; i < init.mounts.size(); ++i) {
         MountStep& step = init.mounts[i];
         auto id_map = id_map_of(spec.mounts[i], spec, "/mounts/" + std::to_string(i));
-        step.from_host = id_map || (everything && step.kind == MountKind::bind);
+        const bool is_shared_memory = plan.shared_memory_of != 0 && step.target == "/dev/shm";
+        step.from_host =
+            id_map || (everything && step.kind == MountKind::bind && !is_shared_memory);
         if (step.from_host) {
             plan.host_trees.push_back({.where = step.target + " (" + step.source + ")",
                                        .source = step.source,

@@ -80,7 +80,7 @@ TEST(GvariantProperty, IsRefusedWithTheReason) {
              Bad{"Abc", "word", "'word' is no value"},
              Bad{"Abc", "'open", "has no end"},
              Bad{"Abc", "['a' 'b']", "']' is missing"},
-             Bad{"Abc", "['a'", "a value is missing"},
+             Bad{"Abc", "['a'", "']' is missing"},
              Bad{"Abc", "'a' 'b'", "something follows"},
              Bad{"Abc", "9999999999", "write its type"},
              Bad{"Abc", "uint32 9999999999", "too large"},
