@@ -20,10 +20,10 @@ using nlohmann::ordered_json;
 ordered_json mount(const char* destination,
                    const char* type,
                    const char* source,
-                   std::vector<std::string> options) {
+                   const std::vector<std::string>& options) {
     ordered_json json{{"destination", destination}, {"type", type}, {"source", source}};
     if (!options.empty()) {
-        json["options"] = std::move(options);
+        json["options"] = options;
     }
     return json;
 }
@@ -37,7 +37,7 @@ ordered_json mounts(bool rootless) {
     list.push_back(mount("/proc", "proc", "proc", {}));
     list.push_back(
         mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}));
-    list.push_back(mount("/dev/pts", "devpts", "devpts", std::move(pts)));
+    list.push_back(mount("/dev/pts", "devpts", "devpts", pts));
     list.push_back(mount(
         "/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}));
     list.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
