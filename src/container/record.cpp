@@ -321,8 +321,11 @@ LockedRecord RecordStore::create(const std::string& id) const {
             throw Error("cannot create the container's state").at(path).because(errno);
         }
         UniqueFd directory = open_directory(path);
-        if (!directory.valid()) {
+        if (!directory.valid() && errno == ENOENT) {
             continue; // removed meanwhile
+        }
+        if (!directory.valid()) {
+            throw Error("cannot create the container's state").at(path).because(errno);
         }
         if (!try_lock(directory.get())) {
             throw Error("the name is in use")
