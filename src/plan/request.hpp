@@ -44,8 +44,6 @@ struct Request {
     /// The default profile for the default capabilities, whose program is prepared at build time;
     /// instead of spec.linux.seccomp.
     bool default_seccomp = false;
-    /// False: in the caller's cgroup, without a scope.
-    bool own_cgroup = true;
     /// Limits whose controller the host lacks are set all the same, and take effect when it has it.
     /// Engines send limits by default that nobody asked for.
     bool unenforced_limits = false;

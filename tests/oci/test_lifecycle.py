@@ -300,7 +300,8 @@ def test_messages_in_the_log_as_engines_read_them(tmp_path):
 @pytest.mark.parametrize(
     "words, expected",
     [
-        (["--cgroup-manager", "cgroupfs", "list"], ["cgroupfs", "systemd or disabled"]),
+        (["--cgroup-manager", "cgroupfs", "list"], ["cgroupfs", "never makes them"]),
+        (["--cgroup-manager", "disabled", "list"], ["disabled", "systemd"]),
         (["--log-format", "xml", "list"], ["xml", "text or json"]),
         (["nonsense"], ["unknown command 'nonsense'"]),
         (["create", "--nonsense", "x"], ["unknown flag '--nonsense'"]),

@@ -69,8 +69,7 @@ std::string bundle_path(const CreateFlags& flags) {
     return real_path(flags.bundle.value_or("."), "cannot use the bundle");
 }
 
-plan::Request
-request_of_bundle(const Globals& globals, const CreateFlags& flags, const std::string& id) {
+plan::Request request_of_bundle(const CreateFlags& flags, const std::string& id) {
     const std::string bundle = bundle_path(flags);
     const std::string file = flags.config ? below(bundle, *flags.config) : bundle + "/config.json";
     const auto text = sys::read_small_file(file);
@@ -87,7 +86,6 @@ request_of_bundle(const Globals& globals, const CreateFlags& flags, const std::s
         plan::read_cgroups_path(request.spec.linux.cgroups_path, id, "sctr.slice");
     request.slice = place.slice;
     request.unit_name = place.unit;
-    request.own_cgroup = globals.own_cgroup;
     request.unenforced_limits = true;
     request.description = description_of(request.spec, id);
     add_properties(request);

@@ -23,8 +23,7 @@ struct CreateFlags {
 
 /// Reads, validates and resolves a bundle: what is relative in its config.json is below its
 /// directory. Throws Error.
-plan::Request
-request_of_bundle(const Globals& globals, const CreateFlags& flags, const std::string& id);
+plan::Request request_of_bundle(const CreateFlags& flags, const std::string& id);
 
 /// The bundle's directory, absolute.
 std::string bundle_path(const CreateFlags& flags);

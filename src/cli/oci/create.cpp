@@ -34,7 +34,7 @@ container::CreateOptions create_options(const Globals& globals, const CreateFlag
 
 void create(const Globals& globals, const CreateFlags& flags, const std::string& id) {
     const container::PreservedFds preserved = take_preserved_fds(flags.preserve_fds);
-    plan::Request request = request_of_bundle(globals, flags, id);
+    plan::Request request = request_of_bundle(flags, id);
     if (request.spec.process) {
         announce_listen_fds(*request.spec.process);
     }
@@ -94,7 +94,7 @@ int run_verb(const Globals& globals, const Words& words) {
                                         .pid_file = flags.pid_file.value_or(""),
                                         .state_root = globals.root,
                                         .warn = print_warning};
-    return container::run(request_of_bundle(globals, flags, id), options).exit_status;
+    return container::run(request_of_bundle(flags, id), options).exit_status;
 }
 
 } // namespace sctr::cli::engine

@@ -19,7 +19,6 @@ struct Globals {
     std::string log;  ///< a file for messages; empty: stderr alone
     bool json_log = false;
     bool debug = false;
-    bool own_cgroup = true; ///< false: the container stays in the caller's cgroup
 };
 
 int create_verb(const Globals& globals, const Words& words);
