@@ -70,9 +70,8 @@ struct TopFlags {
 };
 
 void add_top_flags(CLI::App& app, TopFlags& flags) {
-    describe(app,
-             "[OPTIONS] COMMAND ...",
-             {"podman --runtime sctr-oci run --rm alpine true", "sctr-oci list"});
+    describe(
+        app, "[OPTIONS] COMMAND ...", {"sctr-oci create --bundle ./bundle web", "sctr-oci list"});
     add_text(app, "--root", flags.root, "directory of the containers' state");
     add_text(app, "--log", flags.log, "write messages to this file too");
     add_text(app, "--log-format", flags.log_format, "text or json");
