@@ -10,6 +10,7 @@
 #include "cli/run_flags.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "linux/cgroup_lock.hpp"
 #include "linux/relabel.hpp"
 
 namespace sctr::cli {
@@ -28,6 +29,9 @@ void check_id_file(const std::optional<std::string>& path) {
 int run_verb(const Words& words) {
     const RunFlags flags = parse_run_flags(words);
     check_id_file(flags.id_file);
+    if (!flags.dry_run) {
+        sys::warm_cgroup_lock();
+    }
     const container::RunOptions options{
         .interactive = flags.process.interactive,
         .remove = flags.remove,

@@ -14,9 +14,12 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
+#include "linux/cgroup_lock.hpp"
+#include "linux/procfs.hpp"
 #include "plan/protocol.hpp"
 #include "sandbox.hpp"
 
@@ -277,6 +280,22 @@ TEST(RaiseFd, GivesTheSameFileUnderAHighNumber) {
         EXPECT_LT(::fcntl(was, F_GETFD), 0) << "the low one is left open";
         const int high = ::fcntl(raised.get(), F_DUPFD_CLOEXEC, 50);
         EXPECT_EQ(sys::raise_fd(UniqueFd(high)).get(), high);
+    });
+}
+
+TEST(WarmCgroupLock, LeavesTheProcessWhereItIsWithOneThread) {
+    expect_passes([] {
+        const auto threads = [] {
+            const auto task = std::filesystem::directory_iterator("/proc/self/task");
+            return std::distance(begin(task), end(task));
+        };
+        const std::string before = sys::cgroup_of(::getpid());
+        sys::warm_cgroup_lock();
+        while (threads() > 1) {
+            ::sched_yield(); // nothing announces the end of a detached thread
+        }
+        EXPECT_FALSE(before.empty());
+        EXPECT_EQ(sys::cgroup_of(::getpid()), before);
     });
 }
 

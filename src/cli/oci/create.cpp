@@ -6,6 +6,7 @@
 #include "cli/oci/inherit.hpp"
 #include "cli/values.hpp"
 #include "container/engine.hpp"
+#include "linux/cgroup_lock.hpp"
 
 /// create, start and run.
 namespace sctr::cli::engine {
@@ -34,6 +35,7 @@ container::CreateOptions create_options(const Globals& globals, const CreateFlag
 
 void create(const Globals& globals, const CreateFlags& flags, const std::string& id) {
     const container::PreservedFds preserved = take_preserved_fds(flags.preserve_fds);
+    sys::warm_cgroup_lock();
     plan::Request request = request_of_bundle(flags, id);
     if (request.spec.process) {
         announce_listen_fds(*request.spec.process);
@@ -89,6 +91,7 @@ int run_verb(const Globals& globals, const Words& words) {
             .at("--console-socket")
             .because("in the foreground the caller's own terminal is used");
     }
+    sys::warm_cgroup_lock();
     const container::RunOptions options{.interactive = true,
                                         .remove = !keep,
                                         .pid_file = flags.pid_file.value_or(""),

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+namespace sctr::sys {
+
+/// Lets the kernel begin early what the move of a process between cgroups has to wait for: an RCU
+/// grace period of 8 to 12 ms, after which its lock is cheap to take for about as long
+/// (cgroup_threadgroup_rwsem, a percpu_rw_semaphore). A thread of its own moves itself to where it
+/// is, and so changes nothing; where that is not allowed, the start takes as long as it would.
+///
+/// The thread allocates nothing, so that a child cloned meanwhile finds no lock held.
+void warm_cgroup_lock() noexcept;
+
+} // namespace sctr::sys
