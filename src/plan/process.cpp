@@ -50,13 +50,16 @@ RlimitStep rlimit_step(const oci::Rlimit& limit, const std::string& pointer) {
 
 CapabilitySets capability_sets(const oci::Capabilities& names, std::uint64_t last) {
     const std::string pointer = "/process/capabilities/";
-    return {
+    CapabilitySets sets{
         .bounding = capability_mask(names.bounding, last, pointer + "bounding"),
         .effective = capability_mask(names.effective, last, pointer + "effective"),
         .inheritable = capability_mask(names.inheritable, last, pointer + "inheritable"),
         .permitted = capability_mask(names.permitted, last, pointer + "permitted"),
         .ambient = capability_mask(names.ambient, last, pointer + "ambient"),
     };
+    // The kernel has no other ambient ones (capabilities(7)); yet `crun spec` asks for them.
+    sets.ambient &= sets.permitted & sets.inheritable;
+    return sets;
 }
 
 std::string apparmor_profile(const oci::Process& process, const host::Facts& facts) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <linux/ioprio.h>
 #include <linux/mempolicy.h>
 #include <linux/sched.h>
@@ -51,6 +52,27 @@ TEST(ProcessStep, HasTheSpecsDefaults) {
     EXPECT_FALSE(step.scheduling.set_personality);
     EXPECT_FALSE(step.scheduling.memory_policy.set);
     EXPECT_THAT(step.scheduling.cpus, IsEmpty());
+}
+
+TEST(ProcessStep, HasTheAmbientCapabilitiesThatTheKernelWillRaise) {
+    const struct {
+        std::vector<std::string> permitted;
+        std::vector<std::string> inheritable;
+        std::uint64_t ambient;
+    } cases[] = {
+        {{"CAP_KILL", "CAP_CHOWN"}, {"CAP_KILL", "CAP_CHOWN"}, 1U << CAP_KILL | 1U << CAP_CHOWN},
+        {{"CAP_KILL", "CAP_CHOWN"}, {"CAP_CHOWN"}, 1U << CAP_CHOWN},
+        {{"CAP_KILL"}, {"CAP_KILL", "CAP_CHOWN"}, 1U << CAP_KILL},
+        {{"CAP_KILL", "CAP_CHOWN"}, {}, 0},
+    };
+
+    for (const auto& [permitted, inheritable, ambient] : cases) {
+        oci::Process process = simple_process();
+        process.capabilities = oci::Capabilities{.inheritable = inheritable,
+                                                 .permitted = permitted,
+                                                 .ambient = {"CAP_KILL", "CAP_CHOWN"}};
+        EXPECT_EQ(process_step(process, {}, {}).capabilities.ambient, ambient);
+    }
 }
 
 TEST(ProcessStep, KnowsEveryLimitOfTheSpec) {
