@@ -18,7 +18,8 @@ using plan::protocol::Message;
 
 int control_fd = plan::protocol::control_fd;
 
-/// False when the other end is closed.
+/// False when the other end is closed. By read(2), which a seccomp profile that notifies has to
+/// allow for the command's sake already.
 bool receive(Message& message) noexcept {
     char buffer[plan::protocol::max_message_size];
     ssize_t size = 0;
@@ -80,6 +81,30 @@ std::vector<UniqueFd> passed_files(struct msghdr& packet) noexcept {
 
 } // namespace
 
+std::optional<Packet> receive_packet(int socket) noexcept {
+    char buffer[plan::protocol::max_message_size];
+    alignas(struct cmsghdr) char control[CMSG_SPACE(plan::protocol::hook_file_count * sizeof(int))];
+    struct iovec data{buffer, sizeof buffer};
+    struct msghdr header{};
+    header.msg_iov = &data;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+    ssize_t size = 0;
+    do {
+        size = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+    } while (size < 0 && errno == EINTR);
+    require(size >= 0 || errno == ECONNRESET, "cannot hear from the host side");
+    if (size <= 0) {
+        return std::nullopt;
+    }
+    Packet packet{.message = {}, .files = passed_files(header)};
+    if (!plan::codec::decode({buffer, static_cast<std::size_t>(size)}, packet.message)) {
+        fail({.what = "damaged message from the host side"}, EBADMSG);
+    }
+    return packet;
+}
+
 void fail(const Failure& failure, int error_number) noexcept {
     Message message;
     message.kind = Kind::failed;
@@ -131,28 +156,14 @@ void await(Kind kind) noexcept {
 }
 
 std::vector<UniqueFd> await_go() noexcept {
-    char buffer[plan::protocol::max_message_size];
-    alignas(struct cmsghdr) char control[CMSG_SPACE(plan::protocol::hook_file_count * sizeof(int))];
-    struct iovec data{buffer, sizeof buffer};
-    struct msghdr packet{};
-    packet.msg_iov = &data;
-    packet.msg_iovlen = 1;
-    packet.msg_control = control;
-    packet.msg_controllen = sizeof control;
-    ssize_t size = 0;
-    do {
-        size = ::recvmsg(control_fd, &packet, MSG_CMSG_CLOEXEC);
-    } while (size < 0 && errno == EINTR);
-    if (size <= 0) {
+    auto packet = receive_packet(control_fd);
+    if (!packet) {
         ::_exit(125);
     }
-    std::vector<UniqueFd> files = passed_files(packet);
-    Message message;
-    if (!plan::codec::decode({buffer, static_cast<std::size_t>(size)}, message) ||
-        message.kind != Kind::go) {
+    if (packet->message.kind != Kind::go) {
         fail({.what = "unexpected message from the host side"}, EPROTO);
     }
-    return files;
+    return std::move(packet->files);
 }
 
 SeccompHandover::SeccompHandover() noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,15 @@ void require(bool ok, std::string_view what, std::string_view where = {}) noexce
 
 /// Makes an allocation that fails end the process with a message, as any other failed step does.
 void report_lack_of_memory() noexcept;
+
+/// What the host side sends.
+struct Packet {
+    plan::protocol::Message message;
+    std::vector<UniqueFd> files;
+};
+
+/// Waits for the next packet on a socket of the host side's; nothing when that one is gone.
+std::optional<Packet> receive_packet(int socket) noexcept;
 
 /// Waits for a message of this kind; ends the process quietly when the host side is gone.
 void await(plan::protocol::Kind kind) noexcept;

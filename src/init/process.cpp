@@ -24,6 +24,7 @@
 #include "init/paths.hpp"
 #include "init/procfs.hpp"
 #include "init/scheduling.hpp"
+#include "linux/program.hpp"
 
 namespace sctr::init {
 
@@ -213,19 +214,9 @@ std::string find_command(const plan::ProcessStep& process) noexcept {
          0);
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-    std::vector<char*> result;
-    result.reserve(texts.size() + 1);
-    for (const std::string& text : texts) {
-        result.push_back(const_cast<char*>(text.c_str()));
-    }
-    result.push_back(nullptr);
-    return result;
-}
-
 [[noreturn]] void execute(const plan::ProcessStep& process, const std::string& path) noexcept {
-    const std::vector<char*> args = pointers(process.args);
-    const std::vector<char*> env = pointers(process.env);
+    const std::vector<char*> args = sys::argument_pointers(process.args);
+    const std::vector<char*> env = sys::argument_pointers(process.env);
     ::execve(path.c_str(), args.data(), env.data());
     const int error_number = errno;
     switch (error_number) {

@@ -5,9 +5,6 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 
-#include <cerrno>
-#include <cstring>
-
 #include "base/unique_fd.hpp"
 #include "init/control.hpp"
 #include "init/mounts.hpp"
@@ -19,31 +16,14 @@ namespace {
 
 /// The next tree that the host side sends; its failure is ours.
 int receive_tree(int socket) noexcept {
-    char buffer[plan::protocol::max_message_size];
-    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    struct iovec data{};
-    data.iov_base = buffer;
-    data.iov_len = sizeof buffer;
-    struct msghdr packet{};
-    packet.msg_iov = &data;
-    packet.msg_iovlen = 1;
-    packet.msg_control = control;
-    packet.msg_controllen = sizeof control;
-    ssize_t size = 0;
-    do {
-        size = ::recvmsg(socket, &packet, MSG_CMSG_CLOEXEC);
-    } while (size < 0 && errno == EINTR);
-    plan::protocol::Message message;
-    if (size <= 0 || !plan::codec::decode({buffer, static_cast<std::size_t>(size)}, message)) {
+    auto packet = receive_packet(socket);
+    if (!packet) {
         fail({.what = "the host side sent no tree to mount"}, 0);
     }
-    const struct cmsghdr* header = CMSG_FIRSTHDR(&packet);
-    if (header == nullptr || header->cmsg_type != SCM_RIGHTS) {
-        fail({.what = message.what}, 0);
+    if (packet->files.empty()) {
+        fail({.what = packet->message.what}, 0);
     }
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    return fd;
+    return packet->files.front().release();
 }
 
 /// A mount that is private or a slave, with all below it: nothing that happens in the container may

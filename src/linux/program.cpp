@@ -28,16 +28,6 @@ std::int64_t now_ms() noexcept {
     return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-    std::vector<char*> result;
-    result.reserve(texts.size() + 1);
-    for (const std::string& text : texts) {
-        result.push_back(const_cast<char*>(text.c_str()));
-    }
-    result.push_back(nullptr);
-    return result;
-}
-
 void reset_signals() noexcept {
     for (int signal = 1; signal < NSIG; ++signal) {
         ::signal(signal, SIG_DFL);
@@ -81,6 +71,16 @@ execute(const Program& program, char* const* args, char* const* env, int report)
 
 } // namespace
 
+std::vector<char*> argument_pointers(const std::vector<std::string>& texts) {
+    std::vector<char*> result;
+    result.reserve(texts.size() + 1);
+    for (const std::string& text : texts) {
+        result.push_back(const_cast<char*>(text.c_str()));
+    }
+    result.push_back(nullptr);
+    return result;
+}
+
 std::string to_string(const ProgramEnd& end) {
     switch (end.how) {
     case ProgramEnd::How::exited:
@@ -97,8 +97,8 @@ std::string to_string(const ProgramEnd& end) {
 
 RunningProgram::RunningProgram(const Program& program) noexcept : started_ms_(now_ms()) {
     const std::vector<char*> args =
-        program.args.empty() ? pointers({program.path}) : pointers(program.args);
-    const std::vector<char*> env = pointers(program.env);
+        program.args.empty() ? argument_pointers({program.path}) : argument_pointers(program.args);
+    const std::vector<char*> env = argument_pointers(program.env);
     int ends[2];
     int pidfd = -1;
     struct clone_args arguments{};

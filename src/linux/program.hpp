@@ -26,6 +26,9 @@ struct Program {
     const void* context = nullptr;
 };
 
+/// `texts` as execve(2) takes them: pointers into `texts`, and a null pointer last.
+std::vector<char*> argument_pointers(const std::vector<std::string>& texts);
+
 /// How a program ended.
 struct ProgramEnd {
     enum class How : std::uint8_t {

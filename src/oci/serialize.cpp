@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "oci/serialize.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "oci/fields.hpp"
 #include "oci/json.hpp"
+#include "oci/parse.hpp"
 
 namespace sctr::oci {
 namespace {
@@ -91,15 +94,25 @@ class Writer {
     std::string& out_;
 };
 
-} // namespace
-
-std::string serialize(const Spec& spec) {
+template <typename T> std::string serialize_object(const T& value) {
     std::string out;
     {
         Writer object(out);
-        fields(object, spec);
+        fields(object, value);
     }
     return out;
+}
+
+} // namespace
+
+std::string serialize(const Spec& spec) {
+    return serialize_object(spec);
+}
+
+Resources merge(const Resources& base, const Resources& change) {
+    auto merged = nlohmann::json::parse(serialize_object(base));
+    merged.merge_patch(nlohmann::json::parse(serialize_object(change)));
+    return parse_resources(merged.dump());
 }
 
 } // namespace sctr::oci

@@ -12,4 +12,8 @@ namespace sctr::oci {
 /// cannot hold them, and each becomes U+FFFD.
 std::string serialize(const Spec& spec);
 
+/// `base`, with what `change` says in its place (JSON merge patch, RFC 7386): a list or a limit
+/// that `change` does not name stays.
+Resources merge(const Resources& base, const Resources& change);
+
 } // namespace sctr::oci

@@ -218,5 +218,33 @@ TEST(Serialize, ReplacesWhatJsonCannotHold) {
               "{\"ociVersion\":\"1.3.0\",\"root\":{\"path\":\"caf\xef\xbf\xbd\"}}");
 }
 
+TEST(MergeResources, ReplacesWhatTheChangeNames) {
+    const struct {
+        const char* base;
+        const char* change;
+        const char* merged;
+    } cases[] = {
+        {R"({"pids": {"limit": 5}})", "{}", R"({"pids": {"limit": 5}})"},
+        {"{}", R"({"pids": {"limit": 5}})", R"({"pids": {"limit": 5}})"},
+        {R"({"memory": {"limit": 1, "swap": 2}})",
+         R"({"memory": {"limit": 3}})",
+         R"({"memory": {"limit": 3, "swap": 2}})"},
+        {R"({"cpu": {"cpus": "0-1"}})",
+         R"({"cpu": {"shares": 3}})",
+         R"({"cpu": {"cpus": "0-1", "shares": 3}})"},
+        {R"({"unified": {"a": "1", "b": "2"}})",
+         R"({"unified": {"b": "3"}})",
+         R"({"unified": {"a": "1", "b": "3"}})"},
+        {R"({"hugepageLimits": [{"pageSize": "2MB", "limit": 1}]})",
+         R"({"hugepageLimits": [{"pageSize": "1GB", "limit": 2}]})",
+         R"({"hugepageLimits": [{"pageSize": "1GB", "limit": 2}]})"},
+    };
+
+    for (const auto& [base, change, merged] : cases) {
+        EXPECT_EQ(merge(parse_resources(base), parse_resources(change)), parse_resources(merged))
+            << change;
+    }
+}
+
 } // namespace
 } // namespace sctr::oci
