@@ -33,7 +33,7 @@ const char* to_string(CheckState state) {
 }
 
 host::CheckInput look_around() {
-    host::CheckInput input{.uid = ::geteuid()};
+    host::CheckInput input{.uid = host::caller().uid};
     const struct passwd* account = ::getpwuid(input.uid);
     input.user = account != nullptr ? account->pw_name : std::to_string(input.uid);
     const char* runtime_dir = ::secure_getenv("XDG_RUNTIME_DIR");
@@ -42,8 +42,7 @@ host::CheckInput look_around() {
     ::uname(&names);
     input.kernel = names.release;
     try {
-        systemd::Manager manager(input.uid == 0 ? systemd::Instance::system
-                                                : systemd::Instance::user);
+        systemd::Manager manager(systemd::own_instance());
         input.systemd = manager.version();
     } catch (const Error& error) {
         input.systemd_failure = error.what();

@@ -62,7 +62,7 @@ int inspect_verb(const Words& words) {
         const container::Record record = store.load(name);
         auto json = record_json(record, container::current_status(record));
         if (!manager) {
-            manager.emplace(::geteuid() == 0 ? systemd::Instance::system : systemd::Instance::user);
+            manager.emplace(systemd::own_instance());
         }
         if (auto unit = unit_json(*manager, record.unit); !unit.is_null()) {
             json["systemd"] = std::move(unit);

@@ -55,7 +55,7 @@ void create_locked(systemd::EarlyBus bus,
 
 void create(const plan::Request& request, const CreateOptions& options) {
     check_console(request.spec.process, options.console_socket);
-    systemd::EarlyBus bus(systemd::Instance::system);
+    systemd::EarlyBus bus(systemd::own_instance());
     const RecordStore store(options.state_root);
     plan::LaunchPlan plan = plan::make(request, facts_for(request), SeccompCache(store));
     const LockedRecord directory = store.create(request.id);

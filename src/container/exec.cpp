@@ -10,6 +10,7 @@
 #include "container/console.hpp"
 #include "container/engine.hpp"
 #include "container/init_process.hpp"
+#include "container/own_scopes.hpp"
 #include "container/seccomp_cache.hpp"
 #include "container/seccomp_listener.hpp"
 #include "container/supervise.hpp"
@@ -124,7 +125,8 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
     const UniqueFd pidfd = open_init(record);
     plan.init_pidfd = pidfd.get();
     plan.namespaces = foreign_namespaces(record.pid);
-    const UniqueFd cgroup = open_cgroup(record.pid);
+    plan.wait_for_scope = !may_enter_own_scopes();
+    const UniqueFd cgroup = plan.wait_for_scope ? UniqueFd() : open_cgroup(record.pid);
     const UniqueFd null = sys::raise_fd(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)));
     InitSpawn spawn;
     spawn.mode = "exec";
@@ -141,6 +143,10 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
     }
     spawn.plan = plan::codec::encode(plan);
     InitProcess process(spawn);
+    if (plan.wait_for_scope) {
+        move_to_container(record, process.child().pid());
+        process.send(plan::protocol::Kind::go);
+    }
     if (is_notified(plan.process.seccomp)) {
         process.on_listener(listener_sender(options.config, record, Status::running));
     }

@@ -13,7 +13,9 @@
 
 #include "container/hooks.hpp"
 #include "container/host_trees.hpp"
+#include "container/id_maps.hpp"
 #include "container/net_devices.hpp"
+#include "container/own_scopes.hpp"
 #include "container/resctrl.hpp"
 #include "container/seccomp_listener.hpp"
 #include "container/shared_memory.hpp"
@@ -27,18 +29,6 @@ namespace {
 
 using plan::protocol::Kind;
 
-void write_id_map(pid_t pid, const char* file, const std::string& lines) {
-    const std::string path = "/proc/" + std::to_string(pid) + "/" + file;
-    const UniqueFd map(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!map.valid() ||
-        ::write(map.get(), lines.data(), lines.size()) != static_cast<ssize_t>(lines.size())) {
-        throw Error("cannot write the id map of the user namespace")
-            .at(file)
-            .because(errno)
-            .mend("ranges must not overlap, and lie within the caller's own user namespace");
-    }
-}
-
 /// By the host side, since sctr-init may be in a user namespace that must not lower it.
 void set_oom_score(pid_t pid, const plan::ProcessStep& process) {
     if (!process.set_oom_score_adj) {
@@ -47,8 +37,9 @@ void set_oom_score(pid_t pid, const plan::ProcessStep& process) {
     const std::string path = "/proc/" + std::to_string(pid) + "/oom_score_adj";
     const std::string text = std::to_string(process.oom_score_adj);
     const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!file.valid() ||
-        ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    const bool is_set = file.valid() && ::write(file.get(), text.data(), text.size()) ==
+                                            static_cast<ssize_t>(text.size());
+    if (!is_set && !(process.is_rootless && errno == EACCES)) {
         throw Error("cannot set oom_score_adj").at(text).because(errno);
     }
 }
@@ -72,10 +63,8 @@ UniqueFd share_memory(plan::LaunchPlan& plan) {
     return tree;
 }
 
-InitProcess start_init(plan::LaunchPlan& plan,
-                       HostTrees& trees,
-                       const LaunchOptions& options,
-                       const sys::SignalQueue& signals) {
+InitProcess
+start_init(plan::LaunchPlan& plan, const HostTrees& trees, const LaunchOptions& options) {
     const auto namespaces = open_namespaces(plan.init);
     const UniqueFd shared_memory = share_memory(plan);
     const UniqueFd null = open_null();
@@ -94,17 +83,28 @@ InitProcess start_init(plan::LaunchPlan& plan,
             spawn.inherited.push_back(fd);
         }
     }
-    InitProcess process(spawn);
+    return InitProcess(spawn);
+}
+
+/// Lets sctr-init go on into its user and pid namespaces.
+void let_in(InitProcess& process,
+            const plan::LaunchPlan& plan,
+            HostTrees& trees,
+            const sys::SignalQueue& signals) {
     if (plan.init.wait_for_id_maps) {
-        write_id_map(process.child().pid(), "uid_map", plan.uid_map);
-        write_id_map(process.child().pid(), "gid_map", plan.gid_map);
+        write_id_maps(process.child().pid(), plan);
         process.send(Kind::id_maps_written);
     }
     if (plan.init.fork_after_join) {
         process.await_joined(signals);
     }
     trees.serve(plan.host_trees, process.child());
-    return process;
+}
+
+/// A plain user's systemd may move no process out of his login session: PID 1 does it, for
+/// processes with the user's own uid. So what will have another one is moved first.
+bool is_moved_first(const plan::LaunchPlan& plan) {
+    return plan.init.wait_for_id_maps && !may_enter_own_scopes();
 }
 
 /// Waits until systemd has put the process into its scope, with the limits in force, and meanwhile
@@ -183,7 +183,7 @@ Record make_record(const plan::LaunchPlan& plan,
     }
     record.boot_id = sys::boot_id();
     record.rootfs = plan.init.rootfs;
-    record.owner = ::geteuid();
+    record.owner = host::caller().uid;
     record.created_usec = sys::now_usec();
     record.kept = !options.supervised;
     record.bundle = request.bundle;
@@ -261,14 +261,22 @@ Running launch(systemd::EarlyBus bus,
     HostTrees trees(plan);
     // Fork first, then ask: while systemd moves a process into a cgroup, the kernel makes every
     // fork of the machine wait.
-    InitProcess process = start_init(plan, trees, options, signals);
+    InitProcess process = start_init(plan, trees, options);
     set_oom_score(process.child().pid(), plan.init.process);
+    const bool moved_first = is_moved_first(plan);
+    if (!moved_first) {
+        let_in(process, plan, trees, signals);
+    }
     systemd::Manager manager(std::move(bus));
     UndoList scope;
     scope.add([&] { end_scope(manager, process, plan.unit.name); });
     manager.start_scope(
         plan.unit,
         {.pidfd = process.child().pidfd(), .pid = process.child().pid(), .controller = true});
+    if (moved_first) {
+        await_scope(manager, process, signals);
+        let_in(process, plan, trees, signals);
+    }
 
     // While systemd works: whatever the host side has to write down.
     Record record = make_record(plan, request, options, process.child().pid());
@@ -283,7 +291,9 @@ Running launch(systemd::EarlyBus bus,
         sweep(RecordStore(options.state_root));
     }
 
-    await_scope(manager, process, signals);
+    if (!moved_first) {
+        await_scope(manager, process, signals);
+    }
     if (plan.init.hold_before_pivot) {
         process.await_prepared(signals);
     }

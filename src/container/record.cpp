@@ -20,6 +20,7 @@
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
+#include "host/caller.hpp"
 #include "linux/procfs.hpp"
 #include "linux/syscalls.hpp"
 #include "oci/parse.hpp"
@@ -286,21 +287,21 @@ void LockedRecord::remove() const {
 RecordStore::RecordStore(std::string root) : root_(std::move(root)) {}
 
 std::string RecordStore::default_root() {
-    if (::geteuid() == 0) {
-        return "/run/sctr";
-    }
-    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-    const std::string directory = runtime != nullptr && *runtime != '\0'
-                                      ? std::string(runtime)
-                                      : "/run/user/" + std::to_string(::geteuid());
-    return directory + "/sctr";
+    const host::Caller& caller = host::caller();
+    return (caller.is_system ? "/run" : host::runtime_directory(caller)) + "/sctr";
 }
 
 void RecordStore::make_root() const {
     std::error_code error;
     fs::create_directories(root_, error);
     if (error) {
-        throw Error("cannot create the state directory").at(root_).because(error.value());
+        Error failure("cannot create the state directory");
+        failure.at(root_).because(error.value());
+        if (!host::caller().is_system) {
+            failure.mend("log in properly (not by su or sudo) or let root run `loginctl "
+                         "enable-linger`, and see that XDG_RUNTIME_DIR is this user's own");
+        }
+        throw failure;
     }
     ::chmod(root_.c_str(), 0711);
 }

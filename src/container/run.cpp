@@ -32,14 +32,6 @@ void check_rootfs(const std::string& path) {
     }
 }
 
-void require_root() {
-    if (::geteuid() != 0) {
-        throw Error("cannot run a container")
-            .because("the caller is not root, and containers of plain users are not supported yet")
-            .mend("run as root, for example with sudo or run0");
-    }
-}
-
 void size_terminal(plan::Request& request) {
     auto& process = request.spec.process;
     if (!process || !process->terminal || process->console_size) {
@@ -131,12 +123,11 @@ Outcome run_locked(systemd::EarlyBus bus,
 } // namespace
 
 RunOutcome run(plan::Request request, const RunOptions& options) {
-    require_root();
     check_rootfs(request.spec.root.path);
     size_terminal(request);
     // Nobody else looks after a container in the foreground.
     request.die_with_supervisor = true;
-    systemd::EarlyBus bus(systemd::Instance::system);
+    systemd::EarlyBus bus(systemd::own_instance());
     const RecordStore store(options.state_root);
     plan::LaunchPlan plan = plan::make(request, facts_for(request), SeccompCache(store));
     const LockedRecord directory = store.create(request.id);

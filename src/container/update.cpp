@@ -44,7 +44,7 @@ void update(const RecordStore& store, const std::string& id, const oci::Resource
     config.linux.resources = oci::merge(config.linux.resources, resources);
     oci::Resources to_set = config.linux.resources;
     to_set.devices = resources.devices; // a list that did not change would be emptied meanwhile
-    systemd::Manager(systemd::Instance::system)
+    systemd::Manager(systemd::own_instance())
         .set_properties(record.unit,
                         true,
                         plan::resource_properties(to_set,

@@ -77,7 +77,7 @@ void end_rest(const Record& record) {
         return;
     }
     try {
-        systemd::Manager manager(systemd::Instance::system);
+        systemd::Manager manager(systemd::own_instance());
         manager.kill_unit(record.unit, "all", SIGKILL);
         manager.stop_abandoned_scope(record.unit);
     } catch (const Error&) {
@@ -89,7 +89,7 @@ void end_rest(const Record& record) {
 bool end_scope_without_record(const RecordStore& store, const std::string& id) {
     const auto records = store.list();
     return std::ranges::find(records, id, &Record::id) == records.end() &&
-           systemd::Manager(systemd::Instance::system).stop_abandoned_scope(plan::scope_name(id));
+           systemd::Manager(systemd::own_instance()).stop_abandoned_scope(plan::scope_name(id));
 }
 
 void forget(const RecordStore& store,
@@ -110,7 +110,7 @@ void kill(const RecordStore& store, const std::string& id, int signal, bool all)
         throw not_running(id);
     }
     if (all) {
-        systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", signal);
+        systemd::Manager(systemd::own_instance()).kill_unit(record.unit, "all", signal);
     } else if (sys::pidfd_send_signal(pidfd.get(), signal) < 0) {
         throw errno == ESRCH ? not_running(id)
                              : Error("cannot send the signal").at(id).because(errno);
@@ -144,7 +144,7 @@ void pause(const RecordStore& store, const std::string& id) {
             .at(id)
             .because(std::string("it is ") + to_string(current_status(record)));
     }
-    systemd::Manager manager(systemd::Instance::system);
+    systemd::Manager manager(systemd::own_instance());
     try {
         manager.freeze_unit(record.unit);
     } catch (const Error&) {
@@ -165,7 +165,7 @@ void unpause(const RecordStore& store, const std::string& id) {
             .at(id)
             .because(std::string("it is ") + to_string(current_status(record)));
     }
-    systemd::Manager(systemd::Instance::system).thaw_unit(record.unit);
+    systemd::Manager(systemd::own_instance()).thaw_unit(record.unit);
 }
 
 void sweep(const RecordStore& store) {
@@ -175,7 +175,7 @@ void sweep(const RecordStore& store) {
 void kill_all(const RecordStore& store, const std::string& id, int signal) {
     const Record record = store.load(id);
     if (is_populated(record)) {
-        systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", signal);
+        systemd::Manager(systemd::own_instance()).kill_unit(record.unit, "all", signal);
     }
 }
 
@@ -207,7 +207,7 @@ void remove_engine(const RecordStore& store, const std::string& id, bool force, 
         kill_now(record, pidfd.get());
     }
     if (is_populated(record)) {
-        systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", SIGKILL);
+        systemd::Manager(systemd::own_instance()).kill_unit(record.unit, "all", SIGKILL);
     }
     forget(store, record, *locked, warn);
 }

@@ -8,14 +8,18 @@
 
 #include <cerrno>
 #include <fstream>
+#include <sstream>
 #include <string_view>
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
+#include "host/caller.hpp"
 
 namespace sctr::host {
 
 namespace {
+
+constexpr std::uint32_t tty_group = 5; // of terminals, in every distribution
 
 std::string first_line(const std::string& path) {
     std::ifstream file(path);
@@ -44,14 +48,27 @@ void require_cgroup2(const std::string& root) {
     }
 }
 
+bool has_tty_group() {
+    std::ostringstream map;
+    map << std::ifstream("/proc/self/gid_map").rdbuf();
+    return outside_id(map.str(), tty_group).has_value();
+}
+
 } // namespace
 
 Facts probe() {
     Facts facts;
     require_systemd();
     require_cgroup2(facts.cgroup_root);
+    const Caller& who = caller();
     facts.is_root = ::geteuid() == 0;
-    for (auto& name : split(first_line(facts.cgroup_root + "/cgroup.controllers"), ' ')) {
+    facts.is_rootless = !who.is_system;
+    facts.in_user_namespace = who.in_user_namespace;
+    if (who.in_user_namespace) {
+        facts.has_tty_group = has_tty_group();
+    }
+    const std::string manager = who.is_system ? "" : user_manager_cgroup(who);
+    for (auto& name : split(first_line(facts.cgroup_root + manager + "/cgroup.controllers"), ' ')) {
         if (!name.empty()) {
             facts.controllers.insert(std::move(name));
         }

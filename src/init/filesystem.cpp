@@ -103,6 +103,16 @@ UniqueFd make_filesystem(const plan::MountStep& step, const std::string& where) 
     return mount;
 }
 
+bool is_refused(const plan::MountStep& step) noexcept {
+    const UniqueFd context(::fsopen(step.fstype.c_str(), FSOPEN_CLOEXEC));
+    const bool is_made =
+        context.valid() &&
+        ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0 &&
+        UniqueFd(::fsmount(context.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(step.attr_set)))
+            .valid();
+    return !is_made && errno == EPERM;
+}
+
 void reconfigure_filesystem(int mount,
                             const plan::MountStep& step,
                             const std::string& where) noexcept {

@@ -17,4 +17,7 @@ void reconfigure_filesystem(int mount,
                             const plan::MountStep& step,
                             const std::string& where) noexcept;
 
+/// True when the kernel refuses a new instance of the file system to this user namespace.
+bool is_refused(const plan::MountStep& step) noexcept;
+
 } // namespace sctr::init

@@ -153,13 +153,16 @@ std::vector<UniqueFd> enter_scope(const plan::InitPlan& plan,
     if (plan.start_socket < 0) {
         await(Kind::start);
     }
+    keep_denied_groups(plan.process, proc.get());
     become(plan.process, proc.get(), plan.start_socket, start_hooks(plan, hook_files));
 }
 
 /// While this process has the host's capabilities, which lowering it needs.
 void set_oom_score(const plan::ProcessStep& process, int proc) noexcept {
     if (process.set_oom_score_adj) {
-        require(write_file(proc, "self/oom_score_adj", std::to_string(process.oom_score_adj)),
+        const bool is_set =
+            write_file(proc, "self/oom_score_adj", std::to_string(process.oom_score_adj));
+        require(is_set || (process.is_rootless && errno == EACCES),
                 "cannot set oom_score_adj",
                 std::to_string(process.oom_score_adj));
     }
@@ -169,8 +172,11 @@ void set_oom_score(const plan::ProcessStep& process, int proc) noexcept {
 /// open its files, hence not dumpable (CVE-2016-9962).
 [[noreturn]] void join_container() noexcept {
     require(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, "cannot become undumpable");
-    const auto plan = read_plan<plan::ExecPlan>();
+    auto plan = read_plan<plan::ExecPlan>();
     const UniqueFd proc = open_host_proc();
+    if (plan.wait_for_scope) {
+        await(Kind::go);
+    }
     set_oom_score(plan.process, proc.get());
     require(::setns(plan.init_pidfd, static_cast<int>(plan.namespaces)) == 0,
             "cannot join the container's namespaces");
@@ -184,6 +190,7 @@ void set_oom_score(const plan::ProcessStep& process, int proc) noexcept {
     const UniqueFd root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
     require(root.valid(), "cannot open the container's root");
     start_session(plan.process, root.get(), false);
+    keep_denied_groups(plan.process, proc.get());
     become(plan.process, proc.get(), -1, {});
 }
 

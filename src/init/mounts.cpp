@@ -314,9 +314,29 @@ bool copy_symlink(int root,
     return true;
 }
 
+/// The host's own mount, with all below it, which must not be more writable than what was asked
+/// for.
+plan::MountStep bind_instead(const plan::MountStep& step) noexcept {
+    plan::MountStep bind = step;
+    bind.kind = plan::MountKind::bind;
+    bind.source = step.bind_if_refused;
+    bind.bind_if_refused.clear();
+    bind.fstype.clear();
+    bind.data.clear();
+    bind.recursive = true;
+    bind.recursive_attr_set |= step.attr_set & MOUNT_ATTR_RDONLY;
+    bind.attr_clear = 0;
+    bind.propagation = MS_PRIVATE | MS_REC;
+    return bind;
+}
+
 } // namespace
 
 void mount_one(int root, const plan::MountStep& step) noexcept {
+    if (!step.bind_if_refused.empty() && is_refused(step)) {
+        mount_one(root, bind_instead(step));
+        return;
+    }
     const std::string where = describe(step);
     if (step.kind == plan::MountKind::remount) {
         const UniqueFd target = open_path(root, step.target, symlinks_for(step));

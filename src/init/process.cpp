@@ -85,6 +85,15 @@ void drop_bounding_set(std::uint64_t keep) noexcept {
     }
 }
 
+/// Where a plain user has mapped his own group alone, nobody may change groups, so that none of his
+/// can be dropped which denies him something. Source: user_namespaces(7), /proc/PID/setgroups.
+bool may_set_groups(int proc) noexcept {
+    char text[8] = {};
+    const UniqueFd file = open_below(proc, "self/setgroups", O_RDONLY, MagicLinks::refuse);
+    return !file.valid() || ::read(file.get(), text, sizeof text) <= 0 ||
+           !std::string_view(text, sizeof text).starts_with("deny");
+}
+
 void set_ids(const plan::ProcessStep& process) noexcept {
     require(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0, "cannot keep capabilities");
     if (process.set_groups) {
@@ -324,6 +333,18 @@ void run_start_hooks(const StartHooks& hooks, const plan::ProcessStep& process) 
 }
 
 } // namespace
+
+void keep_denied_groups(plan::ProcessStep& process, int proc) noexcept {
+    if (!process.is_rootless || !process.set_groups || may_set_groups(proc)) {
+        return;
+    }
+    if (!process.additional_gids.empty()) {
+        fail({.what = "cannot set the additional groups",
+              .why = "the user namespace has its maker's own group alone"},
+             0);
+    }
+    process.set_groups = false;
+}
 
 void become(const plan::ProcessStep& process,
             int proc,

@@ -6,6 +6,10 @@
 
 namespace sctr::init {
 
+/// Where a user namespace of a plain user forbids to change groups, they stay as they are; it ends
+/// the process when some are asked for.
+void keep_denied_groups(plan::ProcessStep& process, int proc) noexcept;
+
 /// Takes the credentials and limits of `process`, runs `hooks` and executes its command. What needs
 /// privilege comes first, what takes it away last. `proc` is the host's /proc.
 /// With `start_socket` (-1: none) all is done but the hooks and the very last, which wait for

@@ -122,7 +122,7 @@ template <typename Archive, Is<NamespaceStep> R> void visit_fields(Archive& arch
 template <typename Archive, Is<MountStep> R> void visit_fields(Archive& archive, R& r) {
     archive(r.kind, r.source, r.target, r.fstype, r.data, r.attr_set, r.attr_clear);
     archive(r.recursive_attr_set, r.recursive_attr_clear, r.propagation, r.recursive);
-    archive(r.copy_up, r.copy_symlink, r.from_host, r.tree_fd);
+    archive(r.copy_up, r.copy_symlink, r.from_host, r.bind_if_refused, r.tree_fd);
 }
 
 template <typename Archive, Is<DeviceStep> R> void visit_fields(Archive& archive, R& r) {
@@ -165,7 +165,8 @@ template <typename Archive, Is<SchedulingStep> R> void visit_fields(Archive& arc
 template <typename Archive, Is<ProcessStep> R> void visit_fields(Archive& archive, R& r) {
     archive(r.args, r.env, r.cwd, r.create_cwd, r.terminal, r.console_rows, r.console_columns);
     archive(r.uid, r.gid, r.set_groups, r.additional_gids, r.umask, r.capabilities);
-    archive(r.no_new_privileges, r.rlimits, r.set_oom_score_adj, r.oom_score_adj);
+    archive(r.no_new_privileges, r.rlimits);
+    archive(r.set_oom_score_adj, r.oom_score_adj, r.is_rootless);
     archive(r.apparmor_profile, r.selinux_label, r.seccomp, r.preserved_fds);
     archive(r.die_with_supervisor, r.journal_identifier, r.journal_unit, r.scheduling);
 }
@@ -185,7 +186,7 @@ template <typename Archive, Is<InitPlan> R> void visit_fields(Archive& archive, 
 }
 
 template <typename Archive, Is<ExecPlan> R> void visit_fields(Archive& archive, R& r) {
-    archive(r.init_pidfd, r.namespaces, r.process);
+    archive(r.init_pidfd, r.namespaces, r.wait_for_scope, r.process);
 }
 
 template <typename T> std::string encode(const T& record) {

@@ -40,6 +40,7 @@ struct MountStep {
     bool copy_up = false;          ///< tmpfs: begins with what the directory below it has
     bool copy_symlink = false;     ///< bind: of a source that is a symlink, the link itself
     bool from_host = false;        ///< the tree comes from the host side (LaunchPlan::host_trees)
+    std::string bind_if_refused;   ///< filesystem: what to bind where the kernel refuses it
     std::int32_t tree_fd = -1;     ///< the tree itself, inherited or come; -1: it is opened
 };
 
@@ -136,6 +137,7 @@ struct ProcessStep {
     std::vector<RlimitStep> rlimits;
     bool set_oom_score_adj = false;
     std::int32_t oom_score_adj = 0;
+    bool is_rootless = false; ///< a score or groups that only the host's root may set stay
     std::string apparmor_profile;
     std::string selinux_label;
     SchedulingStep scheduling;
@@ -194,6 +196,7 @@ struct InitPlan {
 struct ExecPlan {
     std::int32_t init_pidfd = -1;
     std::uint64_t namespaces = 0; ///< CLONE_NEW* to join through init_pidfd in one setns
+    bool wait_for_scope = false;  ///< it is moved into the cgroup only now; then comes `go`
     ProcessStep process;
 };
 

@@ -14,6 +14,7 @@
 #include "plan/process.hpp"
 #include "plan/seccomp.hpp"
 #include "plan/unit_properties.hpp"
+#include "plan/user_namespace.hpp"
 
 namespace sctr::plan {
 
@@ -85,29 +86,6 @@ std::string sysctl_path(std::string name) {
     return name;
 }
 
-/// A user namespace may mount cgroup2 only with a cgroup namespace of its own. Without one it gets
-/// the host's tree, which must not be writable to it (CVE-2023-25809).
-void bind_foreign_cgroups(LaunchPlan& plan) {
-    const bool has_cgroup_namespace =
-        std::ranges::any_of(plan.init.namespaces, [](const NamespaceStep& step) {
-            return step.clone_flag == CLONE_NEWCGROUP;
-        });
-    if (!in_user_namespace(plan) || has_cgroup_namespace) {
-        return;
-    }
-    for (MountStep& step : plan.init.mounts) {
-        if (step.kind == MountKind::cgroup) {
-            step.kind = MountKind::bind;
-            step.source = "/sys/fs/cgroup";
-            step.fstype.clear();
-            step.recursive = true;
-            step.recursive_attr_set |= MOUNT_ATTR_RDONLY;
-            step.attr_clear = 0;
-            step.propagation = MS_PRIVATE | MS_REC;
-        }
-    }
-}
-
 void require_resctrl(const oci::Spec& spec, const host::Facts& facts) {
     if (spec.linux.intel_rdt && !facts.has_resctrl) {
         throw Error("cannot put the container into a class of Intel RDT")
@@ -138,7 +116,7 @@ LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompC
     init.root_propagation = root_propagation(spec);
     init.mounts = mount_steps(spec);
     defer_readonly(init);
-    bind_foreign_cgroups(plan);
+    fit_to_user_namespace(spec, facts, plan);
     add_devices(spec, init);
     add_host_trees(spec, facts, plan);
     init.masked_paths = spec.linux.masked_paths;

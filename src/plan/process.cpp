@@ -120,6 +120,7 @@ process_step(const oci::Process& process, const oci::Spec& spec, const host::Fac
     }
     step.set_oom_score_adj = process.oom_score_adj.has_value();
     step.oom_score_adj = process.oom_score_adj.value_or(0);
+    step.is_rootless = facts.is_rootless;
     step.apparmor_profile = apparmor_profile(process, facts);
     step.selinux_label = selinux_label(process, facts);
     step.scheduling = scheduling_step(process, spec.linux);

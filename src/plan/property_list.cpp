@@ -88,7 +88,7 @@ void require_controller(const UnitProperty& property,
         .at(where)
         .because("the cgroup controller '" + std::string(controller) +
                  "' is not available on this host")
-        .mend(facts.is_root
+        .mend(facts.is_root && !facts.is_rootless
                   ? "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all, and see "
                     "/sys/fs/cgroup/cgroup.controllers"
                   : "let root run `systemctl edit user@.service` and add [Service] "

@@ -79,8 +79,11 @@ Error connect_error(Instance instance, const sdbus::Error& error, const Deadline
         if (absent) {
             return Error("no D-Bus bus of this user's systemd")
                 .at(user_bus_address())
-                .mend("log in properly (not by su or sudo), or `loginctl enable-linger`; the "
-                      "package dbus-user-session is needed");
+                .because("the user has no session, or no `systemd --user` in it")
+                .mend("log in properly (not by su or sudo), or let root run `loginctl "
+                      "enable-linger " +
+                      std::to_string(host::caller().uid) +
+                      "`; the package dbus-user-session is needed");
         }
         return call_error(error, "cannot connect to the user bus", user_bus_address(), deadlines);
     }
@@ -108,8 +111,11 @@ std::string user_bus_address() {
         address != nullptr && *address != '\0') {
         return address;
     }
-    // podman hands no D-Bus address on, and a bare `su` none at all: logind's path is the same.
-    return std::format("unix:path=/run/user/{}/bus", ::getuid());
+    // podman hands no D-Bus address on, and a bare `su` none at all.
+    const host::Caller& caller = host::caller();
+    const std::string bus = host::runtime_directory(caller) + "/bus";
+    return "unix:path=" +
+           (::access(bus.c_str(), F_OK) == 0 ? bus : std::format("/run/user/{}/bus", caller.uid));
 }
 
 std::string system_bus_address() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "host/caller.hpp"
 
 #include <sys/types.h>
 
@@ -16,6 +17,11 @@ namespace sctr::systemd {
 
 /// Which service manager: PID 1, or the caller's own `systemd --user`.
 enum class Instance { system, user };
+
+/// The one that makes this caller's scopes.
+inline Instance own_instance() {
+    return host::caller().is_system ? Instance::system : Instance::user;
+}
 
 /// How long to wait for systemd before a call or job counts as failed.
 struct Deadlines {

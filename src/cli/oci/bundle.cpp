@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
+#include "host/caller.hpp"
 #include "linux/procfs.hpp"
 #include "oci/parse.hpp"
 #include "oci/validate.hpp"
@@ -82,8 +83,10 @@ plan::Request request_of_bundle(const CreateFlags& flags, const std::string& id)
     request.spec = oci::parse(*text);
     oci::validate(request.spec);
     resolve_paths(request.spec, bundle);
-    const plan::ScopePlace place =
-        plan::read_cgroups_path(request.spec.linux.cgroups_path, id, "sctr.slice");
+    const plan::ScopePlace place = plan::read_cgroups_path(
+        request.spec.linux.cgroups_path,
+        id,
+        host::caller().is_system ? "sctr.slice" : "user.slice"); // as runc and crun
     request.slice = place.slice;
     request.unit_name = place.unit;
     request.unenforced_limits = true;

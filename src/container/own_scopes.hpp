@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <sys/types.h>
+
+namespace sctr::container {
+
+struct Record;
+
+/// True when this process may be the origin of processes in scopes of the caller's service manager:
+/// the kernel wants the right to write to the cgroup that both are below. A plain user's login
+/// session is not below his `systemd --user`. Source: cgroups(7), Delegation.
+bool may_enter_own_scopes();
+
+/// Has systemd move a process, which still has the caller's uid, to where the container's init is.
+/// Throws Error.
+void move_to_container(const Record& record, pid_t pid);
+
+} // namespace sctr::container
