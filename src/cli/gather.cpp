@@ -2,6 +2,7 @@
 #include "cli/gather.hpp"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 #include "base/strings.hpp"
 #include "cli/log.hpp"
 #include "cli/mount_flags.hpp"
+#include "cli/own_ids.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/values.hpp"
 #include "linux/syscalls.hpp"
@@ -262,6 +264,22 @@ std::uint64_t bounding_set() {
     return set;
 }
 
+/// Empty where there is no such file.
+std::string read_if_there(const char* path) {
+    const UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
+    return fd.valid() ? read_all(fd, path) : "";
+}
+
+void gather_own_ids(RootfsFacts& facts) {
+    if (::geteuid() == 0) {
+        return;
+    }
+    const struct passwd* account = ::getpwuid(::geteuid());
+    const IdOwner owner{.name = account != nullptr ? account->pw_name : "", .uid = ::geteuid()};
+    facts.own_uids = own_id_map(read_if_there("/etc/subuid"), owner, ::geteuid());
+    facts.own_gids = own_id_map(read_if_there("/etc/subgid"), owner, ::getegid());
+}
+
 } // namespace
 
 RootfsFacts gather_process(const ProcessFlags& flags, const std::string& root) {
@@ -282,6 +300,7 @@ RootfsFacts gather_process(const ProcessFlags& flags, const std::string& root) {
 
 RootfsFacts gather(const RunFlags& flags, const container::RecordStore& store) {
     RootfsFacts facts = gather_process(flags.process, resolved_rootfs(flags.rootfs));
+    gather_own_ids(facts);
     if (!flags.name) {
         facts.random_id = random_id();
     }

@@ -129,8 +129,14 @@ std::vector<oci::IdMapping> parse_maps(const char* flag, const std::vector<std::
     return maps;
 }
 
-void add_id_maps(oci::Spec& spec, const NamespaceFlags& flags) {
+/// Without a word about it root's containers have the host's ids, and a plain user's his own.
+void add_id_maps(oci::Spec& spec, const NamespaceFlags& flags, const RootfsFacts& facts) {
     if (flags.uid_maps.empty() && flags.gid_maps.empty()) {
+        if (!flags.user && !facts.own_uids.empty()) {
+            spec.linux.uid_mappings = facts.own_uids;
+            spec.linux.gid_mappings = facts.own_gids;
+            spec.linux.namespaces.push_back({.type = NamespaceType::user});
+        }
         return;
     }
     if (flags.user) {
@@ -180,7 +186,7 @@ void add_namespaces(oci::Spec& spec, const NamespaceFlags& flags, const RootfsFa
             break;
         }
     }
-    add_id_maps(spec, flags);
+    add_id_maps(spec, flags, facts);
     if (flags.time_offset) {
         add_time_offsets(spec, *flags.time_offset);
     }

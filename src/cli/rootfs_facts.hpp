@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "oci/spec.hpp"
+
 namespace sctr::cli {
 
 /// A device node of the host.
@@ -39,6 +41,8 @@ struct RootfsFacts {
     std::vector<std::string> thermal_paths;         ///< per-CPU throttle counters, which are masked
     std::uint64_t capabilities = ~std::uint64_t{0}; ///< that the caller can give: a bit for each
     bool has_selinux = false;
+    std::vector<oci::IdMapping> own_uids; ///< a plain user's, in the container; empty for root
+    std::vector<oci::IdMapping> own_gids;
 };
 
 } // namespace sctr::cli

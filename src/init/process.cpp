@@ -338,7 +338,9 @@ void keep_denied_groups(plan::ProcessStep& process, int proc) noexcept {
     if (!process.is_rootless || !process.set_groups || may_set_groups(proc)) {
         return;
     }
-    if (!process.additional_gids.empty()) {
+    const bool has_them = std::ranges::all_of(
+        process.additional_gids, [&](std::uint32_t group) { return group == process.gid; });
+    if (!has_them) {
         fail({.what = "cannot set the additional groups",
               .why = "the user namespace has its maker's own group alone"},
              0);

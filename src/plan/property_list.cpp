@@ -84,15 +84,15 @@ void require_controller(const UnitProperty& property,
     if (!is_missing(controller, facts) || is_unlimited(property.value)) {
         return;
     }
+    const bool of_system = facts.is_root && !facts.is_rootless;
     throw Error("cannot set the limit")
         .at(where)
-        .because("the cgroup controller '" + std::string(controller) +
-                 "' is not available on this host")
-        .mend(facts.is_root && !facts.is_rootless
-                  ? "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all, and see "
-                    "/sys/fs/cgroup/cgroup.controllers"
-                  : "let root run `systemctl edit user@.service` and add [Service] "
-                    "Delegate=cpu cpuset io memory pids, then log in again");
+        .because("the cgroup controller '" + std::string(controller) + "' is not " +
+                 (of_system ? "available on this host" : "delegated to this user's systemd"))
+        .mend(of_system ? "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all, and see "
+                          "/sys/fs/cgroup/cgroup.controllers"
+                        : "let root run `systemctl edit user@.service` and add [Service] "
+                          "Delegate=cpu cpuset io memory pids, then log in again");
 }
 
 UnitProperty* PropertyList::find(std::string_view name) {

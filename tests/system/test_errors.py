@@ -103,7 +103,7 @@ def as_guest():
 
 
 def test_a_plain_user(as_guest):
-    as_guest("run", "--rootfs", "/", "true").failed(125, "not root")
+    as_guest("run", "--userns", "host", "--rootfs", "/", "true").failed(125, "not root", "--uidmap")
     assert as_guest("--version").status == 0
     assert as_guest("ps").status == 0
 

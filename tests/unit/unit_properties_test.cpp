@@ -341,7 +341,12 @@ TEST(ResourceProperties, NameTheMissingController) {
 TEST(ResourceProperties, NameTheMendForRootAndForUsers) {
     const Resources resources{.pids_limit = 5};
     EXPECT_THAT(message(resources, {.is_root = true}), HasSubstr("cgroup_no_v1=all"));
-    EXPECT_THAT(message(resources, {.is_root = false}), HasSubstr("systemctl edit user@.service"));
+    for (const host::Facts& facts :
+         {host::Facts{.is_root = false}, host::Facts{.is_root = true, .is_rootless = true}}) {
+        EXPECT_THAT(message(resources, facts),
+                    AllOf(HasSubstr("'pids' is not delegated to this user's systemd"),
+                          HasSubstr("systemctl edit user@.service")));
+    }
 }
 
 TEST(ResourceProperties, NeedNoControllerForNoLimit) {

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/own_ids.hpp"
+#include "host/caller.hpp"
+
+namespace sctr {
+namespace {
+
+using cli::own_id_map;
+using host::outside_id;
+using testing::ElementsAre;
+
+TEST(OutsideId, IsWhatTheMapSays) {
+    const std::string map = "         0       1000          1\n"
+                            "         1     100000      65536\n"
+                            "    100000 4294900000      67295\n";
+
+    struct {
+        std::uint32_t inside;
+        std::optional<std::uint32_t> outside;
+    } const cases[] = {
+        {0, 1000},
+        {1, 100000},
+        {5, 100004},
+        {65536, 165535},
+        {65537, std::nullopt},
+        {100000, 4294900000},
+        {167294, 4294967294},
+        {167295, std::nullopt},
+    };
+
+    for (const auto& each : cases) {
+        EXPECT_EQ(outside_id(map, each.inside), each.outside) << each.inside;
+    }
+    EXPECT_EQ(outside_id("", 0), std::nullopt);
+}
+
+TEST(UserManagerCgroup, IsThatOfTheUid) {
+    EXPECT_EQ(host::user_manager_cgroup({.uid = 1234}),
+              "/user.slice/user-1234.slice/user@1234.service");
+}
+
+oci::IdMapping mapping(std::uint32_t inside, std::uint32_t outside, std::uint32_t size) {
+    return {.container_id = inside, .host_id = outside, .size = size};
+}
+
+TEST(OwnIdMap, TakesTheRangesOfNameAndUid) {
+    EXPECT_THAT(
+        own_id_map("root:1:1\n"
+                   "alice:100000:65536\n"
+                   "1234:300000:10\n"
+                   "alicia:400000:10\n",
+                   {.name = "alice", .uid = 1234},
+                   1234),
+        ElementsAre(mapping(0, 1234, 1), mapping(1, 100000, 65536), mapping(65537, 300000, 10)));
+}
+
+TEST(OwnIdMap, PassesOverWhatIsNoRange) {
+    for (const char* text : {"",
+                             "alice",
+                             "alice:1",
+                             "alice:1:0",
+                             "alice::10",
+                             "alice:x:10",
+                             "alice:-1:10",
+                             "alice:4294967295:10",
+                             "alice:1:10:1"}) {
+        EXPECT_THAT(own_id_map(text, {.name = "alice", .uid = 7}, 8), ElementsAre(mapping(0, 8, 1)))
+            << text;
+    }
+}
+
+TEST(OwnIdMap, EndsWithTheLastId) {
+    EXPECT_THAT(own_id_map("alice:4294967290:100\n", {.name = "alice", .uid = 7}, 7),
+                ElementsAre(mapping(0, 7, 1), mapping(1, 4294967290, 5)));
+}
+
+} // namespace
+} // namespace sctr
