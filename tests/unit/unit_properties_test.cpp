@@ -10,6 +10,7 @@ namespace sctr::plan {
 namespace {
 
 using oci::Resources;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
