@@ -81,7 +81,9 @@ void become_namespace_root(int peer) noexcept {
     char first = 0;
     while (::recv(plan::protocol::control_fd, &first, 1, MSG_PEEK) < 0 && errno == EINTR) {
     }
-    (void)(::setresgid(0, 0, 0) == 0 && ::setresuid(0, 0, 0) == 0);
+    // Not the C library's calls, which would change the ids of our parent's threads as well and wait
+    // here for a lock that one of these may have held.
+    (void)(::syscall(SYS_setresgid, 0, 0, 0) == 0 && ::syscall(SYS_setresuid, 0, 0, 0) == 0);
 }
 
 /// Runs in the child: only system calls and plain values, since memory may be in any state the
