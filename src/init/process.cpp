@@ -33,9 +33,16 @@ namespace {
 void set_limits(const plan::ProcessStep& process) noexcept {
     for (const plan::RlimitStep& limit : process.rlimits) {
         const struct rlimit value{limit.soft, limit.hard};
-        require(::setrlimit(static_cast<__rlimit_resource_t>(limit.resource), &value) == 0,
-                "cannot set resource limit",
-                limit.name);
+        if (::setrlimit(static_cast<__rlimit_resource_t>(limit.resource), &value) != 0) {
+            const int error_number = errno;
+            const bool is_raise = error_number == EPERM && limit.soft <= limit.hard;
+            fail({.what = "cannot set resource limit",
+                  .where = limit.name,
+                  .why = is_raise ? "a hard limit above the caller's own takes CAP_SYS_RESOURCE on "
+                                    "the host"
+                                  : ""},
+                 error_number);
+        }
     }
 }
 

@@ -376,7 +376,7 @@ def test_podman_run(in_podman, name):
 
 
 @pytest.mark.parametrize(
-    "command, status", [("exit 7", 7), ("sh -c 'kill -9 $$'", 137), ("exec nosuch", 127)]
+    "command, status", [("exit 7", 7), ("sh -c 'kill -9 $$'; exit $?", 137), ("exec nosuch", 127)]
 )
 def test_podman_exit_status(in_podman, command, status):
     assert in_podman("sh", "-c", command).status == status
