@@ -24,6 +24,31 @@ const sdbus::InterfaceName scope_interface{"org.freedesktop.systemd1.Scope"};
 const sdbus::InterfaceName properties_interface{"org.freedesktop.DBus.Properties"};
 constexpr int connect_tries = 4;
 
+BusAddress system_bus_address() {
+    const char* address = ::secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
+    return {.text = address != nullptr ? address : "unix:path=/run/dbus/system_bus_socket"};
+}
+
+BusAddress user_bus_address() {
+    if (const char* address = ::secure_getenv("DBUS_SESSION_BUS_ADDRESS");
+        address != nullptr && *address != '\0') {
+        return {.text = address};
+    }
+    // podman hands no D-Bus address on, and a bare `su` none at all.
+    const host::Caller& caller = host::caller();
+    const std::string own = host::runtime_directory(caller);
+    const std::string logins = std::format("/run/user/{}", caller.uid);
+    for (const std::string& directory : {own, logins}) {
+        for (const bool is_direct : {false, true}) {
+            const std::string socket = directory + (is_direct ? "/systemd/private" : "/bus");
+            if (::access(socket.c_str(), F_OK) == 0) {
+                return {.text = "unix:path=" + socket, .is_direct = is_direct};
+            }
+        }
+    }
+    return {.text = "unix:path=" + own + "/bus"};
+}
+
 /// Waits for the end of the handshake, for which sd-bus itself has no deadline of ours (90 s).
 void finish_handshake(sd_bus* bus, Clock::time_point until) {
     while (::sd_bus_is_ready(bus) <= 0) {
@@ -49,8 +74,11 @@ std::unique_ptr<sdbus::IConnection> open_bus(EarlyBus& early, const Deadlines& d
     switch (early.instance()) {
     case Instance::system:
         return sdbus::createSystemBusConnection();
-    case Instance::user:
-        return sdbus::createSessionBusConnectionWithAddress(user_bus_address());
+    case Instance::user: {
+        const BusAddress address = user_bus_address();
+        return address.is_direct ? sdbus::createDirectBusConnection(address.text)
+                                 : sdbus::createSessionBusConnectionWithAddress(address.text);
+    }
     }
     return nullptr;
 }
@@ -64,28 +92,29 @@ Error connect_error(Instance instance, const sdbus::Error& error, const Deadline
     case Instance::system:
         if (absent) {
             return Error("no D-Bus system bus")
-                .at(system_bus_address())
+                .at(system_bus_address().text)
                 .mend("install dbus, then `systemctl start dbus.socket`");
         }
         if (silent) {
             return Error("the D-Bus system bus does not answer")
-                .at(system_bus_address())
+                .at(system_bus_address().text)
                 .because(ETIMEDOUT)
                 .mend("see `systemctl status dbus`");
         }
         return call_error(
-            error, "cannot connect to the system bus", system_bus_address(), deadlines);
+            error, "cannot connect to the system bus", system_bus_address().text, deadlines);
     case Instance::user:
         if (absent) {
             return Error("no D-Bus bus of this user's systemd")
-                .at(user_bus_address())
+                .at(user_bus_address().text)
                 .because("the user has no session, or no `systemd --user` in it")
                 .mend("log in properly (not by su or sudo), or let root run `loginctl "
                       "enable-linger " +
                       std::to_string(host::caller().uid) +
                       "`; the package dbus-user-session is needed");
         }
-        return call_error(error, "cannot connect to the user bus", user_bus_address(), deadlines);
+        return call_error(
+            error, "cannot connect to the user bus", user_bus_address().text, deadlines);
     }
     return Error("cannot connect to the bus");
 }
@@ -106,25 +135,18 @@ std::unique_ptr<sdbus::IConnection> connect(EarlyBus& early, const Deadlines& de
 
 } // namespace
 
-std::string user_bus_address() {
-    if (const char* address = ::secure_getenv("DBUS_SESSION_BUS_ADDRESS");
-        address != nullptr && *address != '\0') {
-        return address;
+BusAddress bus_address(Instance instance) {
+    switch (instance) {
+    case Instance::system:
+        return system_bus_address();
+    case Instance::user:
+        return user_bus_address();
     }
-    // podman hands no D-Bus address on, and a bare `su` none at all.
-    const host::Caller& caller = host::caller();
-    const std::string bus = host::runtime_directory(caller) + "/bus";
-    return "unix:path=" +
-           (::access(bus.c_str(), F_OK) == 0 ? bus : std::format("/run/user/{}/bus", caller.uid));
-}
-
-std::string system_bus_address() {
-    const char* address = ::secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
-    return address != nullptr ? address : "unix:path=/run/dbus/system_bus_socket";
+    return {};
 }
 
 Bus::Bus(EarlyBus&& early, const Deadlines& deadlines)
-    : deadlines_(deadlines), connection_(connect(early, deadlines)),
+    : deadlines_(deadlines), is_direct_(early.is_direct()), connection_(connect(early, deadlines)),
       manager_(sdbus::createProxy(*connection_, service, manager_path)) {}
 
 sdbus::MethodCall Bus::manager_call(const char* method) const {

@@ -14,9 +14,15 @@ namespace sctr::systemd {
 
 using Clock = std::chrono::steady_clock;
 
-/// Where the buses listen, as sd-bus itself finds them.
-std::string user_bus_address();
-std::string system_bus_address();
+/// Where a service manager is spoken to.
+struct BusAddress {
+    std::string text;
+    bool is_direct = false; ///< systemd's own socket, with no bus between
+};
+
+/// Where the buses listen, as sd-bus itself finds them. Where a user has no bus (Debian without
+/// dbus-user-session), his systemd's own socket does as well.
+BusAddress bus_address(Instance instance);
 
 /// One connection to the bus of a service manager, driven by the caller's poll loop.
 class Bus {
@@ -26,6 +32,9 @@ class Bus {
     [[nodiscard]] const Deadlines& deadlines() const noexcept { return deadlines_; }
 
     [[nodiscard]] sdbus::IConnection& connection() noexcept { return *connection_; }
+
+    /// There is no bus between, and so nobody has a bus name: AddRef and Controller make no sense.
+    [[nodiscard]] bool is_direct() const noexcept { return is_direct_; }
 
     /// A call of the manager object, to be filled and handed to call() or send().
     [[nodiscard]] sdbus::MethodCall manager_call(const char* method) const;
@@ -63,6 +72,7 @@ class Bus {
 
   private:
     Deadlines deadlines_;
+    bool is_direct_;
     std::unique_ptr<sdbus::IConnection> connection_;
     std::unique_ptr<sdbus::IProxy> manager_;
 };

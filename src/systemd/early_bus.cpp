@@ -13,10 +13,10 @@ EarlyBus::EarlyBus(Instance instance) noexcept : instance_(instance) {
         return;
     }
     bus_.reset(bus);
-    const std::string address =
-        instance == Instance::system ? system_bus_address() : user_bus_address();
-    if (::sd_bus_set_address(bus, address.c_str()) < 0 || ::sd_bus_set_bus_client(bus, 1) < 0 ||
-        ::sd_bus_start(bus) < 0) {
+    const BusAddress address = bus_address(instance);
+    is_direct_ = address.is_direct;
+    if (::sd_bus_set_address(bus, address.text.c_str()) < 0 ||
+        ::sd_bus_set_bus_client(bus, is_direct_ ? 0 : 1) < 0 || ::sd_bus_start(bus) < 0) {
         bus_.reset();
     }
 }

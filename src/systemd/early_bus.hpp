@@ -21,6 +21,9 @@ class EarlyBus {
 
     [[nodiscard]] sd_bus* get() const noexcept { return bus_.get(); }
 
+    /// It leads to systemd itself and to no bus.
+    [[nodiscard]] bool is_direct() const noexcept { return is_direct_; }
+
     /// Gives the connection away; nothing where it could not be begun.
     [[nodiscard]] sd_bus* release() noexcept { return bus_.release(); }
 
@@ -30,6 +33,7 @@ class EarlyBus {
     };
 
     Instance instance_;
+    bool is_direct_ = false;
     std::unique_ptr<sd_bus, Closer> bus_;
 };
 

@@ -113,7 +113,8 @@ class Manager::Connection {
     /// Anyone may send us a signal. systemd has another bus name after `systemctl daemon-reexec`.
     [[nodiscard]] bool is_systemd(const std::string& sender) {
         try {
-            return (start && start->systemd() == sender) || bus.is_systemd(sender);
+            return bus.is_direct() || (start && start->systemd() == sender) ||
+                   bus.is_systemd(sender);
         } catch (const sdbus::Error& failure) {
             throw error(failure, "cannot ask the bus who systemd is", sender);
         }

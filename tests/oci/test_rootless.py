@@ -93,18 +93,19 @@ class Bundle:
             *before, "sctr-oci", "run", "--bundle", self.path, self.name, **options
         )
 
-    def start(self, *command):
-        self.write(*command)
+    def start(self, env=None):
+        """The pid of its init, once its command has been started."""
+        self.write()
         with open(f"{self.path}/output", "wb") as output:
             for words in (["create", "--bundle", self.path], ["start"]):
                 subprocess.run(
                     ["sctr-oci", *words, self.name], check=True, timeout=20,
-                    stdout=output, stderr=output, **guest.options(),
+                    stdout=output, stderr=output, **guest.options(env),
                 )  # fmt: skip
-        return self.state()["pid"]
+        return self.state(env)["pid"]
 
-    def state(self):
-        return json.loads(oci("state", self.name).ok())
+    def state(self, env=None):
+        return json.loads(oci("state", self.name, env=env).ok())
 
 
 @pytest.fixture
@@ -213,6 +214,18 @@ def test_in_a_user_namespace_of_the_caller(bundle):
 
 def test_the_bus_is_found_without_a_runtime_directory(bundle):
     assert bundle.run("true", env={"XDG_RUNTIME_DIR": None}).status == 0
+
+
+def test_systemds_own_socket_without_a_bus(bundle, home):
+    directory = f"{home}/runtime"
+    guest.guest("mkdir", directory).ok()
+    guest.guest("ln", "-s", f"{guest.RUNTIME}/systemd", f"{directory}/systemd").ok()
+    environment = {"XDG_RUNTIME_DIR": directory}
+    assert bundle.run("sh", "-c", "exit 6", env=environment).status == 6
+    bundle.start(env=environment)
+    assert oci("exec", bundle.name, "id", "-u", env=environment).ok() == "0"
+    oci("pause", bundle.name, env=environment).ok()
+    oci("delete", "--force", bundle.name, env=environment).ok()
 
 
 # Errors ------------------------------------------------------------------------------------------
