@@ -19,6 +19,7 @@
 #include "container/resctrl.hpp"
 #include "container/seccomp_listener.hpp"
 #include "container/shared_memory.hpp"
+#include "linux/cgroup_lock.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
@@ -275,6 +276,7 @@ Running launch(systemd::EarlyBus bus,
         {.pidfd = process.child().pidfd(), .pid = process.child().pid(), .controller = true});
     if (moved_first) {
         await_scope(manager, process, signals);
+    sys::finish_cgroup_lock();
         let_in(process, plan, trees, signals);
     }
 
@@ -293,6 +295,7 @@ Running launch(systemd::EarlyBus bus,
 
     if (!moved_first) {
         await_scope(manager, process, signals);
+    sys::finish_cgroup_lock();
     }
     if (plan.init.hold_before_pivot) {
         process.await_prepared(signals);

@@ -2,7 +2,7 @@
 #include "linux/cgroup_lock.hpp"
 
 #include <fcntl.h>
-#include <pthread.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -12,24 +12,28 @@
 #include <cstring>
 
 #include "base/unique_fd.hpp"
+#include "linux/syscalls.hpp"
 
 namespace sctr::sys {
 
 namespace {
 
+/// One a process: what it warms is the whole kernel's.
+pid_t warmer = -1;
+
 /// cgroup.threads and not cgroup.procs: should somebody move this process at this very moment, the
 /// kernel refuses to send a thread back alone.
-void* move_to_own_cgroup(void*) {
+void move_to_own_cgroup() noexcept {
     std::array<char, PATH_MAX> text{};
-    const UniqueFd membership(::open("/proc/thread-self/cgroup", O_RDONLY | O_CLOEXEC));
+    const UniqueFd membership(::open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC));
     if (::read(membership.get(), text.data(), text.size() - 1) <= 0) {
-        return nullptr;
+        return;
     }
     // The last line is "0::/PATH\n"; those of cgroup v1 come before it.
     const char* const unified = std::strstr(text.data(), "0::/");
     const char* const end = unified != nullptr ? std::strchr(unified, '\n') : nullptr;
     if (end == nullptr) {
-        return nullptr;
+        return;
     }
     const char* const cgroup = unified + std::strlen("0::");
     std::array<char, PATH_MAX> path{};
@@ -39,30 +43,28 @@ void* move_to_own_cgroup(void*) {
                   static_cast<int>(end - cgroup),
                   cgroup);
     const UniqueFd threads(::open(path.data(), O_WRONLY | O_CLOEXEC));
-    // Where it is refused, the start takes as long as it would have.
-    const int size = std::snprintf(text.data(), text.size(), "%d", ::gettid());
+    // A pid, and not 0: the kernel takes no lock for the process that writes.
+    const int size = std::snprintf(text.data(), text.size(), "%d", ::getpid());
     (void)!::write(threads.get(), text.data(), static_cast<std::size_t>(size));
-    return nullptr;
 }
 
 } // namespace
 
 void warm_cgroup_lock() noexcept {
-    constexpr std::size_t stack_size = 64UL * 1024;
-    sigset_t every;
-    ::sigfillset(&every);
-    pthread_attr_t attributes;
-    if (::pthread_attr_init(&attributes) != 0) {
-        return;
+    struct clone_args clone{};
+    clone.exit_signal = SIGCHLD;
+    warmer = clone3(clone);
+    if (warmer == 0) {
+        move_to_own_cgroup();
+        ::_exit(0);
     }
-    // Signals are the main thread's.
-    if (::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
-        ::pthread_attr_setstacksize(&attributes, stack_size) == 0 &&
-        ::pthread_attr_setsigmask_np(&attributes, &every) == 0) {
-        pthread_t thread{};
-        (void)::pthread_create(&thread, &attributes, move_to_own_cgroup, nullptr);
+}
+
+void finish_cgroup_lock() noexcept {
+    if (warmer > 0) {
+        ::waitpid(warmer, nullptr, 0);
+        warmer = -1;
     }
-    ::pthread_attr_destroy(&attributes);
 }
 
 } // namespace sctr::sys
