@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "container/cgroup_stats.hpp"
 #include "container/record.hpp"
 #include "oci/spec.hpp"
 #include "plan/request.hpp"
@@ -116,6 +118,22 @@ void update(const RecordStore& store, const std::string& id, const oci::Resource
 
 /// For engines: sends a signal to every process of a container, fine if there is none left.
 void kill_all(const RecordStore& store, const std::string& id, int signal);
+
+/// What a container has used. Throws Error when it has ended, or has no cgroup of its own.
+CgroupStats stats(const RecordStore& store, const std::string& id);
+
+/// Who is told what happens to a container.
+struct EventSink {
+    std::function<void(const CgroupStats&)> stats;
+    std::function<void()> oom; ///< the kernel has killed a process at the memory limit
+};
+
+/// For engines: tells of statistics every `interval` and of OOM kills as they happen, until the
+/// container ends. Throws as stats().
+void follow_events(const RecordStore& store,
+                   const std::string& id,
+                   std::chrono::microseconds interval,
+                   const EventSink& sink);
 
 /// The pids of a container in the host's pid namespace, init first. Throws Error when it has ended.
 std::vector<pid_t> processes(const RecordStore& store, const std::string& id);

@@ -9,10 +9,9 @@
 #include <cerrno>
 #include <csignal>
 #include <optional>
-#include <string_view>
 #include <vector>
 
-#include "base/strings.hpp"
+#include "container/cgroup_stats.hpp"
 #include "container/relay.hpp"
 #include "linux/terminal.hpp"
 #include "systemd/manager.hpp"
@@ -37,13 +36,7 @@ class OomWatch {
             events_.reset(); // the cgroup is gone
             return;
         }
-        for (const auto& line :
-             split(std::string_view(buffer.data(), static_cast<std::size_t>(size)), '\n')) {
-            constexpr std::string_view key = "oom_kill ";
-            if (line.starts_with(key)) {
-                kills_ = parse_uint(std::string_view(line).substr(key.size())).value_or(0);
-            }
-        }
+        kills_ = oom_kills({buffer.data(), static_cast<std::size_t>(size)});
     }
 
     [[nodiscard]] bool killed() const { return kills_ > 0; }

@@ -33,6 +33,7 @@ int state_verb(const Globals& globals, const Words& words);
 int list_verb(const Globals& globals, const Words& words);
 int ps_verb(const Globals& globals, const Words& words);
 int update_verb(const Globals& globals, const Words& words);
+int events_verb(const Globals& globals, const Words& words);
 int features_verb(const Globals& globals, const Words& words);
 int spec_verb(const Globals& globals, const Words& words);
 
