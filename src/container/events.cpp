@@ -23,11 +23,7 @@ std::string cgroup_directory(const Record& record) {
     if (current_status(record) == Status::stopped) {
         throw Error("container not running").at(record.id);
     }
-    if (record.cgroup.empty()) {
-        throw Error("cannot read the statistics of the container")
-            .at(record.id)
-            .because("it has no cgroup of its own");
-    }
+    require_own_cgroup(record, "read the statistics of");
     return "/sys/fs/cgroup" + record.cgroup;
 }
 

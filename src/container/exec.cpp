@@ -125,8 +125,10 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
     const UniqueFd pidfd = open_init(record);
     plan.init_pidfd = pidfd.get();
     plan.namespaces = foreign_namespaces(record.pid);
-    plan.wait_for_scope = !may_enter_own_scopes();
-    const UniqueFd cgroup = plan.wait_for_scope ? UniqueFd() : open_cgroup(record.pid);
+    plan.wait_for_scope = has_own_cgroup(record) && !may_enter_own_scopes();
+    const UniqueFd cgroup = has_own_cgroup(record) && !plan.wait_for_scope
+                                ? open_cgroup(record.pid)
+                                : UniqueFd();
     const UniqueFd null = sys::raise_fd(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)));
     InitSpawn spawn;
     spawn.mode = "exec";

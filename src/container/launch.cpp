@@ -263,18 +263,22 @@ Running launch(systemd::EarlyBus bus,
     // fork of the machine wait.
     InitProcess process = start_init(plan, trees, options);
     set_oom_score(process.child().pid(), plan.init.process);
-    const bool moved_first = is_moved_first(plan);
+    const bool has_scope = !plan.unit.name.empty();
+    const bool moved_first = has_scope && is_moved_first(plan);
     if (!moved_first) {
         let_in(process, plan, trees, signals);
     }
-    systemd::Manager manager(std::move(bus));
+    std::optional<systemd::Manager> manager;
     UndoList scope;
-    scope.add([&] { end_scope(manager, process, plan.unit.name); });
-    manager.start_scope(
-        plan.unit,
-        {.pidfd = process.child().pidfd(), .pid = process.child().pid(), .controller = true});
+    if (has_scope) {
+        manager.emplace(std::move(bus));
+        scope.add([&] { end_scope(*manager, process, plan.unit.name); });
+        manager->start_scope(
+            plan.unit,
+            {.pidfd = process.child().pidfd(), .pid = process.child().pid(), .controller = true});
+    }
     if (moved_first) {
-        await_scope(manager, process, signals);
+        await_scope(*manager, process, signals);
         let_in(process, plan, trees, signals);
     }
 
@@ -291,15 +295,15 @@ Running launch(systemd::EarlyBus bus,
         sweep(RecordStore(options.state_root));
     }
 
-    if (!moved_first) {
-        await_scope(manager, process, signals);
+    if (manager && !moved_first) {
+        await_scope(*manager, process, signals);
     }
     if (plan.init.hold_before_pivot) {
         process.await_prepared(signals);
     }
     process.send(Kind::go, prepare(process, request, signals));
     options.finish(process);
-    if (!options.supervised) {
+    if (!options.supervised && manager) {
         record.cgroup = sys::cgroup_of(record.pid);
         directory.save(record);
     }

@@ -44,7 +44,7 @@ void size_terminal(plan::Request& request) {
 }
 
 std::string memory_events(const Record& record) {
-    const std::string cgroup = sys::cgroup_of(record.pid);
+    const std::string cgroup = has_own_cgroup(record) ? sys::cgroup_of(record.pid) : "";
     return cgroup.empty() ? "" : "/sys/fs/cgroup" + cgroup + "/memory.events";
 }
 
@@ -55,8 +55,11 @@ bool may_outlive_init(const plan::LaunchPlan& plan) {
 
 /// What shares the pid namespace of others does not end with init.
 void end_rest(Running& running) {
+    if (!running.manager) {
+        return;
+    }
     try {
-        running.manager.kill_unit(running.record.unit, "all", SIGKILL);
+        running.manager->kill_unit(running.record.unit, "all", SIGKILL);
     } catch (const Error&) {
         // The command's exit status is known, and the caller's due.
     }
@@ -103,7 +106,7 @@ Outcome run_locked(systemd::EarlyBus bus,
     directory.unlock();
     const Supervision supervision{.interactive = options.interactive,
                                   .stop_signal = request.stop_signal,
-                                  .manager = &running.manager,
+                                  .manager = running.manager ? &*running.manager : nullptr,
                                   .memory_events = memory_events(running.record)};
     const Outcome outcome = supervise(running.process, signals, supervision);
     if (stop_rest) {

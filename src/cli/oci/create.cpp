@@ -23,6 +23,12 @@ void add_create_flags(CLI::App& app, CreateFlags& flags) {
     add_switch(app, "--no-new-keyring", flags.no_new_keyring, "keep the session keyring");
 }
 
+plan::Request request_of(const Globals& globals, const CreateFlags& flags, const std::string& id) {
+    plan::Request request = request_of_bundle(flags, id);
+    request.has_scope = globals.has_scopes;
+    return request;
+}
+
 container::CreateOptions create_options(const Globals& globals, const CreateFlags& flags) {
     container::CreateOptions options;
     options.console_socket = flags.console_socket.value_or("");
@@ -35,8 +41,10 @@ container::CreateOptions create_options(const Globals& globals, const CreateFlag
 
 void create(const Globals& globals, const CreateFlags& flags, const std::string& id) {
     const container::PreservedFds preserved = take_preserved_fds(flags.preserve_fds);
-    sys::warm_cgroup_lock();
-    plan::Request request = request_of_bundle(flags, id);
+    if (globals.has_scopes) {
+        sys::warm_cgroup_lock();
+    }
+    plan::Request request = request_of(globals, flags, id);
     if (request.spec.process) {
         announce_listen_fds(*request.spec.process);
     }
@@ -97,7 +105,7 @@ int run_verb(const Globals& globals, const Words& words) {
                                         .pid_file = flags.pid_file.value_or(""),
                                         .state_root = globals.root,
                                         .warn = print_warning};
-    return container::run(request_of_bundle(flags, id), options).exit_status;
+    return container::run(request_of(globals, flags, id), options).exit_status;
 }
 
 } // namespace sctr::cli::engine

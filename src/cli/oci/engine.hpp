@@ -19,6 +19,7 @@ struct Globals {
     std::string log;  ///< a file for messages; empty: stderr alone
     bool json_log = false;
     bool debug = false;
+    bool has_scopes = true; ///< false: new containers stay in the caller's cgroup
 };
 
 int create_verb(const Globals& globals, const Words& words);

@@ -78,7 +78,7 @@ void add_top_flags(CLI::App& app, TopFlags& flags) {
     add_text(app, "--log-format", flags.log_format, "text or json");
     add_switch(app, "--debug", flags.debug, "report more");
     add_switch(app, "--systemd-cgroup", flags.systemd_cgroup, "accepted: it is always so");
-    add_text(app, "--cgroup-manager", flags.cgroup_manager, "systemd");
+    add_text(app, "--cgroup-manager", flags.cgroup_manager, "systemd, or disabled: no scopes");
     add_text(app, "--rootless", flags.rootless, "true, false or auto; accepted");
     add_switch(app, "-v,--version", flags.version, "print the version");
     for (const Verb& verb : verbs) {
@@ -100,11 +100,12 @@ Globals read_globals(const TopFlags& flags) {
         throw bad_value("--cgroup-manager",
                         manager,
                         "sctr asks systemd for cgroups and never makes them behind its back",
-                        "systemd");
+                        "systemd or disabled");
     }
-    if (manager != "systemd") {
-        throw bad_value("--cgroup-manager", manager, "", "systemd");
+    if (manager != "systemd" && manager != "disabled") {
+        throw bad_value("--cgroup-manager", manager, "", "systemd or disabled");
     }
+    globals.has_scopes = manager == "systemd";
     globals.root = flags.root ? absolute_path(*flags.root, "/proc/self/cwd")
                               : container::RecordStore::default_root() + "-oci";
     return globals;
