@@ -35,6 +35,8 @@ int list_verb(const Globals& globals, const Words& words);
 int ps_verb(const Globals& globals, const Words& words);
 int update_verb(const Globals& globals, const Words& words);
 int events_verb(const Globals& globals, const Words& words);
+int checkpoint_verb(const Globals& globals, const Words& words);
+int restore_verb(const Globals& globals, const Words& words);
 int features_verb(const Globals& globals, const Words& words);
 int spec_verb(const Globals& globals, const Words& words);
 

@@ -33,7 +33,7 @@ struct Verb {
 
 constexpr int exec_failure = 255;
 
-constexpr std::array<Verb, 15> verbs = {{
+constexpr std::array<Verb, 17> verbs = {{
     {"create", "make a container from a bundle; its command waits for start", create_verb},
     {"start", "let the command of a created container go", start_verb},
     {"run", "create and start a container", run_verb},
@@ -47,6 +47,8 @@ constexpr std::array<Verb, 15> verbs = {{
     {"ps", "list the processes of a container", ps_verb},
     {"update", "change the limits of a container", update_verb},
     {"events", "print statistics and out-of-memory events of a container", events_verb},
+    {"checkpoint", "save the processes of a container in files", checkpoint_verb},
+    {"restore", "bring a container back from these files", restore_verb},
     {"features", "print what this runtime supports", features_verb},
     {"spec", "write a config.json to begin with", spec_verb},
 }};
