@@ -24,7 +24,7 @@ TEST(CriuRequest, NamesItsKindAndTheImages) {
     options.images_fd = 300;
     // type = 1 (dump), opts { images_dir_fd = 300 (two bytes of varint), ...
     EXPECT_THAT(encode_request(RequestKind::dump, options),
-                StartsWith(bytes({0x08, 0x01, 0x12}) + bytes({0x11}) + bytes({0x08, 0xac, 0x02})));
+                StartsWith(bytes({0x08, 0x01, 0x12}) + bytes({0x10, 0x08, 0xac, 0x02})));
 }
 
 /// Each option by itself, and the bytes that it adds.
