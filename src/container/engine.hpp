@@ -28,6 +28,7 @@ struct RunOptions {
     std::string id_file;
     std::string state_root = RecordStore::default_root();
     Warn warn; ///< told what failed without ending the container
+    std::string notify_socket{}; ///< as of CreateOptions
 };
 
 struct RunOutcome {
@@ -53,14 +54,15 @@ struct CreateOptions : HandOver {
     Warn warn;
     std::string pid_file;
     std::vector<int> preserved_fds{}; ///< become the command's 3, 4, ... (see PreservedFds)
+    std::string notify_socket{};      ///< of the caller's service, for a container that notifies
 };
 
 /// Makes a container whose command waits for start; it is the caller's to reap. Throws Error;
 /// nothing is left behind then. Source: runtime-spec, runtime.md, Lifecycle 1 to 5.
 void create(const plan::Request& request, const CreateOptions& options);
 
-/// Lets the command of a created container go; returns when it is executed. Throws the Error of
-/// whatever keeps it from that.
+/// Lets the command of a created container go; returns when it is executed or, where it notifies the
+/// caller's service, when it is ready. Throws the Error of whatever keeps it from that.
 void start(const RecordStore& store, const std::string& id);
 
 struct ExecOptions : HandOver {

@@ -19,6 +19,7 @@
 #include "container/resctrl.hpp"
 #include "container/seccomp_listener.hpp"
 #include "container/shared_memory.hpp"
+#include "container/subgroup.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
@@ -297,14 +298,19 @@ Running launch(systemd::EarlyBus bus,
 
     if (manager && !moved_first) {
         await_scope(*manager, process, signals);
+        if (!options.supervised) {
+            record.cgroup = sys::cgroup_of(record.pid);
+        }
+        if (const std::string subgroup = subgroups_of(request.spec).own; !subgroup.empty()) {
+            enter_subgroup(record.pid, subgroup, host_root(request.spec));
+        }
     }
     if (plan.init.hold_before_pivot) {
         process.await_prepared(signals);
     }
     process.send(Kind::go, prepare(process, request, signals));
     options.finish(process);
-    if (!options.supervised && manager) {
-        record.cgroup = sys::cgroup_of(record.pid);
+    if (!record.cgroup.empty()) {
         directory.save(record);
     }
     scope.dismiss();

@@ -11,7 +11,9 @@
 #include "container/engine.hpp"
 #include "container/hooks.hpp"
 #include "container/launch.hpp"
+#include "container/notify.hpp"
 #include "container/seccomp_cache.hpp"
+#include "container/subgroup.hpp"
 #include "container/supervise.hpp"
 #include "host/facts.hpp"
 #include "linux/procfs.hpp"
@@ -89,6 +91,10 @@ Outcome run_locked(systemd::EarlyBus bus,
     undo.add([&] { clean_up(request.spec, hook_state(request, 0), options.warn); });
     undo.add([&] { directory.remove(); });
     const bool stop_rest = may_outlive_init(plan);
+    if (!options.notify_socket.empty()) {
+        notify::make_directory(directory.directory(), options.notify_socket);
+    }
+    notify::Proxy readiness(directory.directory());
     // Never destroyed: the bus learns that we are gone from the end of the process, which is near
     // when the container has ended, and needs no farewell that the caller would wait for.
     const LaunchOptions launching{
@@ -107,7 +113,8 @@ Outcome run_locked(systemd::EarlyBus bus,
     const Supervision supervision{.interactive = options.interactive,
                                   .stop_signal = request.stop_signal,
                                   .manager = running.manager ? &*running.manager : nullptr,
-                                  .memory_events = memory_events(running.record)};
+                                  .memory_events = memory_events(running.record),
+                                  .readiness = &readiness};
     const Outcome outcome = supervise(running.process, signals, supervision);
     if (stop_rest) {
         end_rest(running);
@@ -127,6 +134,11 @@ Outcome run_locked(systemd::EarlyBus bus,
 
 RunOutcome run(plan::Request request, const RunOptions& options) {
     check_rootfs(request.spec.root.path);
+    if (!subgroups_of(request.spec).delegated.empty()) {
+        throw Error("cannot delegate a cgroup in the foreground")
+            .at("annotation run.oci.delegate-cgroup")
+            .mend("give --detach, or create and start");
+    }
     size_terminal(request);
     // Nobody else looks after a container in the foreground.
     request.die_with_supervisor = true;
