@@ -27,7 +27,7 @@ struct RunOptions {
     std::string pid_file;
     std::string id_file;
     std::string state_root = RecordStore::default_root();
-    Warn warn; ///< told what failed without ending the container
+    Warn warn;                   ///< told what failed without ending the container
     std::string notify_socket{}; ///< as of CreateOptions
 };
 
@@ -61,15 +61,16 @@ struct CreateOptions : HandOver {
 /// nothing is left behind then. Source: runtime-spec, runtime.md, Lifecycle 1 to 5.
 void create(const plan::Request& request, const CreateOptions& options);
 
-/// Lets the command of a created container go; returns when it is executed or, where it notifies the
-/// caller's service, when it is ready. Throws the Error of whatever keeps it from that.
+/// Lets the command of a created container go; returns when it is executed or, where it notifies
+/// the caller's service, when it is ready. Throws the Error of whatever keeps it from that.
 void start(const RecordStore& store, const std::string& id);
 
 struct ExecOptions : HandOver {
     Record record;    ///< of the container, as load_running gave it
     oci::Spec config; ///< of the container
     oci::Process process;
-    bool privileged = false; ///< without the container's seccomp filter
+    std::optional<std::string> cgroup; ///< below the container's; empty: that in which init is
+    bool privileged = false;           ///< without the container's seccomp filter
     bool interactive = false;
     bool detach = false;
     bool keep_output = false; ///< detached: with the caller's stdout and stderr, as engines want it

@@ -86,3 +86,16 @@ def test_output_of_hooks(container, tmp_path):
     one.start().stopped()
     oci("delete", one.id).ok()
     assert (tmp_path / "out").read_text() == "out\nout\n" and (tmp_path / "err").read_text() == "err\nerr\n"
+
+
+def test_exec_into_a_cgroup_of_the_container(container):
+    one = container("sh", "-c", WAIT, annotations={"run.oci.systemd.subgroup": "payload"}).start().expect("ready")
+    for name, end in [("/", ".scope"), ("payload", ".scope/payload"), ("/payload/", ".scope/payload")]:
+        process = one.exec("sh", "-c", "tail -n 1 /proc/self/cgroup", flags=["--cgroup", name])
+        if name == "/":
+            # Controllers that the scope passes on keep processes out of it, as the kernel demands.
+            assert process.status == 0 and "/.." in process.stdout or "cgroup" in process.stderr or "Device or resource busy" in process.stderr
+        else:
+            assert process.ok() == "0::/", end
+    for name in ("missing", "../..", "cpu:/x"):
+        refused(one.exec("true", flags=["--cgroup", name]), "cgroup", status=255)

@@ -69,3 +69,14 @@ def test_there_is_nothing_to_say_of_one_that_has_ended(container):
     refused(oci("events", "--stats", one.id), "container not running", one.id)
     refused(oci("events", one.id), "container not running", one.id)
     refused(oci("events", "--stats", unique_name()), "does not exist")
+
+
+def test_an_oom_kill_is_an_event(container, background, need_controller):
+    need_controller("memory")
+    one = container("sleep", "1000", linux={"resources": {"memory": {"limit": 32 << 20, "swap": 32 << 20}}}).start()
+    follower = background("sctr-oci", "events", "--interval", "1h", one.id, stdout=subprocess.PIPE)
+    eventually(lambda: "memory.events" in fds(follower.pid))
+    child = background("sctr-oci", "exec", one.id, "tail", "/dev/zero")
+    assert json.loads(follower.stdout.readline()) == {"type": "oom", "id": one.id}
+    assert child.wait(20) == 137
+    assert one.status() == "running"
