@@ -102,6 +102,25 @@ void check_status(const Record& record) {
     }
 }
 
+/// CRIU itself stops with an assertion where the kernel cannot do this, and the container with it.
+void check_features(const CheckpointOptions& options) {
+    const bool tracks = options.pre_dump || options.criu.track_memory;
+    if (!tracks && !options.criu.lazy_pages) {
+        return;
+    }
+    const criu::Answer offered = criu::Worker(purpose, [] {}, {}).check_features();
+    if (tracks && !offered.can_track_memory) {
+        throw Error("cannot checkpoint the container")
+            .at(options.pre_dump ? "--pre-dump" : "--parent-path")
+            .because("this kernel does not track changes of memory (CONFIG_MEM_SOFT_DIRTY)");
+    }
+    if (options.criu.lazy_pages && !offered.can_fetch_lazily) {
+        throw Error("cannot checkpoint the container")
+            .at("--lazy-pages")
+            .because("this kernel does not let CRIU fetch memory lazily (userfaultfd)");
+    }
+}
+
 void say_ready(int status_fd) {
     if (status_fd >= 0) {
         (void)!::write(status_fd, "", 1);
@@ -123,6 +142,7 @@ void checkpoint(const RecordStore& store, const std::string& id, const Checkpoin
     const Record record = store.load(id);
     const oci::Spec config = store.load_config(id);
     check_status(record);
+    check_features(options);
     const UniqueFd images = criu::open_directory(options.images, "cannot use the image path");
     const UniqueFd work = options.work.empty()
                               ? UniqueFd()

@@ -197,6 +197,13 @@ Answer Worker::ask(RequestKind kind,
     }
 }
 
+Answer Worker::check_features() {
+    send(encode_feature_check());
+    auto [answer, file] = receive();
+    await_end();
+    return answer;
+}
+
 std::string config_file(const std::map<std::string, std::string>& annotations) {
     if (const auto named = annotations.find("org.criu.config"); named != annotations.end()) {
         return named->second;

@@ -37,6 +37,9 @@ class Worker {
                const std::string& log_path,
                const Notified& notified);
 
+    /// What this kernel offers to it.
+    Answer check_features();
+
   private:
     void send(const std::string& message) const;
     void await_end();

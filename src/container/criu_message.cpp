@@ -227,12 +227,33 @@ bool read_restored(std::string_view message, Answer& answer) {
     });
 }
 
+bool read_features(std::string_view message, Answer& answer) {
+    return read_fields(message, [&answer](const Reader::Field& field) {
+        if (field.number == 1) {
+            answer.can_track_memory = field.value != 0;
+        } else if (field.number == 2) {
+            answer.can_fetch_lazily = field.value != 0;
+        }
+        return true;
+    });
+}
+
 } // namespace
 
 std::string encode_request(RequestKind kind, const Options& options) {
     Writer request;
     request.number(1, static_cast<std::uint64_t>(kind));
     request.block(2, encode_options(options));
+    return request.get();
+}
+
+std::string encode_feature_check() {
+    Writer features;
+    features.flag(1, true);
+    features.flag(2, true);
+    Writer request;
+    request.number(1, static_cast<std::uint64_t>(RequestKind::feature_check));
+    request.block(5, features.get());
     return request.get();
 }
 
@@ -260,6 +281,8 @@ std::optional<Answer> decode_answer(std::string_view message) {
         case 7:
             answer.error_number = static_cast<std::int32_t>(field.value);
             break;
+        case 8:
+            return read_features(field.block, answer);
         case 9:
             answer.error_text = field.block;
             break;

@@ -14,7 +14,13 @@
 /// Source: CRIU, images/rpc.proto.
 namespace sctr::container::criu {
 
-enum class RequestKind : std::uint8_t { dump = 1, restore = 2, pre_dump = 4, notify = 6 };
+enum class RequestKind : std::uint8_t {
+    dump = 1,
+    restore = 2,
+    pre_dump = 4,
+    notify = 6,
+    feature_check = 9,
+};
 
 /// How CRIU treats the cgroups of the processes (criu(8), --manage-cgroups).
 enum class CgroupMode : std::uint8_t { ignore = 0, soft = 3, full = 4, strict = 5, standard = 6 };
@@ -56,6 +62,9 @@ struct Options {
 
 std::string encode_request(RequestKind kind, const Options& options);
 
+/// Asks what this kernel offers.
+std::string encode_feature_check();
+
 /// The answer to a notification: go on.
 std::string encode_notified();
 
@@ -68,6 +77,8 @@ struct Answer {
     pid_t script_pid = 0;
     std::int32_t error_number = 0;
     std::string error_text;
+    bool can_track_memory = false; ///< of a feature check
+    bool can_fetch_lazily = false; ///< of a feature check
 
     bool operator==(const Answer&) const = default;
 };

@@ -113,6 +113,30 @@ def test_leave_running(counter, tmp_path):
     assert one.status() == "running" and one.number() > before
 
 
+def memory_is_tracked():
+    check = ["criu", "check", "--feature", "mem_dirty_track"]
+    return shutil.which("criu") is not None and subprocess.run(check, capture_output=True).returncode == 0
+
+
+@criu
+def test_a_pre_dump_and_what_has_changed_since(counter, tmp_path):
+    one = counter()
+    before = one.number()
+    first = save(one, tmp_path / "first", "--pre-dump")
+    if not memory_is_tracked():
+        refused(first, "--pre-dump", "memory")
+        assert one.status() == "running" and one.number() > before, "nothing has happened to it"
+        return
+    first.ok()
+    assert one.status() == "running"
+    (tmp_path / "second").mkdir()
+    save(one, tmp_path / "second", "--parent-path", "../first").ok()
+    one.reap()
+    one.drain()
+    one.spawn("restore", "--detach", "--image-path", tmp_path / "second")
+    assert one.number() > before
+
+
 @criu
 def test_limits_are_those_of_the_new_scope(counter, tmp_path):
     one = counter(linux={"resources": {"pids": {"limit": 33}}})

@@ -93,6 +93,10 @@ TEST(CriuRequest, EveryOptionHasItsField) {
     }
 }
 
+TEST(CriuRequest, AsksForFeatures) {
+    EXPECT_EQ(encode_feature_check(), bytes({0x08, 9, 0x2a, 4, 0x08, 1, 0x10, 1}));
+}
+
 TEST(CriuRequest, GoesOnAfterANotification) {
     EXPECT_EQ(encode_notified(), bytes({0x08, 6, 0x18, 1}));
 }
@@ -104,6 +108,8 @@ TEST(CriuAnswer, IsRead) {
               (Answer{.kind = 6, .success = true, .script = "s", .script_pid = 9}));
     EXPECT_EQ(decode_answer(bytes({0x08, 1, 0x10, 0, 0x38, 17, 0x4a, 2, 'n', 'o'})),
               (Answer{.kind = 1, .error_number = 17, .error_text = "no"}));
+    EXPECT_EQ(decode_answer(bytes({0x08, 9, 0x10, 1, 0x42, 4, 0x08, 0, 0x10, 1})),
+              (Answer{.kind = 9, .success = true, .can_fetch_lazily = true}));
     // What later versions add: a varint, 8 bytes, a block, 4 bytes.
     EXPECT_EQ(decode_answer(bytes({0x08, 1, 0x78, 5, 0x79, 1,    2, 3, 4, 5, 6,
                                    7,    8, 0x7a, 1, 'x',  0x7d, 1, 2, 3, 4})),
