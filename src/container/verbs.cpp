@@ -145,7 +145,9 @@ void kill(const RecordStore& store, const std::string& id, int signal, bool all)
     if (!pidfd.valid()) {
         throw not_running(id);
     }
-    if (all) {
+    if (all && has_own_cgroup(record)) {
+        systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", signal);
+    } else if (all) {
         kill_all(store, id, signal);
     } else if (sys::pidfd_send_signal(pidfd.get(), signal) < 0) {
         throw errno == ESRCH ? not_running(id)
