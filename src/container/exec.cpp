@@ -150,6 +150,11 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
     plan.init_pidfd = pidfd.get();
     plan.namespaces = foreign_namespaces(record.pid);
     plan.wait_for_scope = has_own_cgroup(record) && !may_enter_own_scopes();
+    if (plan.wait_for_scope && options.cgroup) {
+        throw Error("cannot choose a cgroup")
+            .at("--cgroup " + *options.cgroup)
+            .because("systemd moves the process for a plain user, and to the container's own");
+    }
     const UniqueFd cgroup = plan.wait_for_scope ? UniqueFd() : open_cgroup(options);
     const UniqueFd null = sys::raise_fd(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)));
     InitSpawn spawn;

@@ -298,6 +298,8 @@ Running launch(systemd::EarlyBus bus,
 
     if (manager && !moved_first) {
         await_scope(*manager, process, signals);
+    }
+    if (manager) {
         if (!options.supervised) {
             record.cgroup = sys::cgroup_of(record.pid);
         }

@@ -231,7 +231,7 @@ class Restoration {
         if (plan_.unit.name.empty()) {
             return;
         }
-        manager_.emplace(systemd::Instance::system);
+        manager_.emplace(systemd::own_instance());
         manager_->start_scope(plan_.unit,
                               {.pidfd = criu.pidfd(), .pid = criu.pid(), .controller = true});
         undo_.add([this] {

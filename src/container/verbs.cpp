@@ -146,7 +146,7 @@ void kill(const RecordStore& store, const std::string& id, int signal, bool all)
         throw not_running(id);
     }
     if (all && has_own_cgroup(record)) {
-        systemd::Manager(systemd::Instance::system).kill_unit(record.unit, "all", signal);
+        systemd::Manager(systemd::own_instance()).kill_unit(record.unit, "all", signal);
     } else if (all) {
         kill_all(store, id, signal);
     } else if (sys::pidfd_send_signal(pidfd.get(), signal) < 0) {
