@@ -10,8 +10,10 @@
 #include "container/engine.hpp"
 #include "container/hooks.hpp"
 #include "container/launch.hpp"
+#include "container/notify.hpp"
 #include "container/seccomp_cache.hpp"
 #include "container/seccomp_listener.hpp"
+#include "container/subgroup.hpp"
 #include "host/facts.hpp"
 #include "linux/syscalls.hpp"
 #include "linux/unix_socket.hpp"
@@ -23,6 +25,14 @@ namespace {
 
 constexpr const char* start_socket = "start";
 
+/// When its cgroup namespace is made and its command does not run yet.
+void delegate_cgroup(const plan::Request& request, pid_t pid) {
+    const std::string subgroup = subgroups_of(request.spec).delegated;
+    if (request.has_scope && !subgroup.empty()) {
+        enter_subgroup(pid, subgroup, host_root(request.spec));
+    }
+}
+
 void create_locked(systemd::EarlyBus bus,
                    plan::LaunchPlan plan,
                    const plan::Request& request,
@@ -32,6 +42,9 @@ void create_locked(systemd::EarlyBus bus,
     UndoList undo;
     undo.add([&] { clean_up(request.spec, hook_state(request, 0), options.warn); });
     undo.add([&] { directory.remove(); });
+    if (!options.notify_socket.empty()) {
+        notify::make_directory(directory.directory(), options.notify_socket);
+    }
     const UniqueFd listener = sys::raise_fd(sys::listen_in(directory.directory(), start_socket));
     LaunchOptions launching{.interactive = true,
                             .supervised = false,
@@ -39,6 +52,7 @@ void create_locked(systemd::EarlyBus bus,
                             .inherited = {listener.get()},
                             .finish = [&](InitProcess& process) {
                                 process.await_created(signals);
+                                delegate_cgroup(request, process.child().pid());
                                 hand_over(process, options);
                             }};
     plan.init.start_socket = listener.get();
@@ -73,6 +87,7 @@ void start(const RecordStore& store, const std::string& id) {
     }
     const UniqueFd init(sys::pidfd_open(record.pid));
     const sys::SignalQueue signals;
+    notify::Proxy readiness(directory.directory());
     Control control(sys::connect_in(directory.directory(), start_socket));
     ::unlinkat(AT_FDCWD, (directory.directory() + "/" + start_socket).c_str(), 0);
     control.send(plan::protocol::Kind::start);
@@ -93,6 +108,8 @@ void start(const RecordStore& store, const std::string& id) {
         sys::pidfd_send_signal(init.get(), SIGKILL);
         throw;
     }
+    directory.unlock();
+    readiness.forward_until_ready(record.pid, init.get(), signals);
 }
 
 } // namespace sctr::container

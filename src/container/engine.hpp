@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "container/cgroup_stats.hpp"
 #include "container/record.hpp"
 #include "oci/spec.hpp"
 #include "plan/request.hpp"
@@ -25,7 +27,8 @@ struct RunOptions {
     std::string pid_file;
     std::string id_file;
     std::string state_root = RecordStore::default_root();
-    Warn warn; ///< told what failed without ending the container
+    Warn warn;                   ///< told what failed without ending the container
+    std::string notify_socket{}; ///< as of CreateOptions
 };
 
 struct RunOutcome {
@@ -51,21 +54,23 @@ struct CreateOptions : HandOver {
     Warn warn;
     std::string pid_file;
     std::vector<int> preserved_fds{}; ///< become the command's 3, 4, ... (see PreservedFds)
+    std::string notify_socket{};      ///< of the caller's service, for a container that notifies
 };
 
 /// Makes a container whose command waits for start; it is the caller's to reap. Throws Error;
 /// nothing is left behind then. Source: runtime-spec, runtime.md, Lifecycle 1 to 5.
 void create(const plan::Request& request, const CreateOptions& options);
 
-/// Lets the command of a created container go; returns when it is executed. Throws the Error of
-/// whatever keeps it from that.
+/// Lets the command of a created container go; returns when it is executed or, where it notifies
+/// the caller's service, when it is ready. Throws the Error of whatever keeps it from that.
 void start(const RecordStore& store, const std::string& id);
 
 struct ExecOptions : HandOver {
     Record record;    ///< of the container, as load_running gave it
     oci::Spec config; ///< of the container
     oci::Process process;
-    bool privileged = false; ///< without the container's seccomp filter
+    std::optional<std::string> cgroup; ///< below the container's; empty: that in which init is
+    bool privileged = false;           ///< without the container's seccomp filter
     bool interactive = false;
     bool detach = false;
     bool keep_output = false; ///< detached: with the caller's stdout and stderr, as engines want it
@@ -116,6 +121,22 @@ void update(const RecordStore& store, const std::string& id, const oci::Resource
 
 /// For engines: sends a signal to every process of a container, fine if there is none left.
 void kill_all(const RecordStore& store, const std::string& id, int signal);
+
+/// What a container has used. Throws Error when it has ended, or has no cgroup of its own.
+CgroupStats stats(const RecordStore& store, const std::string& id);
+
+/// Who is told what happens to a container.
+struct EventSink {
+    std::function<void(const CgroupStats&)> stats;
+    std::function<void()> oom; ///< the kernel has killed a process at the memory limit
+};
+
+/// For engines: tells of statistics every `interval` and of OOM kills as they happen, until the
+/// container ends. Throws as stats().
+void follow_events(const RecordStore& store,
+                   const std::string& id,
+                   std::chrono::microseconds interval,
+                   const EventSink& sink);
 
 /// The pids of a container in the host's pid namespace, init first. Throws Error when it has ended.
 std::vector<pid_t> processes(const RecordStore& store, const std::string& id);

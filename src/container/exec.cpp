@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
+#include "base/strings.hpp"
 #include "container/console.hpp"
 #include "container/engine.hpp"
 #include "container/init_process.hpp"
@@ -62,15 +64,37 @@ std::uint64_t foreign_namespaces(pid_t pid) {
     return flags;
 }
 
-/// Init's own cgroup, which may lie below the scope when the container nests cgroups: processes
-/// can only be in its leaves (runc#2356).
-UniqueFd open_cgroup(pid_t pid) {
-    const std::string path = "/sys/fs/cgroup" + sys::cgroup_of(pid);
+UniqueFd open_cgroup_directory(const std::string& path) {
     UniqueFd cgroup(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!cgroup.valid()) {
         throw Error("cannot open the container's cgroup").at(path).because(errno);
     }
     return cgroup;
+}
+
+/// A cgroup that the container has made below its own.
+UniqueFd open_subgroup(const Record& record, const std::string& path) {
+    require_own_cgroup(record, "choose a cgroup in");
+    if (std::ranges::contains(split(path, '/'), "..") || path.find(':') != std::string::npos) {
+        throw Error("cannot use the cgroup")
+            .at("--cgroup " + path)
+            .because("it is not a path below the container's cgroup");
+    }
+    return open_cgroup_directory("/sys/fs/cgroup" + record.cgroup + "/" + path);
+}
+
+/// Init's own cgroup, which may lie below the scope when the container nests cgroups: processes
+/// can only be in its leaves (runc#2356).
+UniqueFd open_cgroup(pid_t pid) {
+    return open_cgroup_directory("/sys/fs/cgroup" + sys::cgroup_of(pid));
+}
+
+/// Where the process goes; an invalid fd: where this one is.
+UniqueFd open_cgroup(const ExecOptions& options) {
+    if (options.cgroup) {
+        return open_subgroup(options.record, *options.cgroup);
+    }
+    return has_own_cgroup(options.record) ? open_cgroup(options.record.pid) : UniqueFd();
 }
 
 UniqueFd open_init(const Record& record) {
@@ -125,8 +149,13 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
     const UniqueFd pidfd = open_init(record);
     plan.init_pidfd = pidfd.get();
     plan.namespaces = foreign_namespaces(record.pid);
-    plan.wait_for_scope = !may_enter_own_scopes();
-    const UniqueFd cgroup = plan.wait_for_scope ? UniqueFd() : open_cgroup(record.pid);
+    plan.wait_for_scope = has_own_cgroup(record) && !may_enter_own_scopes();
+    if (plan.wait_for_scope && options.cgroup) {
+        throw Error("cannot choose a cgroup")
+            .at("--cgroup " + *options.cgroup)
+            .because("systemd moves the process for a plain user, and to the container's own");
+    }
+    const UniqueFd cgroup = plan.wait_for_scope ? UniqueFd() : open_cgroup(options);
     const UniqueFd null = sys::raise_fd(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)));
     InitSpawn spawn;
     spawn.mode = "exec";

@@ -42,6 +42,10 @@ class InitProcess {
     /// Throws Error.
     explicit InitProcess(const InitSpawn& spawn);
 
+    /// One that runs its command already.
+    InitProcess(sys::Child child, UniqueFd terminal)
+        : child_(std::move(child)), terminal_(std::move(terminal)) {}
+
     [[nodiscard]] sys::Child& child() { return child_; }
 
     [[nodiscard]] int control_fd() const { return control_.fd(); }

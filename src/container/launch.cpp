@@ -19,6 +19,7 @@
 #include "container/resctrl.hpp"
 #include "container/seccomp_listener.hpp"
 #include "container/shared_memory.hpp"
+#include "container/subgroup.hpp"
 #include "linux/cgroup_lock.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
@@ -118,6 +119,7 @@ void await_scope(systemd::Manager& manager, InitProcess& process, const sys::Sig
                 process.receive(); // a process that died first says why
                 throw *result->failure;
             }
+            sys::finish_cgroup_lock();
             return;
         }
         struct pollfd items[] = {{manager.fd(), manager.events(), 0},
@@ -264,19 +266,22 @@ Running launch(systemd::EarlyBus bus,
     // fork of the machine wait.
     InitProcess process = start_init(plan, trees, options);
     set_oom_score(process.child().pid(), plan.init.process);
-    const bool moved_first = is_moved_first(plan);
+    const bool has_scope = !plan.unit.name.empty();
+    const bool moved_first = has_scope && is_moved_first(plan);
     if (!moved_first) {
         let_in(process, plan, trees, signals);
     }
-    systemd::Manager manager(std::move(bus));
+    std::optional<systemd::Manager> manager;
     UndoList scope;
-    scope.add([&] { end_scope(manager, process, plan.unit.name); });
-    manager.start_scope(
-        plan.unit,
-        {.pidfd = process.child().pidfd(), .pid = process.child().pid(), .controller = true});
+    if (has_scope) {
+        manager.emplace(std::move(bus));
+        scope.add([&] { end_scope(*manager, process, plan.unit.name); });
+        manager->start_scope(
+            plan.unit,
+            {.pidfd = process.child().pidfd(), .pid = process.child().pid(), .controller = true});
+    }
     if (moved_first) {
-        await_scope(manager, process, signals);
-    sys::finish_cgroup_lock();
+        await_scope(*manager, process, signals);
         let_in(process, plan, trees, signals);
     }
 
@@ -293,17 +298,23 @@ Running launch(systemd::EarlyBus bus,
         sweep(RecordStore(options.state_root));
     }
 
-    if (!moved_first) {
-        await_scope(manager, process, signals);
-    sys::finish_cgroup_lock();
+    if (manager && !moved_first) {
+        await_scope(*manager, process, signals);
+    }
+    if (manager) {
+        if (!options.supervised) {
+            record.cgroup = sys::cgroup_of(record.pid);
+        }
+        if (const std::string subgroup = subgroups_of(request.spec).own; !subgroup.empty()) {
+            enter_subgroup(record.pid, subgroup, host_root(request.spec));
+        }
     }
     if (plan.init.hold_before_pivot) {
         process.await_prepared(signals);
     }
     process.send(Kind::go, prepare(process, request, signals));
     options.finish(process);
-    if (!options.supervised) {
-        record.cgroup = sys::cgroup_of(record.pid);
+    if (!record.cgroup.empty()) {
         directory.save(record);
     }
     scope.dismiss();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,7 @@ struct LaunchOptions {
 /// A container whose command runs, held by its supervisor, or waits for `start`.
 struct Running {
     InitProcess process;
-    systemd::Manager manager;
+    std::optional<systemd::Manager> manager; ///< of its scope, if it has one
     Record record;
 };
 

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
@@ -28,6 +34,62 @@ void add_processes(const fs::path& cgroup, std::vector<pid_t>& pids) {
     }
 }
 
+/// Where processes are without a cgroup of their own: /proc/PID/ns/pid, and their parents.
+struct Kinship {
+    ino_t pid_namespace = 0;
+    pid_t parent = 0;
+};
+
+std::optional<Kinship> kinship(pid_t pid) {
+    const std::string directory = "/proc/" + std::to_string(pid);
+    struct stat info{};
+    const auto status = sys::read_small_file(directory + "/status");
+    if (!status || ::stat((directory + "/ns/pid").c_str(), &info) != 0) {
+        return std::nullopt;
+    }
+    for (const std::string& line : split(*status, '\n')) {
+        if (line.starts_with("PPid:\t")) {
+            return Kinship{info.st_ino, static_cast<pid_t>(parse_int(line.substr(6)).value_or(0))};
+        }
+    }
+    return std::nullopt;
+}
+
+std::map<pid_t, Kinship> all_processes() {
+    std::map<pid_t, Kinship> found;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator("/proc", none)) {
+        const auto pid = parse_int(entry.path().filename().string());
+        if (const auto kin = pid ? kinship(static_cast<pid_t>(*pid)) : std::nullopt) {
+            found.emplace(static_cast<pid_t>(*pid), *kin);
+        }
+    }
+    return found;
+}
+
+/// Of a container without a cgroup: what is in its pid namespace, if that is its own, and the
+/// descendants of these.
+std::vector<pid_t> relatives(pid_t init) {
+    const std::map<pid_t, Kinship> all = all_processes();
+    const auto first = all.find(init);
+    const auto self = all.find(::getpid());
+    if (first == all.end() || self == all.end()) {
+        return {};
+    }
+    const bool has_namespace = first->second.pid_namespace != self->second.pid_namespace;
+    std::set<pid_t> found{init};
+    for (std::size_t before = 0; before != found.size();) {
+        before = found.size();
+        for (const auto& [pid, kin] : all) {
+            if (found.contains(kin.parent) ||
+                (has_namespace && kin.pid_namespace == first->second.pid_namespace)) {
+                found.insert(pid);
+            }
+        }
+    }
+    return {found.begin(), found.end()};
+}
+
 } // namespace
 
 std::vector<pid_t> processes(const RecordStore& store, const std::string& id) {
@@ -36,8 +98,13 @@ std::vector<pid_t> processes(const RecordStore& store, const std::string& id) {
         throw Error("container not running").at(id);
     }
     std::vector<pid_t> pids;
-    const std::string cgroup = record.cgroup.empty() ? sys::cgroup_of(record.pid) : record.cgroup;
-    add_processes("/sys/fs/cgroup" + cgroup, pids);
+    if (has_own_cgroup(record)) {
+        const std::string cgroup =
+            record.cgroup.empty() ? sys::cgroup_of(record.pid) : record.cgroup;
+        add_processes("/sys/fs/cgroup" + cgroup, pids);
+    } else {
+        pids = relatives(record.pid);
+    }
     std::ranges::sort(pids);
     if (const auto init = std::ranges::find(pids, record.pid); init != pids.end()) {
         std::rotate(pids.begin(), init, init + 1);

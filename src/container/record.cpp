@@ -339,14 +339,18 @@ LockedRecord RecordStore::create(const std::string& id) const {
     }
 }
 
-LockedRecord RecordStore::lock(const std::string& id) const {
+LockedRecord RecordStore::open(const std::string& id) const {
     check_engine_id(id);
     const std::string path = root_ + "/" + id;
     UniqueFd directory = open_directory(path);
     if (!directory.valid()) {
         throw no_such_container(id);
     }
-    LockedRecord locked(path, std::move(directory));
+    return {path, std::move(directory)};
+}
+
+LockedRecord RecordStore::lock(const std::string& id) const {
+    LockedRecord locked = open(id);
     locked.lock();
     if (!locked.is_current()) {
         throw no_such_container(id); // it was removed while we waited
@@ -435,11 +439,26 @@ Status current_status(const Record& record) {
         return Status::stopped;
     }
     const auto events =
-        sys::read_small_file("/sys/fs/cgroup" + sys::cgroup_of(record.pid) + "/cgroup.events");
+        has_own_cgroup(record)
+            ? sys::read_small_file("/sys/fs/cgroup" + sys::cgroup_of(record.pid) + "/cgroup.events")
+            : std::nullopt;
     if (events && events->find("frozen 1") != std::string::npos) {
         return Status::paused;
     }
     return record.started ? Status::running : Status::created;
+}
+
+bool has_own_cgroup(const Record& record) {
+    return !record.unit.empty();
+}
+
+void require_own_cgroup(const Record& record, const std::string& what) {
+    if (!has_own_cgroup(record)) {
+        throw Error("cannot " + what + " the container")
+            .at(record.id)
+            .because("it has no cgroup of its own")
+            .mend("create it without --cgroup-manager disabled");
+    }
 }
 
 void check_id(const std::string& id) {

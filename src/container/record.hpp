@@ -23,7 +23,7 @@ const char* to_string(Status status);
 /// with this in state.json and the OCI config in config.json.
 struct Record {
     std::string id;
-    std::string unit; ///< "sctr-web.scope"
+    std::string unit; ///< "sctr-web.scope"; empty: it has no cgroup of its own
     std::string description;
     pid_t pid = 0;                ///< init, in the host's pid namespace; 0 before it exists
     std::uint64_t start_time = 0; ///< of init, in clock ticks since boot (proc_pid_stat(5), 22)
@@ -84,6 +84,8 @@ class RecordStore {
     [[nodiscard]] Record load(const std::string& id) const;
     [[nodiscard]] oci::Spec load_config(const std::string& id) const;
     [[nodiscard]] LockedRecord lock(const std::string& id) const;
+    /// The same without taking the lock.
+    [[nodiscard]] LockedRecord open(const std::string& id) const;
 
     /// All records, sorted by creation; what is unreadable or half made is left out.
     [[nodiscard]] std::vector<Record> list() const;
@@ -112,6 +114,12 @@ bool wait_for_supervisor(const Record& record);
 /// The status as it is now: a record whose process is gone reads as stopped, a frozen cgroup as
 /// paused.
 Status current_status(const Record& record);
+
+/// False for a container that stays in the cgroup of whoever started it.
+bool has_own_cgroup(const Record& record);
+
+/// Throws Error that such a container cannot be asked to `what` ("pause").
+void require_own_cgroup(const Record& record, const std::string& what);
 
 /// True for what may be a container's name. Anything else below the state root is no container.
 bool is_id(const std::string& text);

@@ -11,7 +11,9 @@
 #include "container/engine.hpp"
 #include "container/hooks.hpp"
 #include "container/launch.hpp"
+#include "container/notify.hpp"
 #include "container/seccomp_cache.hpp"
+#include "container/subgroup.hpp"
 #include "container/supervise.hpp"
 #include "host/facts.hpp"
 #include "linux/procfs.hpp"
@@ -44,7 +46,7 @@ void size_terminal(plan::Request& request) {
 }
 
 std::string memory_events(const Record& record) {
-    const std::string cgroup = sys::cgroup_of(record.pid);
+    const std::string cgroup = has_own_cgroup(record) ? sys::cgroup_of(record.pid) : "";
     return cgroup.empty() ? "" : "/sys/fs/cgroup" + cgroup + "/memory.events";
 }
 
@@ -55,8 +57,11 @@ bool may_outlive_init(const plan::LaunchPlan& plan) {
 
 /// What shares the pid namespace of others does not end with init.
 void end_rest(Running& running) {
+    if (!running.manager) {
+        return;
+    }
     try {
-        running.manager.kill_unit(running.record.unit, "all", SIGKILL);
+        running.manager->kill_unit(running.record.unit, "all", SIGKILL);
     } catch (const Error&) {
         // The command's exit status is known, and the caller's due.
     }
@@ -86,6 +91,10 @@ Outcome run_locked(systemd::EarlyBus bus,
     undo.add([&] { clean_up(request.spec, hook_state(request, 0), options.warn); });
     undo.add([&] { directory.remove(); });
     const bool stop_rest = may_outlive_init(plan);
+    if (!options.notify_socket.empty()) {
+        notify::make_directory(directory.directory(), options.notify_socket);
+    }
+    notify::Proxy readiness(directory.directory());
     // Never destroyed: the bus learns that we are gone from the end of the process, which is near
     // when the container has ended, and needs no farewell that the caller would wait for.
     const LaunchOptions launching{
@@ -103,8 +112,9 @@ Outcome run_locked(systemd::EarlyBus bus,
     directory.unlock();
     const Supervision supervision{.interactive = options.interactive,
                                   .stop_signal = request.stop_signal,
-                                  .manager = &running.manager,
-                                  .memory_events = memory_events(running.record)};
+                                  .manager = running.manager ? &*running.manager : nullptr,
+                                  .memory_events = memory_events(running.record),
+                                  .readiness = &readiness};
     const Outcome outcome = supervise(running.process, signals, supervision);
     if (stop_rest) {
         end_rest(running);
@@ -124,6 +134,11 @@ Outcome run_locked(systemd::EarlyBus bus,
 
 RunOutcome run(plan::Request request, const RunOptions& options) {
     check_rootfs(request.spec.root.path);
+    if (!subgroups_of(request.spec).delegated.empty()) {
+        throw Error("cannot delegate a cgroup in the foreground")
+            .at("annotation run.oci.delegate-cgroup")
+            .mend("give --detach, or create and start");
+    }
     size_terminal(request);
     // Nobody else looks after a container in the foreground.
     request.die_with_supervisor = true;

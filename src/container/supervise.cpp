@@ -9,10 +9,9 @@
 #include <cerrno>
 #include <csignal>
 #include <optional>
-#include <string_view>
 #include <vector>
 
-#include "base/strings.hpp"
+#include "container/cgroup_stats.hpp"
 #include "container/relay.hpp"
 #include "linux/terminal.hpp"
 #include "systemd/manager.hpp"
@@ -37,13 +36,7 @@ class OomWatch {
             events_.reset(); // the cgroup is gone
             return;
         }
-        for (const auto& line :
-             split(std::string_view(buffer.data(), static_cast<std::size_t>(size)), '\n')) {
-            constexpr std::string_view key = "oom_kill ";
-            if (line.starts_with(key)) {
-                kills_ = parse_uint(std::string_view(line).substr(key.size())).value_or(0);
-            }
-        }
+        kills_ = oom_kills({buffer.data(), static_cast<std::size_t>(size)});
     }
 
     [[nodiscard]] bool killed() const { return kills_ > 0; }
@@ -72,6 +65,9 @@ class Supervisor {
         if (oom_.fd() >= 0) {
             oom_.read();
         }
+        if (readiness_fd() >= 0) {
+            what_.readiness->forward(0); // its last words
+        }
         Outcome outcome;
         outcome.exit_status = process_.child().wait();
         outcome.oom_killed = process_.child().was_killed() && oom_.killed();
@@ -85,7 +81,8 @@ class Supervisor {
     void wait_for_event() {
         std::vector<struct pollfd> items{{process_.child().pidfd(), POLLIN, 0},
                                          {signals_.fd(), POLLIN, 0},
-                                         {oom_.fd(), POLLPRI, 0}};
+                                         {oom_.fd(), POLLPRI, 0},
+                                         {readiness_fd(), POLLIN, 0}};
         int timeout = -1;
         if (what_.manager != nullptr) {
             items.push_back({what_.manager->fd(), what_.manager->events(), 0});
@@ -104,12 +101,19 @@ class Supervisor {
         if ((items[2].revents & POLLPRI) != 0) {
             oom_.read();
         }
+        if (items[3].revents != 0) {
+            what_.readiness->forward(0);
+        }
         if (what_.manager != nullptr) {
             obey_manager();
         }
         if (relay_) {
             relay_->handle(items);
         }
+    }
+
+    [[nodiscard]] int readiness_fd() const {
+        return what_.readiness == nullptr ? -1 : what_.readiness->fd();
     }
 
     void pass_signals_on() {

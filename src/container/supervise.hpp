@@ -5,6 +5,7 @@
 #include <string>
 
 #include "container/init_process.hpp"
+#include "container/notify.hpp"
 #include "linux/signals.hpp"
 
 namespace sctr::systemd {
@@ -19,6 +20,7 @@ struct Supervision {
     int stop_signal = 15;
     systemd::Manager* manager = nullptr; ///< whose request to stop is obeyed, if any
     std::string memory_events;           ///< path of the cgroup's memory.events, if any
+    notify::Proxy* readiness = nullptr; ///< what the container says to the caller's service, if any
 };
 
 struct Outcome {

@@ -39,6 +39,7 @@ void update(const RecordStore& store, const std::string& id, const oci::Resource
     if (current_status(record) == Status::stopped) {
         throw Error("container not running").at(id);
     }
+    require_own_cgroup(record, "change the limits of");
     check_memory(record, resources);
     oci::Spec config = store.load_config(id);
     config.linux.resources = oci::merge(config.linux.resources, resources);

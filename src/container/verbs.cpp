@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <thread>
 
 #include "base/error.hpp"
 #include "container/clean_up.hpp"
@@ -73,7 +74,7 @@ bool is_populated(const Record& record) {
 
 /// Where a supervisor was killed nobody ends what shares another pid namespace and outlives init.
 void end_rest(const Record& record) {
-    if (record.exit_status) {
+    if (record.exit_status || !has_own_cgroup(record)) {
         return;
     }
     try {
@@ -101,6 +102,41 @@ void forget(const RecordStore& store,
     clean_up(record, config, warn);
 }
 
+/// Without the lock, which a start that hangs holds: in the container's own hook or command, that
+/// ends with init.
+void kill_unlocked(const RecordStore& store, const std::string& id) {
+    Record record;
+    try {
+        record = store.load(id);
+        if (!has_own_cgroup(record)) {
+            kill_all(store, id, SIGKILL); // nobody could say later which processes were its own
+        }
+    } catch (const Error&) {
+        return; // there is none, or it has ended meanwhile
+    }
+    if (const UniqueFd pidfd = open_init(record); pidfd.valid()) {
+        kill_now(record, pidfd.get());
+    }
+}
+
+/// The lock, or after a while the container without it: whoever still holds it waits for something
+/// on the host, such as a hook, and finds the container gone when that ends.
+LockedRecord lock_or_take(const RecordStore& store, const std::string& id) {
+    constexpr auto patience = std::chrono::seconds(2);
+    constexpr auto pause = milliseconds(5);
+    LockedRecord record = store.open(id);
+    for (const auto end = steady_clock::now() + patience; steady_clock::now() < end;
+         std::this_thread::sleep_for(pause)) {
+        if (record.try_lock()) {
+            break;
+        }
+    }
+    if (!record.is_current()) {
+        throw Error("container does not exist").at(id);
+    }
+    return record;
+}
+
 } // namespace
 
 void kill(const RecordStore& store, const std::string& id, int signal, bool all) {
@@ -109,8 +145,10 @@ void kill(const RecordStore& store, const std::string& id, int signal, bool all)
     if (!pidfd.valid()) {
         throw not_running(id);
     }
-    if (all) {
+    if (all && has_own_cgroup(record)) {
         systemd::Manager(systemd::own_instance()).kill_unit(record.unit, "all", signal);
+    } else if (all) {
+        kill_all(store, id, signal);
     } else if (sys::pidfd_send_signal(pidfd.get(), signal) < 0) {
         throw errno == ESRCH ? not_running(id)
                              : Error("cannot send the signal").at(id).because(errno);
@@ -139,6 +177,7 @@ void stop(const RecordStore& store,
 void pause(const RecordStore& store, const std::string& id) {
     const LockedRecord locked = store.lock(id);
     const Record record = store.load(id);
+    require_own_cgroup(record, "pause");
     if (current_status(record) != Status::running) {
         throw Error("cannot pause the container")
             .at(id)
@@ -174,15 +213,24 @@ void sweep(const RecordStore& store) {
 
 void kill_all(const RecordStore& store, const std::string& id, int signal) {
     const Record record = store.load(id);
-    if (is_populated(record)) {
-        systemd::Manager(systemd::own_instance()).kill_unit(record.unit, "all", signal);
+    if (has_own_cgroup(record)) {
+        if (is_populated(record)) {
+            systemd::Manager(systemd::own_instance()).kill_unit(record.unit, "all", signal);
+        }
+    } else if (current_status(record) != Status::stopped) {
+        for (const pid_t pid : processes(store, id)) {
+            ::kill(pid, signal);
+        }
     }
 }
 
 void remove_engine(const RecordStore& store, const std::string& id, bool force, const Warn& warn) {
+    if (force) {
+        kill_unlocked(store, id);
+    }
     std::optional<LockedRecord> locked;
     try {
-        locked.emplace(store.lock(id));
+        locked.emplace(force ? lock_or_take(store, id) : store.lock(id));
     } catch (const Error&) {
         if (force) {
             return;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -95,6 +96,22 @@ void make_devices(int root, const plan::InitPlan& plan) noexcept {
                     errno == EEXIST,
                 "cannot make a link",
                 link.path);
+    }
+}
+
+void reopen_null() noexcept {
+    const auto is_null = [](int fd) {
+        struct stat info{};
+        return ::fstat(fd, &info) == 0 && S_ISCHR(info.st_mode) && info.st_rdev == ::makedev(1, 3);
+    };
+    for (const int fd : {0, 1, 2}) {
+        if (!is_null(fd)) {
+            continue;
+        }
+        const UniqueFd own(::open("/dev/null", O_RDWR | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
+        if (own.valid() && is_null(own.get())) {
+            require(::dup2(own.get(), fd) == fd, "cannot reopen /dev/null");
+        }
     }
 }
 

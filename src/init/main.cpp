@@ -147,6 +147,7 @@ std::vector<UniqueFd> enter_scope(const plan::InitPlan& plan,
         run_create_container_hooks(plan, hook_files, root.get());
         finish_root(root.get(), plan);
     }
+    reopen_null();
     if (to_journal) {
         attach_journal(journal_socket.get(), plan.process);
     }
@@ -190,6 +191,7 @@ void set_oom_score(const plan::ProcessStep& process, int proc) noexcept {
     const UniqueFd root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
     require(root.valid(), "cannot open the container's root");
     start_session(plan.process, root.get(), false);
+    reopen_null();
     keep_denied_groups(plan.process, proc.get());
     become(plan.process, proc.get(), -1, {});
 }

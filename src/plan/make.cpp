@@ -31,6 +31,9 @@ void set_property(std::vector<UnitProperty>& properties, UnitProperty property) 
 
 UnitPlan unit_plan(const Request& request, const host::Facts& facts) {
     UnitPlan unit;
+    if (!request.has_scope) {
+        return unit;
+    }
     unit.name = request.unit_name.empty() ? scope_name(request.id) : request.unit_name;
     auto& properties = unit.properties;
     properties = {

@@ -47,6 +47,8 @@ struct Request {
     /// Limits whose controller the host lacks are set all the same, and take effect when it has it.
     /// Engines send limits by default that nobody asked for.
     bool unenforced_limits = false;
+    /// False: no scope and no limits; the container stays in the cgroup of whoever starts it.
+    bool has_scope = true;
     bool create_cwd = true;
     bool die_with_supervisor = false;
     bool no_pivot = false;

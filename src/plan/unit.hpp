@@ -61,7 +61,8 @@ struct UnitProperty {
     bool operator==(const UnitProperty&) const = default;
 };
 
-/// The transient scope of a container: its name and every property, in sending order.
+/// The transient scope of a container: its name (empty: it gets none) and every property, in
+/// sending order.
 ///
 /// What only the moment of the launch knows (PIDFDs, Controller, AddRef) is added when it is sent.
 struct UnitPlan {

@@ -301,7 +301,7 @@ def test_messages_in_the_log_as_engines_read_them(tmp_path):
     "words, expected",
     [
         (["--cgroup-manager", "cgroupfs", "list"], ["cgroupfs", "never makes them"]),
-        (["--cgroup-manager", "disabled", "list"], ["disabled", "systemd"]),
+        (["--cgroup-manager", "nonsense", "list"], ["nonsense", "systemd or disabled"]),
         (["--log-format", "xml", "list"], ["xml", "text or json"]),
         (["nonsense"], ["unknown command 'nonsense'"]),
         (["create", "--nonsense", "x"], ["unknown flag '--nonsense'"]),

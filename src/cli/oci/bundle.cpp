@@ -59,6 +59,25 @@ void add_properties(plan::Request& request) {
     }
 }
 
+/// As in crun, for engines that came before listenerPath.
+void set_seccomp_receiver(oci::Spec& spec) {
+    const auto annotation = spec.annotations.find("run.oci.seccomp.receiver");
+    const char* variable = std::getenv("RUN_OCI_SECCOMP_RECEIVER");
+    const std::string path = annotation != spec.annotations.end() ? annotation->second
+                             : variable != nullptr                ? variable
+                                                                  : "";
+    if (path.empty() || !spec.linux.seccomp || !spec.linux.seccomp->listener_path.empty()) {
+        return;
+    }
+    if (!path.starts_with('/')) {
+        throw Error("cannot use the seccomp receiver")
+            .at(path)
+            .because("it is not an absolute path")
+            .mend("set run.oci.seccomp.receiver to the path of a socket");
+    }
+    spec.linux.seccomp->listener_path = path;
+}
+
 std::string description_of(const oci::Spec& spec, const std::string& id) {
     const std::string command = spec.process ? join(spec.process->args, " ") : "";
     return valid_utf8("Container " + id + ": " + command);
@@ -81,6 +100,7 @@ plan::Request request_of_bundle(const CreateFlags& flags, const std::string& id)
     request.id = id;
     request.bundle = bundle;
     request.spec = oci::parse(*text);
+    set_seccomp_receiver(request.spec);
     oci::validate(request.spec);
     resolve_paths(request.spec, bundle);
     const plan::ScopePlace place = plan::read_cgroups_path(

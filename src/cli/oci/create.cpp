@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <cstdlib>
+
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/oci/bundle.hpp"
@@ -6,6 +8,7 @@
 #include "cli/oci/inherit.hpp"
 #include "cli/values.hpp"
 #include "container/engine.hpp"
+#include "container/notify.hpp"
 #include "linux/cgroup_lock.hpp"
 
 /// create, start and run.
@@ -23,6 +26,21 @@ void add_create_flags(CLI::App& app, CreateFlags& flags) {
     add_switch(app, "--no-new-keyring", flags.no_new_keyring, "keep the session keyring");
 }
 
+plan::Request request_of(const Globals& globals, const CreateFlags& flags, const std::string& id) {
+    plan::Request request = request_of_bundle(flags, id);
+    request.has_scope = globals.has_scopes;
+    return request;
+}
+
+/// The socket of the service that calls, where the container is to notify it through us.
+std::string notify_socket(const Globals& globals, plan::Request& request) {
+    const char* host = std::getenv("NOTIFY_SOCKET");
+    const bool is_socket = host != nullptr && (*host == '/' || *host == '@');
+    return is_socket && container::notify::add_to(request.spec, globals.root + "/" + request.id)
+               ? host
+               : "";
+}
+
 container::CreateOptions create_options(const Globals& globals, const CreateFlags& flags) {
     container::CreateOptions options;
     options.console_socket = flags.console_socket.value_or("");
@@ -35,12 +53,15 @@ container::CreateOptions create_options(const Globals& globals, const CreateFlag
 
 void create(const Globals& globals, const CreateFlags& flags, const std::string& id) {
     const container::PreservedFds preserved = take_preserved_fds(flags.preserve_fds);
-    sys::warm_cgroup_lock();
-    plan::Request request = request_of_bundle(flags, id);
+    if (globals.has_scopes) {
+        sys::warm_cgroup_lock();
+    }
+    plan::Request request = request_of(globals, flags, id);
     if (request.spec.process) {
         announce_listen_fds(*request.spec.process);
     }
     container::CreateOptions options = create_options(globals, flags);
+    options.notify_socket = notify_socket(globals, request);
     options.preserved_fds = preserved.numbers();
     container::create(request, options);
 }
@@ -92,12 +113,14 @@ int run_verb(const Globals& globals, const Words& words) {
             .because("in the foreground the caller's own terminal is used");
     }
     sys::warm_cgroup_lock();
+    plan::Request request = request_of(globals, flags, id);
     const container::RunOptions options{.interactive = true,
                                         .remove = !keep,
                                         .pid_file = flags.pid_file.value_or(""),
                                         .state_root = globals.root,
-                                        .warn = print_warning};
-    return container::run(request_of_bundle(flags, id), options).exit_status;
+                                        .warn = print_warning,
+                                        .notify_socket = notify_socket(globals, request)};
+    return container::run(std::move(request), options).exit_status;
 }
 
 } // namespace sctr::cli::engine

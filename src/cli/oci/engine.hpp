@@ -19,6 +19,7 @@ struct Globals {
     std::string log;  ///< a file for messages; empty: stderr alone
     bool json_log = false;
     bool debug = false;
+    bool has_scopes = true; ///< false: new containers stay in the caller's cgroup
 };
 
 int create_verb(const Globals& globals, const Words& words);
@@ -33,6 +34,9 @@ int state_verb(const Globals& globals, const Words& words);
 int list_verb(const Globals& globals, const Words& words);
 int ps_verb(const Globals& globals, const Words& words);
 int update_verb(const Globals& globals, const Words& words);
+int events_verb(const Globals& globals, const Words& words);
+int checkpoint_verb(const Globals& globals, const Words& words);
+int restore_verb(const Globals& globals, const Words& words);
 int features_verb(const Globals& globals, const Words& words);
 int spec_verb(const Globals& globals, const Words& words);
 

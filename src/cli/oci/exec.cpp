@@ -29,6 +29,7 @@ struct ExecFlags {
     std::optional<std::string> preserve_fds;
     std::optional<std::string> process_label;
     std::optional<std::string> apparmor;
+    std::optional<std::string> cgroup;
     std::vector<std::string> env;
     std::vector<std::string> caps;
     std::vector<std::string> additional_gids;
@@ -55,6 +56,7 @@ ExecFlags parse_exec(const Words& words) {
     add_text(app, "--preserve-fds", flags.preserve_fds, "how many fds from 3 on are passed in");
     add_text(app, "--process-label", flags.process_label, "SELinux label");
     add_text(app, "--apparmor", flags.apparmor, "AppArmor profile");
+    add_text(app, "--cgroup", flags.cgroup, "cgroup below the container's; '/': its own");
     add_texts(app, "-e,--env", flags.env, "NAME=VALUE for the process");
     add_texts(app, "-c,--cap", flags.caps, "capability to add");
     add_texts(app, "-g,--additional-gids", flags.additional_gids, "groups to add");
@@ -151,6 +153,7 @@ int exec_verb(const Globals& globals, const Words& words) {
     options.preserved_fds = preserved.numbers();
     options.console_socket = flags.console_socket.value_or("");
     options.pidfd_socket = flags.pidfd_socket.value_or("");
+    options.cgroup = flags.cgroup;
     options.interactive = true;
     options.detach = flags.detach;
     options.keep_output = true;

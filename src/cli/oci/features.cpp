@@ -76,20 +76,28 @@ int features_verb(const Globals& /*globals*/, const Words& words) {
     CLI::App app("Prints what this runtime supports, as JSON.", "sctr-oci features");
     describe(app, "", {"sctr-oci features"});
     parse_flags(app, words);
-    const ordered_json features{
-        {"ociVersionMin", "1.0.0"},
-        {"ociVersionMax", "1.3.0"},
-        {"hooks",
-         {"prestart",
-          "createRuntime",
-          "createContainer",
-          "startContainer",
-          "poststart",
-          "poststop"}},
-        {"mountOptions", plan::mount_option_names()},
-        {"linux", linux_features()},
-        {"annotations", {{"io.sctr.version", SCTR_VERSION}}},
-        {"potentiallyUnsafeConfigAnnotations", {"org.systemd.property.", "run.oci.hooks."}}};
+    const ordered_json features{{"ociVersionMin", "1.0.0"},
+                                {"ociVersionMax", "1.3.0"},
+                                {"hooks",
+                                 {"prestart",
+                                  "createRuntime",
+                                  "createContainer",
+                                  "startContainer",
+                                  "poststart",
+                                  "poststop"}},
+                                {"mountOptions", plan::mount_option_names()},
+                                {"linux", linux_features()},
+                                {"annotations",
+                                 {{"io.sctr.version", SCTR_VERSION},
+                                  {"org.opencontainers.runc.checkpoint.enabled", "true"}}},
+                                {"potentiallyUnsafeConfigAnnotations",
+                                 {"org.criu.config",
+                                  "org.systemd.property.",
+                                  "run.oci.delegate-cgroup",
+                                  "run.oci.hooks.",
+                                  "run.oci.keep_original_groups",
+                                  "run.oci.seccomp.receiver",
+                                  "run.oci.systemd.subgroup"}}};
     std::puts(json_text(features).c_str());
     return 0;
 }

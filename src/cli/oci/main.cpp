@@ -33,7 +33,7 @@ struct Verb {
 
 constexpr int exec_failure = 255;
 
-constexpr std::array<Verb, 14> verbs = {{
+constexpr std::array<Verb, 17> verbs = {{
     {"create", "make a container from a bundle; its command waits for start", create_verb},
     {"start", "let the command of a created container go", start_verb},
     {"run", "create and start a container", run_verb},
@@ -46,6 +46,9 @@ constexpr std::array<Verb, 14> verbs = {{
     {"list", "list containers", list_verb},
     {"ps", "list the processes of a container", ps_verb},
     {"update", "change the limits of a container", update_verb},
+    {"events", "print statistics and out-of-memory events of a container", events_verb},
+    {"checkpoint", "save the processes of a container in files", checkpoint_verb},
+    {"restore", "bring a container back from these files", restore_verb},
     {"features", "print what this runtime supports", features_verb},
     {"spec", "write a config.json to begin with", spec_verb},
 }};
@@ -77,7 +80,7 @@ void add_top_flags(CLI::App& app, TopFlags& flags) {
     add_text(app, "--log-format", flags.log_format, "text or json");
     add_switch(app, "--debug", flags.debug, "report more");
     add_switch(app, "--systemd-cgroup", flags.systemd_cgroup, "accepted: it is always so");
-    add_text(app, "--cgroup-manager", flags.cgroup_manager, "systemd");
+    add_text(app, "--cgroup-manager", flags.cgroup_manager, "systemd, or disabled: no scopes");
     add_text(app, "--rootless", flags.rootless, "true, false or auto; accepted");
     add_switch(app, "-v,--version", flags.version, "print the version");
     for (const Verb& verb : verbs) {
@@ -99,11 +102,12 @@ Globals read_globals(const TopFlags& flags) {
         throw bad_value("--cgroup-manager",
                         manager,
                         "sctr asks systemd for cgroups and never makes them behind its back",
-                        "systemd");
+                        "systemd or disabled");
     }
-    if (manager != "systemd") {
-        throw bad_value("--cgroup-manager", manager, "", "systemd");
+    if (manager != "systemd" && manager != "disabled") {
+        throw bad_value("--cgroup-manager", manager, "", "systemd or disabled");
     }
+    globals.has_scopes = manager == "systemd";
     globals.root = flags.root ? absolute_path(*flags.root, "/proc/self/cwd")
                               : container::RecordStore::default_root() + "-oci";
     return globals;
