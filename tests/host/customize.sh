@@ -73,10 +73,9 @@ fi
 if [ -d "$root/usr/share/gocode/src/github.com/opencontainers/runtime-tools" ]; then
     (
         cd "$root/tmp"
-        export APT_CONFIG=${MMDEBSTRAP_APT_CONFIG:?set by mmdebstrap}
         sed 's/^deb /deb-src /' "$root/etc/apt/sources.list" >source.list
         mkdir source.lists
-        source_apt=(apt-get -q -o Dir::Etc::SourceList="$PWD/source.list" -o Dir::State::Lists="$PWD/source.lists")
+        source_apt=(env APT_CONFIG="${MMDEBSTRAP_APT_CONFIG:?set by mmdebstrap}" apt-get -q -o Dir::Etc::SourceList="$PWD/source.list" -o Dir::State::Lists="$PWD/source.lists")
         "${source_apt[@]}" update
         "${source_apt[@]}" source --download-only --tar-only golang-github-opencontainers-runtime-tools
         mkdir -p "$root/usr/src/runtime-tools"
