@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "container/console.hpp"
 
-#include <cerrno>
-
-#include "linux/terminal.hpp"
 #include "linux/unix_socket.hpp"
 
 namespace sctr::container {
@@ -25,8 +22,6 @@ void check_console(const std::optional<oci::Process>& process, const std::string
 
 void hand_over(InitProcess& process, const HandOver& sockets) {
     if (!sockets.console_socket.empty()) {
-        // Whoever reads the container's output wants its lines as they were written.
-        sys::leave_newlines_alone(process.terminal().get());
         sys::send_fd_to(sockets.console_socket,
                         process.terminal().get(),
                         "/dev/ptmx",

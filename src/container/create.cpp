@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "container/clean_up.hpp"
 #include "container/console.hpp"
@@ -103,7 +104,9 @@ void start(const RecordStore& store, const std::string& id) {
     record.started = true;
     directory.save(record);
     try {
-        run_poststart_hooks(config, hook_state(record, config), signals);
+        oci::State state = hook_state(record, config);
+        state.pid = record.pid; // a short command may have ended, and the hook is about its start
+        run_poststart_hooks(config, std::move(state), signals);
     } catch (...) {
         sys::pidfd_send_signal(init.get(), SIGKILL);
         throw;

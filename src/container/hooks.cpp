@@ -136,8 +136,11 @@ void run_runtime_hooks(const oci::Spec& spec,
                        oci::State state,
                        const HookOutput& output,
                        const sys::SignalQueue& signals) {
-    state.status = "creating";
+    // Deprecated for createRuntime, and from a time when a hook's state was "created": crun and the
+    // compliance suite keep to that.
+    state.status = "created";
     run_hooks("prestart", spec.hooks.prestart, state, output, signals);
+    state.status = "creating";
     run_hooks("createRuntime", spec.hooks.create_runtime, state, output, signals);
 }
 

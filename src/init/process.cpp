@@ -192,16 +192,25 @@ bool is_executable(const std::string& path) noexcept {
     return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0;
 }
 
+/// For a directory with the error that execve(2) would give: engines look for its text.
+[[noreturn]] void refuse_command(const std::string& command, int error_number) noexcept {
+    const bool directory = error_number == EISDIR;
+    fail({.what = "cannot execute the command",
+          .where = command,
+          .why = directory ? "Permission denied (it is a directory)" : "",
+          .exit_code = 126},
+         error_number);
+}
+
 /// Looks the command up as execvp(3) does, but tells "not found" from "not executable".
 std::string find_command(const plan::ProcessStep& process) noexcept {
     const std::string& command = process.args.front();
     if (command.find('/') != std::string::npos) {
         if (!is_executable(command)) {
-            const bool missing = errno == ENOENT || errno == ENOTDIR;
-            fail({.what = missing ? "command not found" : "cannot execute the command",
-                  .where = command,
-                  .exit_code = missing ? 127 : 126},
-                 errno);
+            if (errno != ENOENT && errno != ENOTDIR) {
+                refuse_command(command, errno);
+            }
+            fail({.what = "command not found", .where = command, .exit_code = 127}, errno);
         }
         return command;
     }
@@ -221,8 +230,7 @@ std::string find_command(const plan::ProcessStep& process) noexcept {
         begin = end + 1;
     }
     if (found_error != 0) {
-        fail({.what = "cannot execute the command", .where = command, .exit_code = 126},
-             found_error);
+        refuse_command(command, found_error);
     }
     fail({.what = "exec: \"" + command + "\"",
           .why = "executable file not found in $PATH",

@@ -40,12 +40,4 @@ void set_terminal_size(int master, TerminalSize size) {
     ::ioctl(master, TIOCSWINSZ, &value);
 }
 
-void leave_newlines_alone(int master) {
-    struct termios mode{};
-    if (::tcgetattr(master, &mode) == 0) {
-        mode.c_oflag &= ~static_cast<tcflag_t>(ONLCR);
-        ::tcsetattr(master, TCSANOW, &mode);
-    }
-}
-
 } // namespace sctr::sys

@@ -36,7 +36,4 @@ TerminalSize terminal_size(int fd);
 /// Sets the size of a pty through its master; the kernel tells its foreground processes (SIGWINCH).
 void set_terminal_size(int master, TerminalSize size);
 
-/// Makes a pty give its output's newlines as they are, instead of with a carriage return each.
-void leave_newlines_alone(int master);
-
 } // namespace sctr::sys

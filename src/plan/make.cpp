@@ -117,7 +117,7 @@ LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompC
     init.no_pivot = request.no_pivot;
     init.no_new_keyring = request.no_new_keyring;
     init.root_propagation = root_propagation(spec);
-    init.mounts = mount_steps(spec);
+    init.mounts = mount_steps(spec, facts.has_selinux);
     defer_readonly(init);
     fit_to_user_namespace(spec, facts, plan);
     add_devices(spec, init);

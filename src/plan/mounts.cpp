@@ -131,6 +131,14 @@ bool is_superblock_word(std::string_view option) {
            (option.starts_with('r') && std::ranges::contains(superblock_options, option.substr(1)));
 }
 
+/// Options of a tmpfs, which engines leave on a mount that they have made a bind mount of: the
+/// kernel ignores a bind mount's data.
+bool is_tmpfs_option(std::string_view option) {
+    constexpr std::array<std::string_view, 5> keys{"mode", "size", "uid", "gid", "nr_inodes"};
+    const std::size_t end = option.find('=');
+    return end != std::string_view::npos && std::ranges::contains(keys, option.substr(0, end));
+}
+
 std::uint64_t propagation_flags(std::string_view word) {
     const auto* found = std::ranges::find(propagation_options, word, &PropagationOption::name);
     return found == propagation_options.end() ? 0 : found->flags;
@@ -192,6 +200,7 @@ bool has_key(const MountStep& step, std::string_view key) {
 void finish_bind(const std::string& pointer, std::uint64_t default_propagation, MountStep& step) {
     step.fstype.clear();
     std::erase_if(step.data, is_superblock_word);
+    std::erase_if(step.data, is_tmpfs_option);
     if (!step.data.empty()) {
         throw Error("unknown option '" + step.data.front() + "' of a bind mount").at(pointer);
     }
@@ -225,7 +234,10 @@ std::uint64_t default_propagation(const oci::Spec& spec) {
     return ((root & (ms_slave | ms_shared)) != 0 ? root : ms_private) | ms_rec;
 }
 
-MountStep make_step(const oci::Mount& mount, const oci::Spec& spec, const std::string& pointer) {
+MountStep make_step(const oci::Mount& mount,
+                    const oci::Spec& spec,
+                    const std::string& label,
+                    const std::string& pointer) {
     MountStep step;
     step.source = mount.source;
     step.target = clean_target(mount.destination);
@@ -258,7 +270,7 @@ MountStep make_step(const oci::Mount& mount, const oci::Spec& spec, const std::s
         break;
     case MountKind::filesystem:
     case MountKind::cgroup:
-        finish_filesystem(pointer, spec.linux.mount_label, step);
+        finish_filesystem(pointer, label, step);
         break;
     case MountKind::remount:
         if (std::ranges::contains(mount.options, "bind") || mount.type == "bind") {
@@ -298,11 +310,12 @@ DeviceStep device_step(const oci::Device& device) {
 
 } // namespace
 
-std::vector<MountStep> mount_steps(const oci::Spec& spec) {
+std::vector<MountStep> mount_steps(const oci::Spec& spec, bool has_selinux) {
+    const std::string label = has_selinux ? spec.linux.mount_label : "";
     std::vector<MountStep> steps;
     steps.reserve(spec.mounts.size());
     for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
-        steps.push_back(make_step(spec.mounts[i], spec, "/mounts/" + std::to_string(i)));
+        steps.push_back(make_step(spec.mounts[i], spec, label, "/mounts/" + std::to_string(i)));
     }
     return steps;
 }

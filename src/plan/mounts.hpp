@@ -11,8 +11,9 @@ namespace sctr::plan {
 /// The mounts of an OCI config in their order. Options become attributes, propagation and file
 /// system data; the last of two that contradict each other wins, as mount(8) has it.
 /// Throws Error with the JSON pointer for an option that cannot be honoured.
+/// Without SELinux a mount label has no meaning, and the kernel would refuse the option.
 /// Source: config.md, Mounts; config-linux.md, Linux mount options; mount_setattr(2).
-std::vector<MountStep> mount_steps(const oci::Spec& spec);
+std::vector<MountStep> mount_steps(const oci::Spec& spec, bool has_selinux = true);
 
 /// Every option that mount_steps() understands by itself, sorted; others go to the file system.
 std::vector<std::string> mount_option_names();

@@ -5,7 +5,7 @@ root=$1
 
 chroot "$root" useradd --create-home --uid 1000 --user-group --shell /bin/bash guest
 # useradd may have chosen other ranges; tests rely on these.
-printf 'guest:100000:65536\n' | tee "$root/etc/subuid" >"$root/etc/subgid"
+printf 'guest:100000:65536\ncontainers:2147483647:2147483648\n' | tee "$root/etc/subuid" >"$root/etc/subgid"
 mkdir -p "$root/var/lib/systemd/linger"
 touch "$root/var/lib/systemd/linger/guest"
 
@@ -67,4 +67,20 @@ if [ -x "$root/usr/sbin/sshd" ]; then
         rm "$image"_*.deb
     )
     chroot "$root" depmod "$(basename "$root"/lib/modules/*)"
+fi
+
+# Debian packages the libraries of the compliance suite and not its programs: these are in the source package alone.
+if [ -d "$root/usr/share/gocode/src/github.com/opencontainers/runtime-tools" ]; then
+    (
+        cd "$root/tmp"
+        sed 's/^deb /deb-src /' "$root/etc/apt/sources.list" >source.list
+        mkdir source.lists
+        source_apt=(env APT_CONFIG="${MMDEBSTRAP_APT_CONFIG:?set by mmdebstrap}" apt-get -q -o Dir::Etc::SourceList="$PWD/source.list" -o Dir::State::Lists="$PWD/source.lists")
+        "${source_apt[@]}" update
+        "${source_apt[@]}" source --download-only --tar-only golang-github-opencontainers-runtime-tools
+        mkdir -p "$root/usr/src/runtime-tools"
+        tar --extract --file golang-github-opencontainers-runtime-tools_*.orig.tar.* \
+            --directory "$root/usr/src/runtime-tools" --strip-components=1
+        rm -r source.list source.lists golang-github-opencontainers-runtime-tools_*
+    )
 fi

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154 # variables of host and common.sh
 # The verb test: every suite leaves its JUnit file in $results, and report.py adds them up.
 
-all_suites=(lint unit dbus ns asan fuzz system oci vm)
+all_suites=(lint unit dbus ns asan fuzz system oci clients conformance vm)
 # Without names: what has been seen green as a whole; lint, asan and fuzz run when they are named.
-default_suites=(unit dbus ns system oci vm)
+default_suites=(unit dbus ns system oci clients conformance vm)
 results=$build_dir/results
 
 verb_test() {
@@ -72,6 +72,14 @@ meson_suite() {
 
 suite_system() { box_suite "$1" system; }
 suite_oci() { box_suite "$1" oci; }
+suite_clients() { box_suite "$1" clients; }
+suite_conformance() {
+    # Compiled once: the Go parts are kept with the build directories.
+    (hold_lock "box-$instance" && kind=box host_up "$1") || return
+    say "compiling the compliance suite"
+    (quietly "$build_dir/conformance.log" box_exec root /src/tests/conformance/build.sh /build/conformance) || return
+    box_suite "$1" conformance
+}
 
 # box_suite LOWER FOLDER: pytest in the box.
 box_suite() {

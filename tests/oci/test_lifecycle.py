@@ -43,7 +43,7 @@ def test_the_command_runs_at_start_and_not_before(container):
     [
         (["no-such-command"], ['exec: "no-such-command": executable file not found in $PATH']),
         (["/no/such/command"], ["/no/such/command", "No such file or directory"]),
-        (["/etc"], ["/etc", "Is a directory"]),
+        (["/etc"], ["/etc", "it is a directory", "Permission denied"]),
         (["/etc/passwd"], ["/etc/passwd", "Permission denied"]),
     ],
 )

@@ -113,9 +113,15 @@ def need_controller(controllers):
 
 
 @pytest.fixture(scope="session")
-def known_leftovers():
+def look_for_leftovers():
+    """The function that tells what is there; a suite may look in more places."""
+    return leftovers.now
+
+
+@pytest.fixture(scope="session")
+def known_leftovers(look_for_leftovers):
     """What was there before; a test that leaves something is blamed for it once."""
-    return leftovers.now()
+    return look_for_leftovers()
 
 
 @pytest.fixture(autouse=True)
@@ -132,13 +138,13 @@ def deadline():
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(known_leftovers, request):
+def nothing_is_left(known_leftovers, look_for_leftovers, request):
     yield
     new = set()
 
     def is_clean():
         new.clear()
-        new.update(leftovers.now() - known_leftovers)
+        new.update(look_for_leftovers() - known_leftovers)
         return not new
 
     try:

@@ -39,7 +39,7 @@ def test_the_state(bundle):
     pids = {kind: state.pop("pid", None) for kind, state in states.items()}
     statuses = {kind: state.pop("status") for kind, state in states.items()}
     assert statuses == {
-        "prestart": "creating",
+        "prestart": "created",
         "createRuntime": "creating",
         "createContainer": "creating",
         "startContainer": "created",

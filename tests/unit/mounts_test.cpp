@@ -148,6 +148,7 @@ TEST(MountSteps, TheMountLabelIsAnOptionWhereTheKernelTakesIt) {
         oci::Spec spec = spec_with(mount_of(type, {}));
         spec.linux.mount_label = "u:r:t:s0:c1,c2";
         EXPECT_THAT(mount_steps(spec).front().data, ElementsAre("context=\"u:r:t:s0:c1,c2\""));
+        EXPECT_THAT(mount_steps(spec, false).front().data, ElementsAre());
         spec.mounts.front().options = {"context=mine"};
         EXPECT_THAT(mount_steps(spec).front().data, ElementsAre("context=mine"));
     }

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Images that are made here: no test needs a network or a registry."""
+
+import rootfs
+from harness import host
+
+NAME = "localhost/sctr-test"
+
+
+def make(directory):
+    """A podman image of busybox; returns its name."""
+    root = rootfs.build(directory / "root")
+    (root / "run").mkdir()
+    archive = directory / "root.tar"
+    host("tar", "-C", root, "-cf", archive, ".")
+    host("podman", "import", "--quiet", "--change", "CMD=/bin/sh", archive, NAME)
+    return NAME

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What an engine's container may leave behind, wherever the engine keeps it."""
+
+from pathlib import Path
+
+import engine
+import leftovers
+from harness import CGROUP, host
+
+PROCESSES = ("conmon", "catatonit", "containerd-shim")
+SLICES = ("machine.slice", "sctr.slice", "sctrtest.slice")
+
+
+def units():
+    text = host("systemctl", "list-units", "--all", "--plain", "--no-legend", "libpod*", "cri-*", "buildah-*", "sctr-*")
+    return {f"unit {line.split()[0]}" for line in text.splitlines() if ".slice" not in line.split()[0]}
+
+
+def cgroups():
+    return {
+        f"cgroup {path.parent}"
+        for name in SLICES
+        for path in (CGROUP / name).glob("**/cgroup.procs")
+        if path.parent.name not in SLICES
+    }
+
+
+def records():
+    return {f"record {path}" for path in Path(engine.STATE).glob("[!.]*")}
+
+
+def engines():
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            name = path.read_text().strip()
+        except OSError:
+            continue  # it has just ended
+        if name.startswith(PROCESSES):
+            found.add(f"process {path.parent.name} {name}")
+    return found
+
+
+def now():
+    mounts = {mount for mount in leftovers.mounts() if not mount.startswith("mount nsfs")}
+    return units() | cgroups() | records() | engines() | mounts | leftovers.processes()
