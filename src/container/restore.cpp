@@ -277,7 +277,6 @@ class Restoration {
         ::rmdir((directory.directory() + "/" + root_name).c_str());
         sys::Child child(answer.restored, UniqueFd(sys::pidfd_open(answer.restored)));
         if (!options_.console_socket.empty() && terminal.valid()) {
-            sys::leave_newlines_alone(terminal.get());
             sys::send_fd_to(options_.console_socket,
                             terminal.get(),
                             "/dev/ptmx",
