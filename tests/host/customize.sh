@@ -70,17 +70,23 @@ if [ -x "$root/usr/sbin/sshd" ]; then
 fi
 
 # Debian packages the libraries of the compliance suite and not its programs: these are in the source package alone.
-if [ -d "$root/usr/share/gocode/src/github.com/opencontainers/runtime-tools" ]; then
-    (
-        cd "$root/tmp"
-        sed 's/^deb /deb-src /' "$root/etc/apt/sources.list" >source.list
-        mkdir source.lists
-        source_apt=(env APT_CONFIG="${MMDEBSTRAP_APT_CONFIG:?set by mmdebstrap}" apt-get -q -o Dir::Etc::SourceList="$PWD/source.list" -o Dir::State::Lists="$PWD/source.lists")
-        "${source_apt[@]}" update
-        "${source_apt[@]}" source --download-only --tar-only golang-github-opencontainers-runtime-tools
-        mkdir -p "$root/usr/src/runtime-tools"
-        tar --extract --file golang-github-opencontainers-runtime-tools_*.orig.tar.* \
+fetch_compliance_suite() {
+    local work=$root/tmp/source options
+    mkdir -p "$work/lists" "$root/usr/src/runtime-tools" &&
+        sed 's/^deb /deb-src /' "$root/etc/apt/sources.list" >"$work/list" &&
+        options=(-q -o Dir::Etc::SourceList="$work/list" -o Dir::State::Lists="$work/lists") &&
+        export APT_CONFIG="${MMDEBSTRAP_APT_CONFIG:?set by mmdebstrap}" &&
+        apt-get "${options[@]}" update &&
+        (cd "$work" && apt-get "${options[@]}" source --download-only --tar-only golang-github-opencontainers-runtime-tools) &&
+        tar --extract --file "$work"/golang-github-opencontainers-runtime-tools_*.orig.tar.* \
             --directory "$root/usr/src/runtime-tools" --strip-components=1
-        rm -r source.list source.lists golang-github-opencontainers-runtime-tools_*
-    )
+}
+
+if [ -d "$root/usr/share/gocode/src/github.com/opencontainers/runtime-tools" ]; then
+    (fetch_compliance_suite) || {
+        # A mirror may have no sources: the host is whole without, and the suite says that it could not run.
+        echo "no sources of the compliance suite" >&2
+        rm -rf "$root/usr/src/runtime-tools"
+    }
+    rm -rf "$root/tmp/source"
 fi
