@@ -24,7 +24,7 @@ struct Verb {
     int (*run)(const Words&);
 };
 
-constexpr std::array<Verb, 10> verbs = {{
+constexpr std::array<Verb, 12> verbs = {{
     {"run", "run a command in a new container", run_verb},
     {"exec", "run one more command in a running container", exec_verb},
     {"ps", "list containers", ps_verb},
@@ -33,6 +33,8 @@ constexpr std::array<Verb, 10> verbs = {{
     {"stop", "ask containers to end, then kill them", stop_verb},
     {"pause", "freeze containers", pause_verb},
     {"unpause", "let paused containers run again", unpause_verb},
+    {"logs", "show the output of a container", logs_verb},
+    {"events", "show what happens to containers", events_verb},
     {"rm", "forget stopped containers", rm_verb},
     {"doctor", "say what this host offers and what is missing", doctor_verb},
 }};

@@ -69,7 +69,7 @@ void add_container_flags(Registrar& to, RunFlags& flags) {
     to.text("--stop-timeout", flags.stop_timeout, "seconds until SIGKILL (default: 10)");
     to.text("--pidfile", flags.pid_file, "write the host pid of the container's init here");
     to.text("--cidfile", flags.id_file, "write the container's name here; must not exist");
-    to.text("--log", flags.log, "where output goes: caller (default) or journal");
+    to.text("--log", flags.log, "where output goes: caller (default) or journal (see sctr logs)");
     to.on_off("--dry-run", flags.dry_run, "print the plan as JSON and touch nothing");
     to.on_off("--no-pivot", flags.no_pivot, "MS_MOVE and chroot instead of pivot_root");
 }

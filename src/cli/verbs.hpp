@@ -20,6 +20,8 @@ int pause_verb(const Words& words);
 int unpause_verb(const Words& words);
 int inspect_verb(const Words& words);
 int rm_verb(const Words& words);
+int logs_verb(const Words& words);
+int events_verb(const Words& words);
 int doctor_verb(const Words& words);
 
 } // namespace sctr::cli

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <utility>
 
+#include "container/announce.hpp"
 #include "container/clean_up.hpp"
 #include "container/console.hpp"
 #include "container/engine.hpp"
@@ -64,6 +65,7 @@ void create_locked(systemd::EarlyBus bus,
         launch(std::move(bus), std::move(plan), request, launching, directory, signals, undo);
     created.process.child().release();
     undo.dismiss();
+    announce({Event::create}, created.record, request.spec, {.log = "engine"});
 }
 
 } // namespace
@@ -103,6 +105,7 @@ void start(const RecordStore& store, const std::string& id) {
     }
     record.started = true;
     directory.save(record);
+    announce({Event::start}, record, config);
     try {
         oci::State state = hook_state(record, config);
         state.pid = record.pid; // a short command may have ended, and the hook is about its start

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/strings.hpp"
+#include "container/announce.hpp"
 #include "container/console.hpp"
 #include "container/engine.hpp"
 #include "container/init_process.hpp"
@@ -230,6 +231,10 @@ int exec(const ExecOptions& options) {
         run_on_initial_cpus(process_config);
         InitProcess process = start(options, std::move(plan), signals);
         process.await_execution(signals);
+        announce({Event::exec},
+                 options.record,
+                 options.config,
+                 {.command = join(process_config.args, " ")});
         hand_over(process, options);
         write_pid_file(options.pid_file, process.child().pid());
         if (options.detach) {

@@ -65,8 +65,18 @@ UniqueFd share_memory(plan::LaunchPlan& plan) {
     return tree;
 }
 
-InitProcess
-start_init(plan::LaunchPlan& plan, const HostTrees& trees, const LaunchOptions& options) {
+/// Nothing where the output does not go to the journal.
+std::unique_ptr<OutputLog>
+open_output_log(const plan::LaunchPlan& plan, const plan::Request& request, std::int64_t now_usec) {
+    return request.log == plan::LogTarget::journal
+               ? std::make_unique<OutputLog>(request, plan.unit.name, now_usec)
+               : nullptr;
+}
+
+InitProcess start_init(plan::LaunchPlan& plan,
+                       const HostTrees& trees,
+                       const LaunchOptions& options,
+                       const OutputLog* output) {
     const auto namespaces = open_namespaces(plan.init);
     const UniqueFd shared_memory = share_memory(plan);
     const UniqueFd null = open_null();
@@ -75,6 +85,10 @@ start_init(plan::LaunchPlan& plan, const HostTrees& trees, const LaunchOptions& 
     spawn.clone_flags = plan.clone_flags;
     if (!options.interactive || plan.init.process.terminal) {
         spawn.standard[0] = null.get();
+    }
+    if (output != nullptr) {
+        spawn.standard[1] = output->write_end(1);
+        spawn.standard[2] = output->write_end(2);
     }
     spawn.inherited = options.inherited;
     for (const UniqueFd& fd : namespaces) {
@@ -172,6 +186,7 @@ void end_scope(systemd::Manager& manager, InitProcess& process, const std::strin
 Record make_record(const plan::LaunchPlan& plan,
                    const plan::Request& request,
                    const LaunchOptions& options,
+                   std::int64_t now_usec,
                    pid_t pid) {
     Record record;
     record.id = request.id;
@@ -187,7 +202,7 @@ Record make_record(const plan::LaunchPlan& plan,
     record.boot_id = sys::boot_id();
     record.rootfs = plan.init.rootfs;
     record.owner = host::caller().uid;
-    record.created_usec = sys::now_usec();
+    record.created_usec = now_usec;
     record.kept = !options.supervised;
     record.bundle = request.bundle;
     record.stop_signal = request.stop_signal;
@@ -264,7 +279,9 @@ Running launch(systemd::EarlyBus bus,
     HostTrees trees(plan);
     // Fork first, then ask: while systemd moves a process into a cgroup, the kernel makes every
     // fork of the machine wait.
-    InitProcess process = start_init(plan, trees, options);
+    const std::int64_t now = sys::now_usec();
+    auto output = open_output_log(plan, request, now);
+    InitProcess process = start_init(plan, trees, options, output.get());
     set_oom_score(process.child().pid(), plan.init.process);
     const bool has_scope = !plan.unit.name.empty();
     const bool moved_first = has_scope && is_moved_first(plan);
@@ -286,7 +303,10 @@ Running launch(systemd::EarlyBus bus,
     }
 
     // While systemd works: whatever the host side has to write down.
-    Record record = make_record(plan, request, options, process.child().pid());
+    if (output) {
+        output->started(process.child().pid());
+    }
+    Record record = make_record(plan, request, options, now, process.child().pid());
     if (is_notified(plan.init.process.seccomp)) {
         process.on_listener(listener_sender(request.spec, record, Status::created));
     }
@@ -318,7 +338,7 @@ Running launch(systemd::EarlyBus bus,
         directory.save(record);
     }
     scope.dismiss();
-    return {std::move(process), std::move(manager), std::move(record)};
+    return {std::move(process), std::move(manager), std::move(record), std::move(output)};
 }
 
 } // namespace sctr::container

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/scope_exit.hpp"
 #include "container/engine.hpp"
 #include "container/init_process.hpp"
+#include "container/output_log.hpp"
 #include "host/facts.hpp"
 #include "linux/signals.hpp"
 #include "plan/launch_plan.hpp"
@@ -34,6 +36,7 @@ struct Running {
     InitProcess process;
     std::optional<systemd::Manager> manager; ///< of its scope, if it has one
     Record record;
+    std::unique_ptr<OutputLog> output; ///< if it goes to the journal
 };
 
 /// Starts a container in its scope and carries out `finish`. On any failure the process is killed

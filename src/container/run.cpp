@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "base/scope_exit.hpp"
+#include "container/announce.hpp"
 #include "container/clean_up.hpp"
 #include "container/engine.hpp"
 #include "container/hooks.hpp"
@@ -81,6 +82,18 @@ void keep_or_forget(const LockedRecord& directory,
     directory.save(record);
 }
 
+void announce_end(const Record& record,
+                  const oci::Spec& config,
+                  const Outcome& outcome,
+                  bool removed) {
+    const EventDetails details{.exit_status = outcome.exit_status};
+    if (removed) {
+        announce({Event::die, Event::remove}, record, config, details);
+    } else {
+        announce({Event::die}, record, config, details);
+    }
+}
+
 Outcome run_locked(systemd::EarlyBus bus,
                    plan::LaunchPlan plan,
                    const plan::Request& request,
@@ -110,17 +123,27 @@ Outcome run_locked(systemd::EarlyBus bus,
     Running& running = *new Running(
         launch(std::move(bus), std::move(plan), request, launching, directory, signals, undo));
     directory.unlock();
-    const Supervision supervision{.interactive = options.interactive,
-                                  .stop_signal = request.stop_signal,
-                                  .manager = running.manager ? &*running.manager : nullptr,
-                                  .memory_events = memory_events(running.record),
-                                  .readiness = &readiness};
+    const Record& record = running.record;
+    announce({Event::create, Event::start},
+             record,
+             request.spec,
+             {.log = running.output ? "journal" : "caller"});
+    const Supervision supervision{
+        .interactive = options.interactive,
+        .stop_signal = request.stop_signal,
+        .manager = running.manager ? &*running.manager : nullptr,
+        .memory_events = memory_events(record),
+        .readiness = &readiness,
+        .on_oom_kill = [&] { announce({Event::oom}, record, request.spec); },
+        .output = running.output.get()};
     const Outcome outcome = supervise(running.process, signals, supervision);
     if (stop_rest) {
         end_rest(running);
     }
     undo.dismiss();
-    keep_or_forget(directory, running.record, outcome, options.remove);
+    keep_or_forget(directory, record, outcome, options.remove);
+    announce_end(record, request.spec, outcome, options.remove);
+    running.output.reset(); // the rest is never destroyed
     if (options.remove) {
         clean_up(request.spec, hook_state(request, 0), options.warn);
     }

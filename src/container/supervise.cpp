@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "container/cgroup_stats.hpp"
+#include "container/output_log.hpp"
 #include "container/relay.hpp"
 #include "linux/terminal.hpp"
 #include "systemd/manager.hpp"
@@ -29,14 +30,17 @@ class OomWatch {
 
     [[nodiscard]] int fd() const { return events_.get(); }
 
-    void read() {
+    /// Returns true when there was a kill since the last time.
+    bool read() {
+        const std::uint64_t before = kills_;
         std::array<char, 512> buffer{};
         const ssize_t size = ::pread(events_.get(), buffer.data(), buffer.size(), 0);
         if (size <= 0) {
             events_.reset(); // the cgroup is gone
-            return;
+            return false;
         }
         kills_ = oom_kills({buffer.data(), static_cast<std::size_t>(size)});
+        return kills_ > before;
     }
 
     [[nodiscard]] bool killed() const { return kills_ > 0; }
@@ -63,7 +67,10 @@ class Supervisor {
             wait_for_event();
         }
         if (oom_.fd() >= 0) {
-            oom_.read();
+            look_for_oom_kills();
+        }
+        if (what_.output != nullptr) {
+            what_.output->finish();
         }
         if (readiness_fd() >= 0) {
             what_.readiness->forward(0); // its last words
@@ -91,6 +98,9 @@ class Supervisor {
         if (relay_) {
             relay_->add_to(items);
         }
+        if (what_.output != nullptr) {
+            what_.output->add_to(items);
+        }
         if (::poll(items.data(), items.size(), timeout) < 0 && errno != EINTR) {
             throw Error("cannot wait for the container").because(errno);
         }
@@ -99,7 +109,7 @@ class Supervisor {
             pass_signals_on();
         }
         if ((items[2].revents & POLLPRI) != 0) {
-            oom_.read();
+            look_for_oom_kills();
         }
         if (items[3].revents != 0) {
             what_.readiness->forward(0);
@@ -109,6 +119,15 @@ class Supervisor {
         }
         if (relay_) {
             relay_->handle(items);
+        }
+        if (what_.output != nullptr) {
+            what_.output->handle(items);
+        }
+    }
+
+    void look_for_oom_kills() {
+        if (oom_.read() && what_.on_oom_kill) {
+            what_.on_oom_kill();
         }
     }
 

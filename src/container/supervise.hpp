@@ -14,6 +14,8 @@ class Manager;
 
 namespace sctr::container {
 
+class OutputLog;
+
 /// What a supervisor watches besides the process itself.
 struct Supervision {
     bool interactive = false;
@@ -21,6 +23,8 @@ struct Supervision {
     systemd::Manager* manager = nullptr; ///< whose request to stop is obeyed, if any
     std::string memory_events;           ///< path of the cgroup's memory.events, if any
     notify::Proxy* readiness = nullptr; ///< what the container says to the caller's service, if any
+    std::function<void()> on_oom_kill{}; ///< called when the kernel has killed a process there
+    OutputLog* output = nullptr;         ///< carries stdout and stderr to the journal, if any
 };
 
 struct Outcome {

@@ -8,11 +8,13 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "container/announce.hpp"
 #include "container/clean_up.hpp"
 #include "container/engine.hpp"
 #include "linux/procfs.hpp"
 #include "linux/syscalls.hpp"
 #include "plan/unit.hpp"
+#include "systemd/journal_socket.hpp"
 #include "systemd/manager.hpp"
 
 namespace sctr::container {
@@ -77,6 +79,7 @@ void end_rest(const Record& record) {
     if (record.exit_status || !has_own_cgroup(record)) {
         return;
     }
+    systemd::restore_log_rate_limit(record.unit);
     try {
         systemd::Manager manager(systemd::own_instance());
         manager.kill_unit(record.unit, "all", SIGKILL);
@@ -93,12 +96,32 @@ bool end_scope_without_record(const RecordStore& store, const std::string& id) {
            systemd::Manager(systemd::own_instance()).stop_abandoned_scope(plan::scope_name(id));
 }
 
+/// For events, which are told of whatever was half written.
+oci::Spec config_or_none(const RecordStore& store, const std::string& id) {
+    try {
+        return store.load_config(id);
+    } catch (const Error&) {
+        return {};
+    }
+}
+
+/// Of a people's container whose supervisor was killed nobody else knows that it has ended; that
+/// of an engine's is told by systemd.
+void announce_removal(const Record& record, const oci::Spec& config) {
+    if (record.kept || record.exit_status) {
+        announce({Event::remove}, record, config);
+    } else {
+        announce({Event::die, Event::remove}, record, config);
+    }
+}
+
 void forget(const RecordStore& store,
             const Record& record,
             const LockedRecord& directory,
             const Warn& warn) {
     const oci::Spec config = store.load_config(record.id);
     directory.remove();
+    announce_removal(record, config);
     clean_up(record, config, warn);
 }
 
@@ -159,6 +182,7 @@ void stop(const RecordStore& store,
           const std::string& id,
           std::optional<std::int64_t> timeout_usec) {
     const Record record = store.load(id);
+    const oci::Spec config = config_or_none(store, id);
     const UniqueFd pidfd = open_init(record);
     if (!pidfd.valid()) {
         return;
@@ -171,6 +195,7 @@ void stop(const RecordStore& store,
     if (!wait_for_end(pidfd.get(), microseconds(timeout_usec.value_or(record.stop_timeout_usec)))) {
         kill_now(record, pidfd.get());
     }
+    announce({Event::stop}, record, config);
     wait_for_supervisor(record);
 }
 
@@ -194,6 +219,7 @@ void pause(const RecordStore& store, const std::string& id) {
         }
         throw;
     }
+    announce({Event::pause}, record, config_or_none(store, id));
 }
 
 void unpause(const RecordStore& store, const std::string& id) {
@@ -205,10 +231,16 @@ void unpause(const RecordStore& store, const std::string& id) {
             .because(std::string("it is ") + to_string(current_status(record)));
     }
     systemd::Manager(systemd::own_instance()).thaw_unit(record.unit);
+    announce({Event::unpause}, record, config_or_none(store, id));
 }
 
 void sweep(const RecordStore& store) {
-    store.sweep(end_rest);
+    store.sweep([&](const Record& record) {
+        end_rest(record);
+        if (record.created_usec != 0) { // else it never was
+            announce_removal(record, config_or_none(store, record.id));
+        }
+    });
 }
 
 void kill_all(const RecordStore& store, const std::string& id, int signal) {

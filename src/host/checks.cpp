@@ -274,10 +274,11 @@ Check check_lsm(const Files& files) {
 }
 
 Check check_journal(const Files& files) {
-    const bool there = files.has("/run/systemd/journal/stdout");
+    const bool there = files.has("/run/systemd/journal/socket");
     return {.name = "journald",
             .state = there ? CheckState::ok : CheckState::missing,
-            .text = there ? "takes streams" : "no socket: --log journal does not work",
+            .text = there ? "takes logs and events"
+                          : "no socket: --log journal does not work, and events are lost",
             .mend = there ? "" : "systemctl start systemd-journald.socket"};
 }
 

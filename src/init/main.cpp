@@ -22,7 +22,6 @@
 #include "init/control.hpp"
 #include "init/devices.hpp"
 #include "init/hooks.hpp"
-#include "init/journal.hpp"
 #include "init/mounts.hpp"
 #include "init/namespaces.hpp"
 #include "init/process.hpp"
@@ -113,8 +112,6 @@ std::vector<UniqueFd> enter_scope(const plan::InitPlan& plan,
 [[noreturn]] void start_container() noexcept {
     auto plan = read_plan<plan::InitPlan>();
     const UniqueFd proc = open_host_proc();
-    const bool to_journal = !plan.process.journal_identifier.empty();
-    const UniqueFd journal_socket(to_journal ? open_journal_socket() : -1);
     ::umask(0);
 
     if (plan.fork_after_join) {
@@ -148,9 +145,6 @@ std::vector<UniqueFd> enter_scope(const plan::InitPlan& plan,
         finish_root(root.get(), plan);
     }
     reopen_null();
-    if (to_journal) {
-        attach_journal(journal_socket.get(), plan.process);
-    }
     if (plan.start_socket < 0) {
         await(Kind::start);
     }

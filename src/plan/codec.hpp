@@ -168,7 +168,7 @@ template <typename Archive, Is<ProcessStep> R> void visit_fields(Archive& archiv
     archive(r.no_new_privileges, r.rlimits);
     archive(r.set_oom_score_adj, r.oom_score_adj, r.is_rootless);
     archive(r.apparmor_profile, r.selinux_label, r.seccomp, r.preserved_fds);
-    archive(r.die_with_supervisor, r.journal_identifier, r.journal_unit, r.scheduling);
+    archive(r.die_with_supervisor, r.scheduling);
 }
 
 template <typename Archive, Is<HookStep> R> void visit_fields(Archive& archive, R& r) {

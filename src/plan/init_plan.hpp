@@ -144,8 +144,6 @@ struct ProcessStep {
     SeccompStep seccomp;
     std::vector<std::int32_t> preserved_fds; ///< become 3, 4, ... of the command
     bool die_with_supervisor = false;        ///< SIGKILL when the process that started it dies
-    std::string journal_identifier;          ///< not empty: stdout and stderr are journal streams
-    std::string journal_unit;                ///< whose they are
 };
 
 /// A hook that sctr-init runs, in the container's namespaces.

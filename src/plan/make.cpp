@@ -135,10 +135,6 @@ LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompC
     init.process.seccomp = seccomp_step(request, compile);
     init.process.create_cwd = request.create_cwd;
     init.process.die_with_supervisor = request.die_with_supervisor;
-    if (request.log == LogTarget::journal && !spec.process->terminal) {
-        init.process.journal_identifier = request.id;
-        init.process.journal_unit = plan.unit.name;
-    }
     return plan;
 }
 

@@ -33,7 +33,7 @@ class Checks : public testing::Test {
         write("/proc/filesystems", "nodev\toverlay\n\text4\n");
         for (const char* path :
              {"/run/dbus/system_bus_socket",
-              "/run/systemd/journal/stdout",
+              "/run/systemd/journal/socket",
               "/run/user/1000/bus",
               "/dev/fuse",
               "/usr/bin/newuidmap",
@@ -163,7 +163,7 @@ TEST_F(Checks, WhatIsTakenAwayIsToldWithItsMend) {
          CheckState::missing,
          "CONFIG_SECCOMP_FILTER"},
         {"/sys/kernel/security/lsm", nullptr, 0, "LSM", CheckState::info, ""},
-        {"/run/systemd/journal/stdout",
+        {"/run/systemd/journal/socket",
          nullptr,
          0,
          "journald",
