@@ -12,6 +12,7 @@
 
 #include "base/scope_exit.hpp"
 #include "base/strings.hpp"
+#include "container/announce.hpp"
 #include "container/checkpoint.hpp"
 #include "container/clean_up.hpp"
 #include "container/criu.hpp"
@@ -187,6 +188,7 @@ class Restoration {
         directory.save(record);
         directory.save_config(request_.spec);
         write_pid_file(record.pid);
+        announce({Event::create, Event::start}, record, request_.spec, {.log = "engine"});
         if (options_.detach) {
             process.child().release();
             undo_.dismiss();
