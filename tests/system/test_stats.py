@@ -36,17 +36,6 @@ def test_numbers_of_one_that_is_busy(start, controllers):
         assert second["pressure"]["cpu"]["some"]["totalUsec"] >= 0
 
 
-def test_numbers_of_the_controllers(start, need_controller):
-    need_controller("memory")
-    need_controller("pids")
-    with start("-m", "64m", "--pids-limit", "20") as container:
-        row = stats(container.name)[0]
-        assert row["memory"]["limit"] == 64 << 20 and 0 < row["memory"]["usage"] < 64 << 20
-        assert row["tasks"] == {"current": 2, "limit": 20}
-        line = sctr("stats", "--no-stream", container.name).lines[1]
-        assert "/ 64.0M" in line and "2 / 20" in line
-
-
 @pytest.mark.parametrize("verb", ["stats", "top"])
 def test_names_that_are_wrong(verb):
     sctr(verb, "nobody").failed(125, "nobody", "sctr ps -a")
