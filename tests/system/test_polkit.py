@@ -158,14 +158,21 @@ def asked(user_pid, unit, verb, message=None):
     return done.returncode == 0
 
 
+def sleeper_of(user, background):
+    pid = background(*words_as(user, "sleep", "1000")).pid
+    # Before setpriv is done, it is root's.
+    eventually(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n")
+    return pid
+
+
 @pytest.fixture
 def member_pid(background):
-    return background(*words_as(MEMBER, "sleep", "1000")).pid
+    return sleeper_of(MEMBER, background)
 
 
 @pytest.fixture
 def stranger_pid(background):
-    return background(*words_as(STRANGER, "sleep", "1000")).pid
+    return sleeper_of(STRANGER, background)
 
 
 START = "Authentication is required to start '$(unit)'."

@@ -121,7 +121,8 @@ def test_top(start):
     with start() as container:
         lines = sctr("top", container.name).lines
         assert lines[0].split()[:2] == ["UID", "PID"]
-        assert str(container.init()) == lines[1].split()[1] and len(lines) == 3
+        assert str(container.init()) == lines[1].split()[1]
+        eventually(lambda: len(sctr("top", container.name).lines) == 3, what="its child")
         pids = sctr("top", container.name, "-o", "pid,comm").lines
         assert pids[0].split() == ["PID", "COMMAND"] and len(pids) == 3
         wide = sctr("top", container.name, "aux").lines
@@ -134,7 +135,9 @@ def test_top_sees_those_that_moved_to_a_cgroup_below(start):
     with start() as container:
         below = container.cgroup() / "below"
         below.mkdir()
-        pids = sorted((container.cgroup() / "cgroup.procs").read_text().split(), key=int)
+        file = container.cgroup() / "cgroup.procs"
+        eventually(lambda: len(file.read_text().split()) == 2, what="its child")
+        pids = sorted(file.read_text().split(), key=int)
         for pid in pids:
             (below / "cgroup.procs").write_text(pid)
         assert eventually(lambda: host("cat", f"/proc/{container.init()}/cgroup")).endswith("below\n")
