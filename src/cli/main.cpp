@@ -28,6 +28,8 @@ constexpr std::array<Verb, 12> verbs = {{
     {"run", "run a command in a new container", run_verb},
     {"exec", "run one more command in a running container", exec_verb},
     {"ps", "list containers", ps_verb},
+    {"stats", "show what running containers use", stats_verb},
+    {"top", "list the processes of a container", top_verb},
     {"inspect", "show all that is known of containers", inspect_verb},
     {"kill", "send a signal to containers", kill_verb},
     {"stop", "ask containers to end, then kill them", stop_verb},

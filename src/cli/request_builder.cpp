@@ -121,6 +121,7 @@ plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
     add_hostname(spec, flags, request.id);
     add_process(spec, flags, facts);
     add_privileges(request, flags, facts);
+    add_systemd(request, flags.systemd); // before the --property of limits, which has the last word
     add_limits(request, flags.limits, facts);
     add_devices(spec, flags.mounts.devices, flags.process.privileged, facts);
     add_mounts(spec, flags.mounts, flags.process.privileged, facts);

@@ -32,6 +32,9 @@ void add_privileges(plan::Request& request, const RunFlags& flags, const RootfsF
 /// Limits and unit properties (request_limits.cpp).
 void add_limits(plan::Request& request, const LimitFlags& flags, const RootfsFacts& facts);
 
+/// Unit properties that only systemd offers (request_systemd.cpp).
+void add_systemd(plan::Request& request, const SystemdFlags& flags);
+
 /// Device nodes and the rules for them (request_devices.cpp).
 void add_devices(oci::Spec& spec,
                  const std::vector<std::string>& flags,

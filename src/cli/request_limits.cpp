@@ -84,6 +84,23 @@ void add_memory(oci::Resources& resources, const LimitFlags& flags) {
     }
 }
 
+/// What OCI has no field for, as the cgroup file's own value.
+void add_unified_memory(oci::Resources& resources, const LimitFlags& flags) {
+    if (flags.memory_high) {
+        const std::int64_t bytes = parse_memory("--memory-high", *flags.memory_high);
+        resources.unified["memory.high"] = bytes == unlimited ? "max" : std::to_string(bytes);
+    }
+    if (flags.memory_zswap_max) {
+        constexpr const char* form = "a size (k, m, g for units), 0 for none, or -1 for no limit";
+        const auto bytes = parse_size(*flags.memory_zswap_max);
+        if (!bytes) {
+            throw bad_value("--memory-zswap-max", *flags.memory_zswap_max, "not a size", form);
+        }
+        resources.unified["memory.zswap.max"] =
+            *bytes == unlimited ? "max" : std::to_string(*bytes);
+    }
+}
+
 /// CPUs as a quota in each period (docker: --cpus).
 std::int64_t parse_cpus(const std::string& text) {
     constexpr const char* form = "a number of CPUs from 0.01 to 8192, as 1.5";
@@ -229,6 +246,8 @@ const std::map<std::string, std::string, std::less<>> flag_of_pointer = {
     {"/linux/resources/memory/limit", "--memory"},
     {"/linux/resources/memory/reservation", "--memory-reservation"},
     {"/linux/resources/memory/swap", "--memory-swap"},
+    {"/linux/resources/unified/memory.high", "--memory-high"},
+    {"/linux/resources/unified/memory.zswap.max", "--memory-zswap-max"},
     {"/linux/resources/cpu/quota", "--cpus"},
     {"/linux/resources/cpu/period", "--cpus"},
     {"/linux/resources/cpu/shares", "--cpu-shares"},
@@ -248,6 +267,7 @@ const std::map<std::string, std::string, std::less<>> flag_of_pointer = {
 void add_limits(plan::Request& request, const LimitFlags& flags, const RootfsFacts& facts) {
     oci::Resources& resources = request.spec.linux.resources;
     add_memory(resources, flags);
+    add_unified_memory(resources, flags);
     add_cpu(resources, flags);
     if (flags.pids_limit) {
         add_pids(resources, *flags.pids_limit);
@@ -260,7 +280,7 @@ void add_limits(plan::Request& request, const LimitFlags& flags, const RootfsFac
     for (const std::string& text : flags.properties) {
         request.extra_properties.push_back(plan::parse_property(text));
     }
-    request.flag_of = flag_of_pointer;
+    request.flag_of.insert(flag_of_pointer.begin(), flag_of_pointer.end());
     if (flags.slice) {
         request.slice = parse_slice(*flags.slice);
     }

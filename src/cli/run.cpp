@@ -34,10 +34,12 @@ int run_verb(const Words& words) {
     }
     const container::RunOptions options{
         .interactive = flags.process.interactive,
+        .machine = !flags.no_register,
         .remove = flags.remove,
         .pid_file = flags.pid_file.value_or(""),
         .id_file = flags.id_file.value_or(""),
-        .warn = [](const Error& error) { log(LogLevel::warn, error.what()); }};
+        .warn = [](const Error& error) { log(LogLevel::warn, error.what()); },
+        .note = [](const Error& error) { log(LogLevel::debug, error.what()); }};
     const container::RecordStore store(options.state_root);
     plan::Request request = build_request(flags, gather(flags, store));
     if (flags.dry_run) {

@@ -65,6 +65,7 @@ void add_container_flags(Registrar& to, RunFlags& flags) {
     to.text("--hostname", flags.hostname, "host name (default: the container's name)");
     to.text("--entrypoint", flags.entrypoint, "program that gets COMMAND as its arguments");
     to.on_off("--rm", flags.remove, "forget the container when it ends (default: true)");
+    to.on_off("--no-register", flags.no_register, "keep it out of machinectl's list");
     to.text("--stop-signal", flags.stop_signal, "signal that asks it to end (default: TERM)");
     to.text("--stop-timeout", flags.stop_timeout, "seconds until SIGKILL (default: 10)");
     to.text("--pidfile", flags.pid_file, "write the host pid of the container's init here");
@@ -80,6 +81,8 @@ void add_limit_flags(Registrar& to, LimitFlags& flags) {
     to.text("--memory-swap",
             flags.memory_swap,
             "memory and swap together; -1: no limit (default: twice --memory)");
+    to.text("--memory-high", flags.memory_high, "slow it down above this, instead of killing it");
+    to.text("--memory-zswap-max", flags.memory_zswap_max, "most of its memory in zswap; 0: none");
     to.text("--cpus", flags.cpus, "CPU time, in CPUs: 1.5");
     to.text("--cpu-weight", flags.cpu_weight, "share of CPU against others: 1 to 10000");
     to.text("--cpu-shares", flags.cpu_shares, "the same on cgroup v1's scale: 2 to 262144");
@@ -95,6 +98,36 @@ void add_limit_flags(Registrar& to, LimitFlags& flags) {
     to.texts("--ulimit", flags.ulimits, "NAME=SOFT[:HARD], as nofile=1024:2048");
     to.texts("-p,--property", flags.properties, "NAME=VALUE: any property of the scope");
     to.text("--slice", flags.slice, "slice of the scope (default: sctr.slice)");
+}
+
+void add_systemd_flags(Registrar& to, SystemdFlags& flags) {
+    to.texts("--ip-allow", flags.ip_allow, "ADDRESS[/BITS] it may talk to, whatever is denied");
+    to.texts("--ip-deny",
+             flags.ip_deny,
+             "ADDRESS[/BITS] it may not talk to; any, localhost, link-local, multicast");
+    to.texts("--socket-bind-allow",
+             flags.socket_bind_allow,
+             "[ipv4:|ipv6:][tcp:|udp:]PORT[-PORT] it may bind, whatever is denied");
+    to.texts("--socket-bind-deny", flags.socket_bind_deny, "the same that it may not bind; any");
+    to.text("--restrict-interfaces",
+            flags.restrict_interfaces,
+            "network interfaces it may use: lo,eth0; with ~ before them: all but these");
+    to.text("--runtime-max", flags.runtime_max, "end it after this time: 90s, 1h 30min");
+    to.text("--oom-policy",
+            flags.oom_policy,
+            "after an OOM kill: continue (default), stop or kill the container");
+    to.text("--managed-oom-swap",
+            flags.managed_oom_swap,
+            "kill: systemd-oomd may end it when the swap is full");
+    to.text("--managed-oom-memory-pressure",
+            flags.managed_oom_pressure,
+            "kill: systemd-oomd may end it when it waits for memory too long");
+    to.text("--managed-oom-memory-pressure-limit",
+            flags.managed_oom_pressure_limit,
+            "what share of the time is too long: 60%");
+    to.text("--managed-oom-preference",
+            flags.managed_oom_preference,
+            "of systemd-oomd's choice: none (default), avoid or omit it");
 }
 
 void add_namespace_flags(Registrar& to, NamespaceFlags& flags) {
@@ -148,6 +181,8 @@ void add_run_flags(Registrar& to, RunFlags& flags) {
     add_process_flags(to, flags.process);
     to.heading("Limits");
     add_limit_flags(to, flags.limits);
+    to.heading("systemd");
+    add_systemd_flags(to, flags.systemd);
     to.heading("Namespaces");
     add_namespace_flags(to, flags.namespaces);
     to.heading("Files and devices");
@@ -164,6 +199,7 @@ RunFlags parse_words(const std::vector<std::string>& words, const std::vector<st
              "[OPTIONS] --rootfs DIR [--] [COMMAND [ARG...]]",
              {"sctr run -it --rootfs ./debian /bin/bash",
               "sctr run --name db -m 512m --cpus 1.5 -v ./data:/data --rootfs ./pg /bin/postgres",
+              "sctr run --ip-deny any --ip-allow 10.0.0.0/8 --network host --rootfs ./app /bin/app",
               "sctr run --dry-run --read-only --tmpfs /tmp --rootfs ./busybox /bin/true"});
     Registrar to(app, only);
     add_run_flags(to, flags);

@@ -27,6 +27,8 @@ struct LimitFlags {
     std::optional<std::string> memory;
     std::optional<std::string> memory_reservation;
     std::optional<std::string> memory_swap;
+    std::optional<std::string> memory_high;
+    std::optional<std::string> memory_zswap_max;
     std::optional<std::string> cpus;
     std::optional<std::string> cpu_weight;
     std::optional<std::string> cpu_shares;
@@ -42,6 +44,21 @@ struct LimitFlags {
     std::vector<std::string> properties;
     std::optional<std::string> slice;
     std::vector<std::string> ulimits;
+};
+
+/// What only systemd offers: unit properties that OCI has no word for, as typed.
+struct SystemdFlags {
+    std::vector<std::string> ip_allow;
+    std::vector<std::string> ip_deny;
+    std::vector<std::string> socket_bind_allow;
+    std::vector<std::string> socket_bind_deny;
+    std::optional<std::string> restrict_interfaces;
+    std::optional<std::string> runtime_max;
+    std::optional<std::string> oom_policy;
+    std::optional<std::string> managed_oom_swap;
+    std::optional<std::string> managed_oom_pressure;
+    std::optional<std::string> managed_oom_pressure_limit;
+    std::optional<std::string> managed_oom_preference;
 };
 
 /// Namespaces, as typed.
@@ -87,10 +104,12 @@ struct RunFlags {
     std::optional<std::string> id_file;
     std::optional<std::string> log;
     bool remove = true;
+    bool no_register = false;
     bool dry_run = false;
     bool no_pivot = false;
     ProcessFlags process;
     LimitFlags limits;
+    SystemdFlags systemd;
     NamespaceFlags namespaces;
     MountFlags mounts;
     PrivilegeFlags privileges;

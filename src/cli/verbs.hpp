@@ -14,6 +14,8 @@ using Words = std::vector<std::string>;
 int run_verb(const Words& words);
 int exec_verb(const Words& words);
 int ps_verb(const Words& words);
+int stats_verb(const Words& words);
+int top_verb(const Words& words);
 int kill_verb(const Words& words);
 int stop_verb(const Words& words);
 int pause_verb(const Words& words);

@@ -23,11 +23,13 @@ using Warn = std::function<void(const Error&)>;
 
 struct RunOptions {
     bool interactive = false; ///< the caller's stdin goes to the container; else /dev/null
+    bool machine = false;     ///< show it in systemd-machined's list
     bool remove = true;       ///< forget the container when it ends
     std::string pid_file;
     std::string id_file;
     std::string state_root = RecordStore::default_root();
     Warn warn;                   ///< told what failed without ending the container
+    Warn note{};                 ///< told why it is not in machined's list
     std::string notify_socket{}; ///< as of CreateOptions
 };
 

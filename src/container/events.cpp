@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "container/engine.hpp"
+#include "container/usage.hpp"
 #include "linux/syscalls.hpp"
 
 namespace sctr::container {
@@ -24,7 +25,7 @@ std::string cgroup_directory(const Record& record) {
         throw Error("container not running").at(record.id);
     }
     require_own_cgroup(record, "read the statistics of");
-    return "/sys/fs/cgroup" + record.cgroup;
+    return "/sys/fs/cgroup" + own_cgroup(record);
 }
 
 /// Counts the OOM kills of a cgroup since the last time that it was asked. The file is kept open:

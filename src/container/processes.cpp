@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "container/engine.hpp"
+#include "container/usage.hpp"
 #include "linux/procfs.hpp"
 
 namespace sctr::container {
@@ -99,9 +100,7 @@ std::vector<pid_t> processes(const RecordStore& store, const std::string& id) {
     }
     std::vector<pid_t> pids;
     if (has_own_cgroup(record)) {
-        const std::string cgroup =
-            record.cgroup.empty() ? sys::cgroup_of(record.pid) : record.cgroup;
-        add_processes("/sys/fs/cgroup" + cgroup, pids);
+        add_processes("/sys/fs/cgroup" + own_cgroup(record), pids);
     } else {
         pids = relatives(record.pid);
     }

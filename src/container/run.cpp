@@ -20,6 +20,7 @@
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
 #include "plan/launch_plan.hpp"
+#include "plan/machine.hpp"
 
 namespace sctr::container {
 
@@ -65,6 +66,41 @@ void end_rest(Running& running) {
         running.manager->kill_unit(running.record.unit, "all", SIGKILL);
     } catch (const Error&) {
         // The command's exit status is known, and the caller's due.
+    }
+}
+
+/// Never waits: what people's tools show of a container must not delay it.
+void register_machine(Running& running, const RunOptions& options) {
+    const Record& record = running.record;
+    const auto note = [&options](const Error& error) {
+        if (options.note) {
+            options.note(error);
+        }
+    };
+    if (!options.machine) {
+        return;
+    }
+    if (!plan::is_machine_name(record.id)) {
+        // Under another name nobody would look for it, and two could get the same one.
+        note(Error("the container is not registered with systemd-machined")
+                 .at(record.id)
+                 .because("machine names are host names: 64 characters at most, labels between "
+                          "dots that begin and end with a letter, a digit or '_'"));
+        return;
+    }
+    try {
+        running.manager.register_machine(
+            {.name = record.id, .leader = record.pid, .root = record.rootfs}, note);
+    } catch (const Error& error) {
+        note(error);
+    }
+}
+
+void unregister_machine(Running& running) {
+    try {
+        running.manager.unregister_machine();
+    } catch (const Error&) {
+        // The connection is gone; machined sees the end of the container by itself.
     }
 }
 
@@ -128,6 +164,7 @@ Outcome run_locked(systemd::EarlyBus bus,
              record,
              request.spec,
              {.log = running.output ? "journal" : "caller"});
+    register_machine(running, options);
     const Supervision supervision{
         .interactive = options.interactive,
         .stop_signal = request.stop_signal,
@@ -137,6 +174,7 @@ Outcome run_locked(systemd::EarlyBus bus,
         .on_oom_kill = [&] { announce({Event::oom}, record, request.spec); },
         .output = running.output.get()};
     const Outcome outcome = supervise(running.process, signals, supervision);
+    unregister_machine(running);
     if (stop_rest) {
         end_rest(running);
     }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <ranges>
+#include <set>
+#include <type_traits>
 
 #include "base/error.hpp"
 #include "plan/hooks.hpp"
@@ -26,6 +28,47 @@ void set_property(std::vector<UnitProperty>& properties, UnitProperty property) 
         properties.push_back(std::move(property));
     } else {
         known->value = std::move(property.value);
+    }
+}
+
+template <typename Item> void append(std::vector<Item>& list, const std::vector<Item>& more) {
+    list.insert(list.end(), more.begin(), more.end());
+}
+
+/// Adds to a list, as one more line of a unit file does; false for what is no list.
+bool extend(PropertyValue& value, const PropertyValue& more) {
+    return std::visit(
+        [&more]<typename Value>(Value& list) {
+            const auto* items = std::get_if<Value>(&more);
+            if constexpr (std::is_same_v<Value, InterfaceList>) {
+                // systemd's own parser takes one kind of list only, the one that came first.
+                if (items != nullptr && items->is_allow_list == list.is_allow_list) {
+                    append(list.names, items->names);
+                    return true;
+                }
+            } else if constexpr (!std::is_same_v<Value, std::vector<std::uint8_t>> && requires {
+                                     list.front();
+                                 } && !std::is_same_v<Value, std::string>) {
+                // An empty line empties the list.
+                if (items != nullptr && !items->empty()) {
+                    append(list, *items);
+                    return true;
+                }
+            }
+            return false;
+        },
+        value);
+}
+
+/// The caller's properties replace what is planned; lists that are given more than once add up.
+void set_extra_properties(std::vector<UnitProperty>& properties,
+                          const std::vector<UnitProperty>& extra) {
+    std::set<std::string> seen;
+    for (const UnitProperty& property : extra) {
+        const auto earlier = std::ranges::find(properties, property.name, &UnitProperty::name);
+        if (seen.insert(property.name).second || !extend(earlier->value, property.value)) {
+            set_property(properties, property);
+        }
     }
 }
 
@@ -64,9 +107,13 @@ UnitPlan unit_plan(const Request& request, const host::Facts& facts) {
         set_property(properties, std::move(property));
     }
     for (const auto& property : request.extra_properties) {
-        require_controller(property, facts, "--property " + property.name);
-        set_property(properties, property);
+        const auto flag = request.flag_of.find(property.name);
+        require_controller(property,
+                           facts,
+                           flag == request.flag_of.end() ? "--property " + property.name
+                                                         : flag->second);
     }
+    set_extra_properties(properties, request.extra_properties);
     return unit;
 }
 

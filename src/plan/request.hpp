@@ -33,14 +33,15 @@ struct Request {
     std::string description; ///< of the scope, for systemctl status
     std::string slice = "sctr.slice";
     std::string unit_name; ///< empty: sctr-ID.scope
-    /// The flag that asked for what stands at a JSON pointer, for messages.
+    /// The flag that asked for what stands at a JSON pointer, or for a property, for messages.
     std::map<std::string, std::string, std::less<>> flag_of;
     int stop_signal = 15;
     std::chrono::microseconds stop_timeout = std::chrono::seconds(10);
     int shared_memory_of = 0; ///< pid of the process whose /dev/shm this container has too; 0: none
     std::vector<Relabel> relabels;
     LogTarget log = LogTarget::caller;
-    std::vector<UnitProperty> extra_properties; ///< --property; they win over what is planned
+    /// --property, and flags for what only systemd offers; they win over what is planned.
+    std::vector<UnitProperty> extra_properties;
     /// The default profile for the default capabilities, whose program is prepared at build time;
     /// instead of spec.linux.seccomp.
     bool default_seccomp = false;

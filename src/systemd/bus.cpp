@@ -163,6 +163,14 @@ sdbus::MethodCall Bus::scope_call(const std::string& unit, const char* method) {
         ->createMethodCall(scope_interface, sdbus::MethodName(method));
 }
 
+sdbus::MethodCall Bus::machined_call(const char* method) {
+    return sdbus::createProxy(*connection_,
+                              sdbus::ServiceName("org.freedesktop.machine1"),
+                              sdbus::ObjectPath("/org/freedesktop/machine1"))
+        ->createMethodCall(sdbus::InterfaceName("org.freedesktop.machine1.Manager"),
+                           sdbus::MethodName(method));
+}
+
 sdbus::MethodReply Bus::call(const sdbus::MethodCall& message) {
     return manager_->callMethod(message, deadlines_.method);
 }

@@ -46,6 +46,9 @@ class Bus {
     /// A call of a scope's own interface ("Abandon").
     [[nodiscard]] sdbus::MethodCall scope_call(const std::string& unit, const char* method);
 
+    /// A call of systemd-machined, which is started by it if there is one.
+    [[nodiscard]] sdbus::MethodCall machined_call(const char* method);
+
     /// Waits for the reply; throws sdbus::Error.
     sdbus::MethodReply call(const sdbus::MethodCall& message);
 

@@ -3,6 +3,7 @@
 
 #include "systemd/bus.hpp"
 #include "systemd/bus_error.hpp"
+#include "systemd/machine.hpp"
 #include "systemd/property.hpp"
 #include "systemd/scope_start.hpp"
 
@@ -122,6 +123,7 @@ class Manager::Connection {
 
     Bus bus;
     std::unique_ptr<ScopeStart> start;
+    std::unique_ptr<MachineEntry> machine;
     sdbus::Slot stop_slot;
     std::vector<std::string> stop_senders; ///< of RequestStop, not yet verified
     bool stop_requested = false;
@@ -286,6 +288,26 @@ bool Manager::stop_requested() {
             connection_->stop_requested || connection_->is_systemd(sender);
     }
     return connection_->stop_requested;
+}
+
+void Manager::register_machine(const Machine& machine,
+                               std::function<void(const Error&)> on_failure) {
+    try {
+        connection_->machine =
+            std::make_unique<MachineEntry>(connection_->bus, machine, std::move(on_failure));
+    } catch (const sdbus::Error& failure) {
+        throw connection_->error(failure, "cannot call systemd-machined", machine.name);
+    }
+}
+
+void Manager::unregister_machine() {
+    if (connection_->machine) {
+        try {
+            connection_->machine->remove();
+        } catch (const sdbus::Error& failure) {
+            throw connection_->error(failure, "cannot call systemd-machined", {});
+        }
+    }
 }
 
 bool Manager::stop_unit(const std::string& unit, const std::string& mode) {

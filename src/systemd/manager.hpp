@@ -5,6 +5,7 @@
 #include "systemd/early_bus.hpp"
 #include "systemd/types.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -58,6 +59,14 @@ class Manager {
     /// systemd has asked, since start_scope() with a controller, that we stop the scope. Asks the
     /// bus who sent it when that is not the systemd that started the scope.
     [[nodiscard]] bool stop_requested();
+
+    /// Tells the systemd-machined on this bus of a container whose scope has started, and returns
+    /// at once; dispatch() tells `on_failure` why there is no entry, such as that there is no
+    /// machined.
+    void register_machine(const Machine& machine, std::function<void(const Error&)> on_failure);
+
+    /// Takes back what register_machine() has achieved; does not wait for it.
+    void unregister_machine();
 
     /// Stops a unit and waits for the job; false when it is not loaded. `mode` as in
     /// `systemctl --job-mode=`.

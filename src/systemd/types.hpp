@@ -40,6 +40,13 @@ struct ScopeLaunch {
     bool controller = false; ///< ask us to stop (Manager::stop_requested) instead of signalling
 };
 
+/// What systemd-machined is told of a container.
+struct Machine {
+    std::string name;
+    pid_t leader = -1; ///< init, in the host's pid namespace
+    std::string root;  ///< directory of the host
+};
+
 /// How a job ended: without failure, or with the error to show.
 struct JobResult {
     std::optional<Error> failure;

@@ -10,6 +10,8 @@
 #include "cli/request_builder.hpp"
 #include "oci/serialize.hpp"
 #include "plan/capabilities.hpp"
+#include "plan/launch_plan.hpp"
+#include "plan/property_text.hpp"
 
 /// From command lines to requests: what each flag sets, and what each bad value is told.
 namespace sctr::cli {
@@ -397,6 +399,73 @@ TEST(CliRequest, WhatOciHasNoWordFor) {
     EXPECT_EQ(request.description, "/r: sh -c x");
 }
 
+TEST(CliRequest, WhatOnlySystemdOffers) {
+    const struct {
+        const char* line;
+        const char* property; ///< as --property would have it
+    } cases[] = {
+        {"--ip-allow 10.0.0.0/8 sh", "IPAddressAllow=10.0.0.0/8"},
+        {"--ip-deny any sh", "IPAddressDeny=any"},
+        {"--socket-bind-allow tcp:80 sh", "SocketBindAllow=tcp:80"},
+        {"--socket-bind-deny any sh", "SocketBindDeny=any"},
+        {"--restrict-interfaces lo,eth0 sh", "RestrictNetworkInterfaces=lo eth0"},
+        {"--restrict-interfaces ~lo sh", "RestrictNetworkInterfaces=~lo"},
+        {"--runtime-max 90s sh", "RuntimeMaxSec=90s"},
+        {"--oom-policy kill sh", "OOMPolicy=kill"},
+        {"--managed-oom-swap kill sh", "ManagedOOMSwap=kill"},
+        {"--managed-oom-memory-pressure kill sh", "ManagedOOMMemoryPressure=kill"},
+        {"--managed-oom-memory-pressure-limit 60% sh", "ManagedOOMMemoryPressureLimit=60%"},
+        {"--managed-oom-preference avoid sh", "ManagedOOMPreference=avoid"},
+    };
+
+    for (const auto& each : cases) {
+        const auto request = request_of(each.line);
+        ASSERT_EQ(request.extra_properties.size(), 1U) << each.line;
+        EXPECT_EQ(request.extra_properties[0], plan::parse_property(each.property)) << each.line;
+    }
+    expect({
+        {"--memory-high 32m sh", "/linux/resources/unified", R"({"memory.high":"33554432"})"},
+        {"--memory-high -1 sh", "/linux/resources/unified", R"({"memory.high":"max"})"},
+        {"--memory-zswap-max 0 sh", "/linux/resources/unified", R"({"memory.zswap.max":"0"})"},
+    });
+}
+
+TEST(CliRequest, ListsOfPropertiesAddUp) {
+    using Names = std::vector<std::string>;
+
+    const struct {
+        const char* line;
+        const char* property;
+        plan::PropertyValue expected;
+    } cases[] = {
+        {"-p After=a.service -p After=b.service sh", "After", Names{"a.service", "b.service"}},
+        {"-p After=a.service -p Documentation= sh", "After", Names{"a.service"}},
+        {"-p CPUWeight=7 -p CPUWeight=8 sh", "CPUWeight", std::uint64_t{8}},
+        {"-p KillSignal=INT sh", "KillSignal", std::int32_t{2}}, // instead of what is planned
+        {"--restrict-interfaces a -p RestrictNetworkInterfaces=b sh",
+         "RestrictNetworkInterfaces",
+         plan::InterfaceList{.names = {"a", "b"}}},
+        {"--restrict-interfaces a -p RestrictNetworkInterfaces=~b sh",
+         "RestrictNetworkInterfaces",
+         plan::InterfaceList{.is_allow_list = false, .names = {"b"}}},
+        {"--socket-bind-deny 1,2 --socket-bind-deny 3 sh",
+         "SocketBindDeny",
+         std::vector<plan::SocketBindRule>{{.port_count = 1, .first_port = 1},
+                                           {.port_count = 1, .first_port = 2},
+                                           {.port_count = 1, .first_port = 3}}},
+        {"--ip-deny any -p IPAddressDeny= sh", "IPAddressDeny", std::vector<plan::AddressPrefix>{}},
+    };
+
+    for (const auto& each : cases) {
+        const plan::UnitPlan unit =
+            plan::make(request_of(each.line), host::Facts{.controllers = {"cpu"}}).unit;
+        const auto found =
+            std::ranges::find(unit.properties, each.property, &plan::UnitProperty::name);
+        ASSERT_NE(found, unit.properties.end()) << each.line;
+        EXPECT_TRUE(found->value == each.expected) << each.line;
+    }
+}
+
 TEST(CliRequest, DescriptionIsOneShortLine) {
     RunFlags flags;
     flags.command = {"sh\n\x1b[1m", std::string(198, 'a') + "\u00e9\u00e9"};
@@ -451,6 +520,12 @@ TEST(CliRequest, SaysWhatIsWrong) {
         {"--oom-score-adj 1001 sh", "--oom-score-adj", "from -1000 to 1000"},
         {"--slice a--b sh", "--slice", "slice unit"},
         {"-p NoSuch=1 sh", "NoSuch", ""},
+        {"--ip-deny 10.0.0.0/33 sh", "--ip-deny", "localhost"},
+        {"--socket-bind-allow http sh", "--socket-bind-allow", "ipv4:tcp:8000-8010"},
+        {"--runtime-max soon sh", "--runtime-max", "'soon'"},
+        {"--oom-policy panic sh", "--oom-policy", "continue, stop, kill"},
+        {"--memory-high 5m sh", "--memory-high", "6m or more"},
+        {"--memory-zswap-max much sh", "--memory-zswap-max", "0 for none"},
         {"--ulimit files=1 sh", "--ulimit", "nofile"},
         {"--ulimit nofile=2:1 sh", "--ulimit", "soft is above hard"},
         {"--ulimit nofile sh", "--ulimit", "no value"},

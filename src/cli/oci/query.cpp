@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <pwd.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
-#include "base/strings.hpp"
 #include "cli/flags.hpp"
 #include "cli/oci/engine.hpp"
+#include "cli/process_table.hpp"
 #include "cli/record_json.hpp"
 #include "cli/table.hpp"
 #include "cli/values.hpp"
 #include "container/engine.hpp"
-#include "linux/output.hpp"
 
 /// state, list and ps.
 namespace sctr::cli::engine {
@@ -71,39 +66,6 @@ std::string checked_format(const std::optional<std::string>& flag) {
     return format;
 }
 
-/// The lines of ps(1) that are about `pids`, and its header.
-void print_ps(const std::vector<pid_t>& pids, const Words& options) {
-    std::vector<std::string> command{"ps"};
-    command.insert(command.end(), options.begin(), options.end());
-    if (options.empty()) {
-        command.emplace_back("-ef");
-    }
-    const std::vector<std::string> lines = split(sys::output_of(command), '\n');
-    const auto words_of = [](const std::string& line) {
-        std::vector<std::string> words = split(line, ' ');
-        std::erase(words, "");
-        return words;
-    };
-    const std::vector<std::string> header = words_of(lines.front());
-    const auto column = std::ranges::find(header, "PID") - header.begin();
-    if (static_cast<std::size_t>(column) == header.size()) {
-        throw Error("cannot list the processes")
-            .at(join(command, " "))
-            .because("its output has no column PID");
-    }
-    std::puts(lines.front().c_str());
-    for (const std::string& line : lines) {
-        const std::vector<std::string> words = words_of(line);
-        if (words.size() <= static_cast<std::size_t>(column)) {
-            continue;
-        }
-        const auto pid = parse_int(words.at(static_cast<std::size_t>(column)));
-        if (pid && std::ranges::find(pids, static_cast<pid_t>(*pid)) != pids.end()) {
-            std::puts(line.c_str());
-        }
-    }
-}
-
 } // namespace
 
 int state_verb(const Globals& globals, const Words& words) {
@@ -154,7 +116,7 @@ int ps_verb(const Globals& globals, const Words& words) {
     if (checked_format(format) == "json") {
         std::puts(ordered_json(pids).dump().c_str());
     } else {
-        print_ps(pids, {rest.begin() + 1, rest.end()});
+        std::fputs(process_table(pids, {rest.begin() + 1, rest.end()}).c_str(), stdout);
     }
     return 0;
 }

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/strings.hpp"
+#include "cli/flags.hpp"
+#include "cli/stats_view.hpp"
+#include "cli/values.hpp"
+#include "cli/verbs.hpp"
+#include "container/engine.hpp"
+
+namespace sctr::cli {
+namespace {
+
+using container::RecordStore;
+using container::Usage;
+
+enum class Format { table, json, openmetrics };
+
+Format parse_format(const std::optional<std::string>& text, bool json) {
+    if (!text) {
+        return json ? Format::json : Format::table;
+    }
+    if (*text == "table" || *text == "json") {
+        return *text == "json" ? Format::json : Format::table;
+    }
+    if (*text == "openmetrics") {
+        return Format::openmetrics;
+    }
+    throw bad_value("--format", *text, "", "table, json or openmetrics");
+}
+
+std::chrono::seconds parse_interval(const std::optional<std::string>& text) {
+    constexpr std::int64_t day = 24L * 3600;
+    return std::chrono::seconds(text ? parse_in_range("--interval", *text, 1, day) : 1);
+}
+
+/// Everything that runs, or what is named of it.
+std::vector<Usage> sample(const RecordStore& store, const std::vector<std::string>& names) {
+    std::vector<Usage> usages;
+    for (const container::Record& record : store.list()) {
+        const bool wanted = names.empty() || std::ranges::contains(names, record.id);
+        if (auto usage = wanted ? container::usage_of(record) : std::nullopt) {
+            usages.push_back(std::move(*usage));
+        }
+    }
+    return usages;
+}
+
+/// A name that is wrong from the start is an error; one that ends later is not.
+void check_names(const RecordStore& store, const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+        container::check_id(name);
+        if (!container::usage_of(store.load(name))) {
+            throw Error("container not running").at(name).mend("see 'sctr ps -a'");
+        }
+    }
+}
+
+void show(const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    if (std::fflush(stdout) != 0) {
+        throw Error("cannot write to standard output").because(errno);
+    }
+}
+
+/// The text over what the screen showed before.
+std::string over_the_last(const std::string& text) {
+    std::string screen = "\x1b[H";
+    for (const std::string& line : split(text, '\n')) {
+        screen += line + "\x1b[K\n";
+    }
+    screen.pop_back(); // a newline in the last row would scroll
+    return screen + "\x1b[J";
+}
+
+class Shares {
+  public:
+    /// The rows of a sample, with the CPU's share since the one before.
+    std::vector<StatsRow> rows(std::vector<Usage> usages) {
+        std::vector<StatsRow> rows;
+        std::map<std::string, Usage> seen;
+        for (Usage& usage : usages) {
+            const auto earlier = last_.find(usage.id);
+            seen.emplace(usage.id, usage);
+            const auto percent =
+                earlier == last_.end() ? std::nullopt : cpu_percent(earlier->second, usage);
+            rows.push_back({.usage = std::move(usage), .cpu_percent = percent});
+        }
+        last_ = std::move(seen);
+        return rows;
+    }
+
+  private:
+    std::map<std::string, Usage> last_;
+};
+
+struct View {
+    Format format = Format::table;
+    bool stream = true;
+    std::chrono::seconds interval{1};
+};
+
+void run(const RecordStore& store, const std::vector<std::string>& names, const View& view) {
+    const bool live = view.stream && view.format == Format::table && ::isatty(STDOUT_FILENO) == 1;
+    Shares shares;
+    shares.rows(sample(store, names));
+    if (live) {
+        show("\x1b[2J");
+    }
+    // A share of CPU needs some time to be a share of.
+    std::chrono::milliseconds wait(500);
+    for (;;) {
+        std::this_thread::sleep_for(wait);
+        const auto rows = shares.rows(sample(store, names));
+        if (view.stream && !names.empty() && rows.empty()) {
+            return;
+        }
+        const std::string text =
+            view.format == Format::json ? stats_json(rows, view.stream) : stats_table(rows);
+        show(live ? over_the_last(text) : text);
+        if (!view.stream) {
+            return;
+        }
+        wait = view.interval;
+    }
+}
+
+} // namespace
+
+int stats_verb(const Words& words) {
+    std::optional<std::string> format;
+    std::optional<std::string> interval;
+    bool json = false;
+    bool no_stream = false;
+    CLI::App app("Shows what running containers use: CPU, memory, tasks, I/O and pressure.",
+                 "sctr stats");
+    describe(app,
+             "[OPTIONS] [NAME...]",
+             {"sctr stats",
+              "sctr stats --no-stream --json web",
+              "sctr stats --format openmetrics > /var/lib/prometheus/node-exporter/sctr.prom"});
+    add_switch(app, "--no-stream", no_stream, "once, instead of every second");
+    add_switch(app, "--json", json, "a JSON array; one line each time, when it goes on");
+    add_text(app, "--format", format, "table (default), json, or openmetrics (once)");
+    add_text(app, "-i,--interval", interval, "seconds between two looks (default: 1)");
+    const std::vector<std::string> names = parse_names(app, words);
+    const View view{.format = parse_format(format, json),
+                    .stream = !no_stream,
+                    .interval = parse_interval(interval)};
+    const RecordStore store(RecordStore::default_root());
+    check_names(store, names);
+    if (view.format == Format::openmetrics) {
+        show(stats_openmetrics(sample(store, names)));
+    } else {
+        run(store, names, view);
+    }
+    return 0;
+}
+
+} // namespace sctr::cli

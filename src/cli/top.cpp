@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <cstdio>
+
+#include "base/error.hpp"
+#include "cli/flags.hpp"
+#include "cli/process_table.hpp"
+#include "cli/verbs.hpp"
+#include "container/engine.hpp"
+
+namespace sctr::cli {
+
+int top_verb(const Words& words) {
+    CLI::App app("Lists the processes of a container, with the host's pids.", "sctr top");
+    describe(app,
+             "NAME [PS OPTIONS]",
+             {"sctr top web", "sctr top web aux", "sctr top web -o pid,user,rss,args"});
+    auto [flags, rest] = split_words(app, words);
+    parse_flags(app, std::move(flags));
+    if (rest.empty()) {
+        throw Error("no container named").mend("see 'sctr top --help'");
+    }
+    container::check_id(rest.front());
+    const container::RecordStore store(container::RecordStore::default_root());
+    const std::vector<pid_t> pids = container::processes(store, rest.front());
+    std::fputs(process_table(pids, {rest.begin() + 1, rest.end()}).c_str(), stdout);
+    return 0;
+}
+
+} // namespace sctr::cli

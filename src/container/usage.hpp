@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "container/cgroup_stats.hpp"
+#include "container/record.hpp"
+
+namespace sctr::container {
+
+/// What a container has used up to one moment.
+struct Usage {
+    std::string id;
+    std::string unit;
+    std::set<std::string> controllers; ///< that count for its cgroup: "memory", "pids", ...
+    CgroupStats stats;
+    std::chrono::steady_clock::time_point taken;
+};
+
+/// The part of a cgroup path up to and with the cgroup of `unit`: an init system in a container
+/// moves itself below it. Empty when the path does not lead through such a cgroup.
+[[nodiscard]] std::string cgroup_of_unit(std::string_view path, std::string_view unit);
+
+/// The cgroup of a container, "/sctr.slice/..."; empty when it has ended or has none of its own.
+[[nodiscard]] std::string own_cgroup(const Record& record);
+
+/// Nothing when the container has ended, or has no cgroup of its own.
+[[nodiscard]] std::optional<Usage> usage_of(const Record& record);
+
+} // namespace sctr::container
