@@ -81,6 +81,12 @@ void keep_or_forget(const LockedRecord& directory,
     directory.save(record);
 }
 
+RunOutcome to_run_outcome(const Outcome& outcome) {
+    return {.exit_status = outcome.exit_status,
+            .oom_killed = outcome.oom_killed,
+            .stopped = outcome.stopped};
+}
+
 Outcome run_locked(systemd::EarlyBus bus,
                    plan::LaunchPlan plan,
                    const plan::Request& request,
@@ -114,12 +120,20 @@ Outcome run_locked(systemd::EarlyBus bus,
                                   .stop_signal = request.stop_signal,
                                   .manager = running.manager ? &*running.manager : nullptr,
                                   .memory_events = memory_events(running.record),
-                                  .readiness = &readiness};
+                                  .readiness = &readiness,
+                                  .service = options.service,
+                                  .notifies = !options.notify_socket.empty(),
+                                  .unit = running.record.unit,
+                                  .directory = directory.directory(),
+                                  .stop_timeout = request.stop_timeout};
     const Outcome outcome = supervise(running.process, signals, supervision);
     if (stop_rest) {
         end_rest(running);
     }
     undo.dismiss();
+    if (options.ended) {
+        options.ended(to_run_outcome(outcome));
+    }
     keep_or_forget(directory, running.record, outcome, options.remove);
     if (options.remove) {
         clean_up(request.spec, hook_state(request, 0), options.warn);
@@ -149,9 +163,9 @@ RunOutcome run(plan::Request request, const RunOptions& options) {
     try {
         const Outcome outcome =
             run_locked(std::move(bus), std::move(plan), request, options, directory);
-        return {.exit_status = outcome.exit_status, .oom_killed = outcome.oom_killed};
+        return to_run_outcome(outcome);
     } catch (const Interrupted& interrupted) {
-        return {.exit_status = 128 + interrupted.signal};
+        return {.exit_status = 128 + interrupted.signal, .stopped = true};
     }
 }
 
