@@ -163,20 +163,24 @@ void describe(CLI::App& app, const std::string& words, const std::vector<std::st
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
-std::vector<std::string> parse_names(CLI::App& app, const std::vector<std::string>& words) {
-    std::vector<std::string> names;
-    std::vector<std::string> flags;
+SplitWords split_names(const CLI::App& app, const std::vector<std::string>& words) {
+    SplitWords result;
     SplitWords split;
     for (auto rest = words; !rest.empty(); rest = split.rest) {
         split = split_words(app, rest);
-        flags.insert(flags.end(), split.flags.begin(), split.flags.end());
+        result.flags.insert(result.flags.end(), split.flags.begin(), split.flags.end());
         if (!split.rest.empty()) {
-            names.push_back(split.rest.front());
+            result.rest.push_back(split.rest.front());
             split.rest.erase(split.rest.begin());
         }
     }
-    parse_flags(app, flags);
-    return names;
+    return result;
+}
+
+std::vector<std::string> parse_names(CLI::App& app, const std::vector<std::string>& words) {
+    SplitWords split = split_names(app, words);
+    parse_flags(app, std::move(split.flags));
+    return std::move(split.rest);
 }
 
 void parse_flags(CLI::App& app, std::vector<std::string> flags) {

@@ -52,6 +52,9 @@ struct HelpText {
 /// the nearest that exists; throws HelpText for --help.
 void parse_flags(CLI::App& app, std::vector<std::string> flags);
 
+/// Cuts `words` into flags and names, which may come in any order.
+SplitWords split_names(const CLI::App& app, const std::vector<std::string>& words);
+
 /// Parses a command line whose words after the flags are names; flags may come after them too.
 /// Throws as parse_flags.
 std::vector<std::string> parse_names(CLI::App& app, const std::vector<std::string>& words);

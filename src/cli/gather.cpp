@@ -298,14 +298,32 @@ RootfsFacts gather_process(const ProcessFlags& flags, const std::string& root) {
     return facts;
 }
 
-RootfsFacts gather(const RunFlags& flags, const container::RecordStore& store) {
-    RootfsFacts facts = gather_process(flags.process, resolved_rootfs(flags.rootfs));
+RootfsFacts gather_limits(const LimitFlags& limits) {
+    RootfsFacts facts;
+    for (const std::string& path : device_sources({}, limits)) {
+        facts.devices[path] = find_devices(path);
+    }
+    return facts;
+}
+
+RootfsFacts
+gather(const RunFlags& flags, const container::RecordStore& store, const Caller* caller) {
+    ProcessFlags process = flags.process;
+    if (caller != nullptr) {
+        process.env_files.clear();
+    }
+    RootfsFacts facts = gather_process(process, resolved_rootfs(flags.rootfs));
     gather_own_ids(facts);
     if (!flags.name) {
         facts.random_id = random_id();
     }
     std::error_code ignored;
     facts.working_directory = fs::current_path(ignored).string();
+    if (caller != nullptr) {
+        facts.working_directory = caller->working_directory;
+        facts.environment = caller->environment;
+        facts.env_files = caller->env_files;
+    }
     facts.has_selinux = ::access("/sys/fs/selinux/enforce", F_OK) == 0;
     if (!facts.has_selinux) {
         tell_ignored_labels(flags.mounts);

@@ -10,8 +10,13 @@
 namespace sctr::cli {
 
 /// Reads what these flags need to know. Throws Error for what is missing or cannot be read: the
-/// rootfs, an env file, the source of a bind mount, a device, a container to join.
-RootfsFacts gather(const RunFlags& flags, const container::RecordStore& store);
+/// rootfs, an env file, the source of a bind mount, a device, a container to join. `caller` is
+/// whose container it is, where that is not this process's caller.
+RootfsFacts
+gather(const RunFlags& flags, const container::RecordStore& store, const Caller* caller = nullptr);
+
+/// What `update` needs: the devices that limits name.
+RootfsFacts gather_limits(const LimitFlags& limits);
 
 /// What `exec` needs: the account files below `root`, env files, the caller's environment.
 RootfsFacts gather_process(const ProcessFlags& flags, const std::string& root);

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <functional>
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "cli/flags.hpp"
 #include "cli/log.hpp"
+#include "cli/names.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "container/stored.hpp"
 
 /// The verbs that do one thing to each container named: kill, stop, pause, unpause, rm.
 namespace sctr::cli {
@@ -17,32 +19,22 @@ namespace {
 
 using container::RecordStore;
 
-/// Does `act` for every name and prints the names for which it worked, as docker does. A failure
-/// does not keep the others from their turn; the last one is thrown, those before it are logged.
-int for_each_name(const std::vector<std::string>& names,
-                  const CLI::App& app,
-                  const std::function<void(const RecordStore&, const std::string&)>& act) {
-    if (names.empty()) {
-        throw Error("no container named").mend("see '" + app.get_name() + " --help'");
+/// What is stored and does not run has no record.
+void require_record(const RecordStore& store, const std::string& name) {
+    const container::DefinitionStore stored(container::DefinitionStore::default_root());
+    if (!store.has(name) && stored.has(name)) {
+        throw Error("container not running").at(name).mend("sctr start " + name);
     }
+}
+
+int for_each_running(const std::vector<std::string>& names,
+                     const CLI::App& app,
+                     const std::function<void(const RecordStore&, const std::string&)>& act) {
     const RecordStore store(RecordStore::default_root());
-    std::optional<Error> failure;
-    for (const std::string& name : names) {
-        try {
-            container::check_id(name); // before it becomes a path
-            act(store, name);
-            std::puts(name.c_str());
-        } catch (const Error& error) {
-            if (failure) {
-                log(LogLevel::error, failure->what());
-            }
-            failure = error;
-        }
-    }
-    if (failure) {
-        throw Error(*failure);
-    }
-    return 0;
+    return for_each_name(names, app, [&](const std::string& name) {
+        require_record(store, name);
+        act(store, name);
+    });
 }
 
 } // namespace
@@ -61,7 +53,7 @@ int kill_verb(const Words& words) {
     if (!number) {
         throw bad_value("--signal", *signal_text, "no such signal", "a name or a number: HUP");
     }
-    return for_each_name(names, app, [&](const RecordStore& store, const std::string& name) {
+    return for_each_running(names, app, [&](const RecordStore& store, const std::string& name) {
         container::kill(store, name, *number, all);
     });
 }
@@ -78,32 +70,46 @@ int stop_verb(const Words& words) {
     if (seconds) {
         timeout_usec = parse_in_range("--time", *seconds, 0, day) * 1'000'000;
     }
-    return for_each_name(names, app, [&](const RecordStore& store, const std::string& name) {
-        container::stop(store, name, timeout_usec);
+    const RecordStore store(RecordStore::default_root());
+    container::Stored stored = container::Stored::own();
+    return for_each_name(names, app, [&](const std::string& name) {
+        if (stored.has(name)) {
+            stored.stop(name, timeout_usec.transform([](std::int64_t usec) {
+                return std::chrono::microseconds(usec);
+            }));
+        } else {
+            container::stop(store, name, timeout_usec);
+        }
     });
 }
 
 int pause_verb(const Words& words) {
     CLI::App app("Freezes every process of containers.", "sctr pause");
     describe(app, "NAME...", {"sctr pause web", "sctr pause web db"});
-    return for_each_name(parse_names(app, words), app, container::pause);
+    return for_each_running(parse_names(app, words), app, container::pause);
 }
 
 int unpause_verb(const Words& words) {
     CLI::App app("Lets paused containers run again.", "sctr unpause");
     describe(app, "NAME...", {"sctr unpause web", "sctr unpause web db"});
-    return for_each_name(parse_names(app, words), app, container::unpause);
+    return for_each_running(parse_names(app, words), app, container::unpause);
 }
 
 int rm_verb(const Words& words) {
     bool force = false;
-    CLI::App app("Forgets stopped containers.", "sctr rm");
+    CLI::App app("Forgets stopped containers, stored ones with their services.", "sctr rm");
     describe(app, "[OPTIONS] NAME...", {"sctr rm web", "sctr rm -f web db"});
     add_switch(app, "-f,--force", force, "kill what still runs first");
     const auto names = parse_names(app, words);
-    return for_each_name(names, app, [&](const RecordStore& store, const std::string& name) {
-        container::remove(
-            store, name, force, [](const Error& error) { log(LogLevel::warn, error.what()); });
+    const RecordStore store(RecordStore::default_root());
+    container::Stored stored = container::Stored::own();
+    return for_each_name(names, app, [&](const std::string& name) {
+        if (stored.has(name)) {
+            stored.remove(name, force);
+        } else {
+            container::remove(
+                store, name, force, [](const Error& error) { log(LogLevel::warn, error.what()); });
+        }
     });
 }
 

@@ -24,8 +24,14 @@ struct Verb {
     int (*run)(const Words&);
 };
 
-constexpr std::array<Verb, 12> verbs = {{
+constexpr std::array<Verb, 23> verbs = {{
     {"run", "run a command in a new container", run_verb},
+    {"create", "store a container, to be started as a service", create_verb},
+    {"start", "start stored containers", start_verb},
+    {"restart", "stop stored containers and start them again", restart_verb},
+    {"enable", "start stored containers at boot", enable_verb},
+    {"disable", "no longer start stored containers at boot", disable_verb},
+    {"attach", "connect the terminal with a container's", attach_verb},
     {"exec", "run one more command in a running container", exec_verb},
     {"ps", "list containers", ps_verb},
     {"stats", "show what running containers use", stats_verb},
@@ -33,6 +39,9 @@ constexpr std::array<Verb, 12> verbs = {{
     {"inspect", "show all that is known of containers", inspect_verb},
     {"kill", "send a signal to containers", kill_verb},
     {"stop", "ask containers to end, then kill them", stop_verb},
+    {"wait", "wait until containers have ended", wait_verb},
+    {"rename", "give a stored container another name", rename_verb},
+    {"update", "change limits of containers", update_verb},
     {"pause", "freeze containers", pause_verb},
     {"unpause", "let paused containers run again", unpause_verb},
     {"logs", "show the output of a container", logs_verb},
@@ -41,7 +50,13 @@ constexpr std::array<Verb, 12> verbs = {{
     {"doctor", "say what this host offers and what is missing", doctor_verb},
 }};
 
+/// For units alone.
+constexpr Verb supervise = {"supervise", "", supervise_verb};
+
 const Verb* find_verb(std::string_view name) {
+    if (name == supervise.name) {
+        return &supervise;
+    }
     for (const Verb& verb : verbs) {
         if (verb.name == name) {
             return &verb;

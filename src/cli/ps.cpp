@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -9,6 +10,21 @@
 #include "container/engine.hpp"
 
 namespace sctr::cli {
+
+namespace {
+
+/// Those that are stored and of which nothing is in memory: they do not run, or no longer since the
+/// host was started.
+void add_stored(std::vector<PsRow>& rows, const container::RecordStore& records) {
+    const container::DefinitionStore store(container::DefinitionStore::default_root());
+    for (const container::Definition& definition : store.list()) {
+        if (!records.has(definition.name)) {
+            rows.push_back(stored_row(definition, store.last_run(definition.name)));
+        }
+    }
+}
+
+} // namespace
 
 int ps_verb(const Words& words) {
     bool all = false;
@@ -29,6 +45,11 @@ int ps_verb(const Words& words) {
         if (all || status != container::Status::stopped) {
             rows.push_back({.record = std::move(record), .status = status});
         }
+    }
+    if (all) {
+        add_stored(rows, store);
+        std::ranges::stable_sort(
+            rows, {}, [](const PsRow& row) { return row.record.created_usec; });
     }
     std::string text;
     if (quiet) {

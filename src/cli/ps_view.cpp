@@ -5,6 +5,7 @@
 
 #include "cli/record_json.hpp"
 #include "cli/table.hpp"
+#include "plan/service.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 std::string status_text(const PsRow& row) {
     std::string text = container::to_string(row.status);
     if (row.status == container::Status::stopped && row.record.exit_status) {
-        text += " (" + std::to_string(*row.record.exit_status) + ")";
+        text = "exited (" + std::to_string(*row.record.exit_status) + ")";
     }
     if (row.record.oom_killed) {
         text += " oom";
@@ -22,6 +23,22 @@ std::string status_text(const PsRow& row) {
 }
 
 } // namespace
+
+PsRow stored_row(const container::Definition& definition,
+                 const std::optional<container::LastRun>& run) {
+    PsRow row;
+    row.record.id = definition.name;
+    row.record.unit = plan::service_name(definition.name);
+    row.record.description = definition.description;
+    row.record.rootfs = definition.rootfs;
+    row.record.created_usec = definition.created_usec;
+    row.status = run ? container::Status::stopped : container::Status::created;
+    if (run) {
+        row.record.exit_status = run->exit_status;
+        row.record.oom_killed = run->oom_killed;
+    }
+    return row;
+}
 
 std::string format_age(std::int64_t microseconds) {
     struct Unit {
@@ -49,9 +66,9 @@ std::string ps_table(const std::vector<PsRow>& rows, std::int64_t now_usec) {
     Table table({"NAME", "PID", "STATUS", "UPTIME", "COMMAND", "UNIT"});
     for (const PsRow& row : rows) {
         const container::Record& record = row.record;
-        const bool lives = row.status != container::Status::stopped;
+        const bool lives = row.status != container::Status::stopped && record.pid > 0;
         table.add({record.id,
-                   lives && record.pid > 0 ? std::to_string(record.pid) : "-",
+                   lives ? std::to_string(record.pid) : "-",
                    status_text(row),
                    lives ? format_age(now_usec - record.created_usec) : "-",
                    record.description,

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "container/definition.hpp"
 #include "container/record.hpp"
 
 /// What `sctr ps` shows. Pure.
@@ -14,6 +16,10 @@ struct PsRow {
     container::Record record;
     container::Status status = container::Status::stopped;
 };
+
+/// A stored container that does not run, as `definition` and its latest run have it.
+PsRow stored_row(const container::Definition& definition,
+                 const std::optional<container::LastRun>& run);
 
 /// "3 seconds", "2 hours": the largest unit that is not zero. A clock that went back gives zero.
 std::string format_age(std::int64_t microseconds);

@@ -78,7 +78,9 @@ void add_lifecycle(plan::Request& request, const RunFlags& flags) {
         request.stop_timeout =
             std::chrono::seconds(parse_in_range("--stop-timeout", *flags.stop_timeout, 0, year));
     }
-    request.log = parse_log(flags.log.value_or("caller"), flags.process.tty);
+    // Of a service's terminal, its supervisor writes the journal.
+    const char* const by_default = flags.detach && !flags.process.tty ? "journal" : "caller";
+    request.log = parse_log(flags.log.value_or(by_default), flags.process.tty);
     request.no_pivot = flags.no_pivot;
 }
 

@@ -23,6 +23,13 @@ struct HostDevice {
     gid_t gid = 0;
 };
 
+/// What a command line takes from whoever calls: kept with a container that is started again later.
+struct Caller {
+    std::string working_directory;
+    std::map<std::string, std::string> environment;
+    std::vector<std::string> env_files; ///< texts, in the order of the flags
+};
+
 /// What a command line needs to know of the world, read beforehand by gather() so that building
 /// the request is pure. What no flag asks for is left empty.
 struct RootfsFacts {

@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "base/scope_exit.hpp"
 #include "cli/gather.hpp"
 #include "cli/log.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/run_flags.hpp"
+#include "cli/service_flags.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "container/stored.hpp"
 #include "linux/cgroup_lock.hpp"
+#include "linux/clock.hpp"
 #include "linux/relabel.hpp"
 
 namespace sctr::cli {
 namespace {
+
+using container::RecordStore;
 
 void check_id_file(const std::optional<std::string>& path) {
     if (path && ::access(path->c_str(), F_OK) == 0) {
@@ -24,27 +31,78 @@ void check_id_file(const std::optional<std::string>& path) {
     }
 }
 
-} // namespace
-
-int run_verb(const Words& words) {
-    const RunFlags flags = parse_run_flags(words);
-    check_id_file(flags.id_file);
-    if (!flags.dry_run) {
-        sys::warm_cgroup_lock();
+void write_id_file(const std::string& path, const std::string& id) {
+    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    if (!file.valid() ||
+        ::write(file.get(), id.data(), id.size()) != static_cast<ssize_t>(id.size())) {
+        throw Error("cannot write the file").at(path).because(errno);
     }
-    const container::RunOptions options{
-        .interactive = flags.process.interactive,
-        .machine = !flags.no_register,
-        .remove = flags.remove,
-        .pid_file = flags.pid_file.value_or(""),
-        .id_file = flags.id_file.value_or(""),
-        .warn = [](const Error& error) { log(LogLevel::warn, error.what()); },
-        .note = [](const Error& error) { log(LogLevel::debug, error.what()); }};
-    const container::RecordStore store(options.state_root);
-    plan::Request request = build_request(flags, gather(flags, store));
+}
+
+/// A stored container owns its name whether it runs or not.
+void check_name_is_free(const std::string& name) {
+    const container::DefinitionStore stored(container::DefinitionStore::default_root());
+    if (stored.has(name)) {
+        throw Error("the name is in use")
+            .at(name)
+            .because("a stored container has it")
+            .mend("choose another --name, or remove it with 'sctr rm " + name + "'");
+    }
+}
+
+/// The same the other way round: one in the foreground.
+void check_name_is_not_running(const RecordStore& store, const std::string& name) {
+    if (store.has(name) &&
+        container::current_status(store.load(name)) != container::Status::stopped) {
+        throw Error("the name is in use")
+            .at(name)
+            .because("a container of that name is running")
+            .mend("choose another --name, or remove it with 'sctr rm -f " + name + "'");
+    }
+}
+
+int run_as_service(const RunFlags& flags, const RecordStore& store, bool start) {
+    const plan::ServiceOptions service = service_options(flags);
+    const RootfsFacts facts = gather(flags, store);
+    const plan::Request request = build_request(flags, facts);
     if (flags.dry_run) {
         std::puts(container::dry_run(request).c_str());
         return 0;
+    }
+    check_name_is_not_running(store, request.id);
+    container::Definition definition = make_definition(flags, request, facts);
+    definition.created_usec = sys::now_usec();
+    container::Stored stored = container::Stored::own();
+    stored.add(definition, service);
+    UndoList undo;
+    undo.add([&] {
+        try {
+            stored.remove(request.id, true);
+        } catch (const Error& error) {
+            log(LogLevel::debug, error.what()); // the first error is the caller's
+        }
+    });
+    if (flags.id_file) {
+        write_id_file(*flags.id_file, request.id);
+        undo.add([&] { ::unlink(flags.id_file->c_str()); });
+    }
+    if (start) {
+        stored.start(request.id);
+    }
+    undo.dismiss();
+    std::puts(request.id.c_str());
+    return 0;
+}
+
+int run_in_foreground(const RunFlags& flags, const container::RunOptions& options) {
+    static_cast<void>(service_options(flags)); // refuses what only a service has
+    plan::Request request = build_request(flags, gather(flags, RecordStore(options.state_root)));
+    if (flags.dry_run) {
+        std::puts(container::dry_run(request).c_str());
+        return 0;
+    }
+    if (flags.name) {
+        check_name_is_free(request.id);
     }
     for (const plan::Relabel& relabel : request.relabels) {
         sys::relabel_tree(relabel.path, relabel.label);
@@ -57,6 +115,35 @@ int run_verb(const Words& words) {
             "container '" + id + "' was killed: out of memory at its limit (raise --memory)");
     }
     return outcome.exit_status;
+}
+
+} // namespace
+
+int run_verb(const Words& words) {
+    const RunFlags flags = parse_run_flags(words);
+    check_id_file(flags.id_file);
+    if (flags.detach) {
+        return run_as_service(flags, RecordStore(RecordStore::default_root()), true);
+    }
+    if (!flags.dry_run) {
+        sys::warm_cgroup_lock();
+    }
+    const container::RunOptions options{
+        .interactive = flags.process.interactive,
+        .machine = !flags.no_register,
+        .remove = flags.remove,
+        .pid_file = flags.pid_file.value_or(""),
+        .id_file = flags.id_file.value_or(""),
+        .warn = [](const Error& error) { log(LogLevel::warn, error.what()); },
+        .note = [](const Error& error) { log(LogLevel::debug, error.what()); }};
+    return run_in_foreground(flags, options);
+}
+
+int create_verb(const Words& words) {
+    RunFlags flags = parse_run_flags(words, "create");
+    check_id_file(flags.id_file);
+    flags.detach = true;
+    return run_as_service(flags, RecordStore(RecordStore::default_root()), false);
 }
 
 } // namespace sctr::cli

@@ -64,13 +64,24 @@ void add_container_flags(Registrar& to, RunFlags& flags) {
     to.text("--name", flags.name, "name of the container (default: random)");
     to.text("--hostname", flags.hostname, "host name (default: the container's name)");
     to.text("--entrypoint", flags.entrypoint, "program that gets COMMAND as its arguments");
-    to.on_off("--rm", flags.remove, "forget the container when it ends (default: true)");
+    to.on_off("-d,--detach", flags.detach, "run it as a service of systemd, and return");
+    to.text("--restart", flags.restart, "of a service: no (default), on-failure, always");
+    to.texts("--after", flags.after, "of a service: start after this container or unit");
+    to.texts("--requires", flags.requisite, "the same, and start that too");
+    to.text("--sdnotify",
+            flags.sdnotify,
+            "of a service: what makes it ready: exec (default), or container: its own sd_notify");
+    to.on_off("--rm",
+              flags.remove,
+              "forget the container when it ends (default: true; of a service: false)");
     to.on_off("--no-register", flags.no_register, "keep it out of machinectl's list");
     to.text("--stop-signal", flags.stop_signal, "signal that asks it to end (default: TERM)");
     to.text("--stop-timeout", flags.stop_timeout, "seconds until SIGKILL (default: 10)");
     to.text("--pidfile", flags.pid_file, "write the host pid of the container's init here");
     to.text("--cidfile", flags.id_file, "write the container's name here; must not exist");
-    to.text("--log", flags.log, "where output goes: caller (default) or journal (see sctr logs)");
+    to.text("--log",
+            flags.log,
+            "where output goes: caller (default) or journal (default of a service; see sctr logs)");
     to.on_off("--dry-run", flags.dry_run, "print the plan as JSON and touch nothing");
     to.on_off("--no-pivot", flags.no_pivot, "MS_MOVE and chroot instead of pivot_root");
 }
@@ -192,19 +203,28 @@ void add_run_flags(Registrar& to, RunFlags& flags) {
 }
 
 /// `only`: see Registrar.
-RunFlags parse_words(const std::vector<std::string>& words, const std::vector<std::string>* only) {
+RunFlags parse_words(const std::vector<std::string>& words,
+                     const std::vector<std::string>* only,
+                     const std::string& verb) {
     RunFlags flags;
-    CLI::App app("Runs a command in a new container, in the foreground.", "sctr run");
+    CLI::App app(verb == "run" ? "Runs a command in a new container, in the foreground or with -d."
+                               : "Stores a container, to be started as a service later.",
+                 "sctr " + verb);
     describe(app,
              "[OPTIONS] --rootfs DIR [--] [COMMAND [ARG...]]",
-             {"sctr run -it --rootfs ./debian /bin/bash",
-              "sctr run --name db -m 512m --cpus 1.5 -v ./data:/data --rootfs ./pg /bin/postgres",
+             {"sctr " + verb + " -it --rootfs ./debian /bin/bash",
+              "sctr " + verb +
+                  " --name db -m 512m --cpus 1.5 -v ./data:/data --rootfs ./pg /bin/postgres",
+              "sctr run -d --name web --restart always --after db --rootfs ./web /bin/httpd",
               "sctr run --ip-deny any --ip-allow 10.0.0.0/8 --network host --rootfs ./app /bin/app",
               "sctr run --dry-run --read-only --tmpfs /tmp --rootfs ./busybox /bin/true"});
     Registrar to(app, only);
     add_run_flags(to, flags);
     auto [flag_words, command] = split_words(app, words);
+    flags.words = flag_words;
     parse_flags(app, std::move(flag_words));
+    const CLI::Option* remove = app.get_option_no_throw("--rm");
+    flags.remove_given = remove != nullptr && remove->count() > 0;
     flags.command = std::move(command);
     return flags;
 }
@@ -216,15 +236,20 @@ void add_process_flags(CLI::App& app, ProcessFlags& flags) {
     add_process_flags(all, flags);
 }
 
-RunFlags parse_run_flags(const std::vector<std::string>& words) {
+void add_limit_flags(CLI::App& app, LimitFlags& flags) {
+    Registrar all(app, nullptr);
+    add_limit_flags(all, flags);
+}
+
+RunFlags parse_run_flags(const std::vector<std::string>& words, const char* verb) {
     try {
-        return parse_words(words, &words);
+        return parse_words(words, &words, verb);
     } catch (const HelpText&) {
         // Only the whole set of flags can be shown,
     } catch (const Error&) {
         // or tell which one was meant.
     }
-    return parse_words(words, nullptr);
+    return parse_words(words, nullptr, verb);
 }
 
 } // namespace sctr::cli

@@ -103,8 +103,14 @@ struct RunFlags {
     std::optional<std::string> pid_file;
     std::optional<std::string> id_file;
     std::optional<std::string> log;
+    std::optional<std::string> restart;
+    std::vector<std::string> after;
+    std::vector<std::string> requisite; ///< --requires
+    std::optional<std::string> sdnotify;
+    bool detach = false;
     bool remove = true;
     bool no_register = false;
+    bool remove_given = false; ///< --rm was said, with or without a value
     bool dry_run = false;
     bool no_pivot = false;
     ProcessFlags process;
@@ -114,10 +120,15 @@ struct RunFlags {
     MountFlags mounts;
     PrivilegeFlags privileges;
     std::vector<std::string> command;
+    std::vector<std::string> words; ///< the flags as typed, without the command
 };
 
-/// Parses the words after `sctr run`. Throws as parse_flags (cli/flags.hpp).
-RunFlags parse_run_flags(const std::vector<std::string>& words);
+/// Parses the words after `sctr run`, or `create` where `verb` says so. Throws as parse_flags
+/// (cli/flags.hpp).
+RunFlags parse_run_flags(const std::vector<std::string>& words, const char* verb = "run");
+
+/// Registers the flags of limits, as add_process_flags.
+void add_limit_flags(CLI::App& app, LimitFlags& flags);
 
 /// Registers the flags that run and exec share; parsing writes into `flags`, which must outlive
 /// `app`.

@@ -24,6 +24,16 @@ int inspect_verb(const Words& words);
 int rm_verb(const Words& words);
 int logs_verb(const Words& words);
 int events_verb(const Words& words);
+int create_verb(const Words& words);
+int start_verb(const Words& words);
+int restart_verb(const Words& words);
+int enable_verb(const Words& words);
+int disable_verb(const Words& words);
+int rename_verb(const Words& words);
+int wait_verb(const Words& words);
+int update_verb(const Words& words);
+int attach_verb(const Words& words);
+int supervise_verb(const Words& words);
 int doctor_verb(const Words& words);
 
 } // namespace sctr::cli

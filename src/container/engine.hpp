@@ -18,6 +18,12 @@
 /// lines both end here.
 namespace sctr::container {
 
+struct RunOutcome {
+    int exit_status = 0;     ///< as a shell sees it: the command's own, or 128+n for signal n
+    bool oom_killed = false; ///< the kernel killed it at its memory limit
+    bool stopped = false;    ///< it was asked to end, and ended as asked
+};
+
 /// Is told what failed in vain: poststop hooks. May be empty.
 using Warn = std::function<void(const Error&)>;
 
@@ -28,14 +34,13 @@ struct RunOptions {
     std::string pid_file;
     std::string id_file;
     std::string state_root = RecordStore::default_root();
-    Warn warn;                   ///< told what failed without ending the container
-    Warn note{};                 ///< told why it is not in machined's list
-    std::string notify_socket{}; ///< as of CreateOptions
-};
-
-struct RunOutcome {
-    int exit_status = 0;     ///< as a shell sees it: the command's own, or 128+n for signal n
-    bool oom_killed = false; ///< the kernel killed it at its memory limit
+    Warn warn;   ///< told what failed without ending the container
+    Warn note{}; ///< told why it is not in machined's list
+    /// This process is the main process of a systemd service, which is told when the command runs;
+    /// SIGTERM asks the container to end in order.
+    bool service = false;
+    std::string notify_socket{}; ///< as of CreateOptions; the command says that it is ready, then
+    std::function<void(const RunOutcome&)> ended; ///< told before the record goes; may be empty
 };
 
 /// Runs a container in the foreground and waits for it. Throws Error when the command could not be

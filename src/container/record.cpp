@@ -358,6 +358,10 @@ LockedRecord RecordStore::lock(const std::string& id) const {
     return locked;
 }
 
+bool RecordStore::has(const std::string& id) const {
+    return ::access((root_ + "/" + id + "/" + state_file).c_str(), F_OK) == 0;
+}
+
 Record RecordStore::load(const std::string& id) const {
     check_engine_id(id);
     auto record = read_record(root_ + "/" + id);

@@ -80,6 +80,8 @@ class RecordStore {
     /// container that still lives; a record whose process is gone or of another boot is swept.
     [[nodiscard]] LockedRecord create(const std::string& id) const;
 
+    [[nodiscard]] bool has(const std::string& id) const;
+
     /// The record and its configuration. Throws Error when there is none of that name.
     [[nodiscard]] Record load(const std::string& id) const;
     [[nodiscard]] oci::Spec load_config(const std::string& id) const;

@@ -77,7 +77,7 @@ void register_machine(Running& running, const RunOptions& options) {
             options.note(error);
         }
     };
-    if (!options.machine) {
+    if (!options.machine || !running.manager) {
         return;
     }
     if (!plan::is_machine_name(record.id)) {
@@ -89,7 +89,7 @@ void register_machine(Running& running, const RunOptions& options) {
         return;
     }
     try {
-        running.manager.register_machine(
+        running.manager->register_machine(
             {.name = record.id, .leader = record.pid, .root = record.rootfs}, note);
     } catch (const Error& error) {
         note(error);
@@ -97,8 +97,11 @@ void register_machine(Running& running, const RunOptions& options) {
 }
 
 void unregister_machine(Running& running) {
+    if (!running.manager) {
+        return;
+    }
     try {
-        running.manager.unregister_machine();
+        running.manager->unregister_machine();
     } catch (const Error&) {
         // The connection is gone; machined sees the end of the container by itself.
     }
@@ -128,6 +131,12 @@ void announce_end(const Record& record,
     } else {
         announce({Event::die}, record, config, details);
     }
+}
+
+RunOutcome to_run_outcome(const Outcome& outcome) {
+    return {.exit_status = outcome.exit_status,
+            .oom_killed = outcome.oom_killed,
+            .stopped = outcome.stopped};
 }
 
 Outcome run_locked(systemd::EarlyBus bus,
@@ -172,13 +181,21 @@ Outcome run_locked(systemd::EarlyBus bus,
         .memory_events = memory_events(record),
         .readiness = &readiness,
         .on_oom_kill = [&] { announce({Event::oom}, record, request.spec); },
-        .output = running.output.get()};
+        .output = running.output.get(),
+        .service = options.service,
+        .notifies = !options.notify_socket.empty(),
+        .unit = record.unit,
+        .directory = directory.directory(),
+        .stop_timeout = request.stop_timeout};
     const Outcome outcome = supervise(running.process, signals, supervision);
     unregister_machine(running);
     if (stop_rest) {
         end_rest(running);
     }
     undo.dismiss();
+    if (options.ended) {
+        options.ended(to_run_outcome(outcome));
+    }
     keep_or_forget(directory, record, outcome, options.remove);
     announce_end(record, request.spec, outcome, options.remove);
     running.output.reset(); // the rest is never destroyed
@@ -210,9 +227,9 @@ RunOutcome run(plan::Request request, const RunOptions& options) {
     try {
         const Outcome outcome =
             run_locked(std::move(bus), std::move(plan), request, options, directory);
-        return {.exit_status = outcome.exit_status, .oom_killed = outcome.oom_killed};
+        return to_run_outcome(outcome);
     } catch (const Interrupted& interrupted) {
-        return {.exit_status = 128 + interrupted.signal};
+        return {.exit_status = 128 + interrupted.signal, .stopped = true};
     }
 }
 

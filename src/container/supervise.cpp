@@ -5,21 +5,29 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <optional>
 #include <vector>
 
+#include "base/strings.hpp"
+#include "container/attach.hpp"
 #include "container/cgroup_stats.hpp"
 #include "container/output_log.hpp"
 #include "container/relay.hpp"
+#include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
 #include "systemd/manager.hpp"
+#include "systemd/notify.hpp"
 
 namespace sctr::container {
 
 namespace {
+
+constexpr int signal_base = 128; // what a shell adds to the number of a signal that ended a command
 
 /// Counts the OOM kills of a cgroup. systemd removes the cgroup as soon as it is empty, and the
 /// file with it, so the count is read when the kernel announces a change, while the victim dies.
@@ -54,7 +62,9 @@ class Supervisor {
   public:
     Supervisor(InitProcess& process, const sys::SignalQueue& signals, const Supervision& what)
         : process_(process), signals_(signals), what_(what), oom_(what.memory_events) {
-        if (process.terminal().valid()) {
+        if (process.terminal().valid() && what.service) {
+            attach_.emplace(std::move(process.terminal()), what.directory, STDOUT_FILENO);
+        } else if (process.terminal().valid()) {
             const int input = what.interactive ? STDIN_FILENO : -1;
             raw_.emplace(input);
             relay_.emplace(std::move(process.terminal()), input, STDOUT_FILENO);
@@ -63,6 +73,9 @@ class Supervisor {
     }
 
     Outcome run() {
+        if (what_.service && !what_.notifies) {
+            systemd::notify_ready();
+        }
         while (!ended_) {
             wait_for_event();
         }
@@ -78,8 +91,13 @@ class Supervisor {
         Outcome outcome;
         outcome.exit_status = process_.child().wait();
         outcome.oom_killed = process_.child().was_killed() && oom_.killed();
+        outcome.stopped = stopping_ && (outcome.exit_status == 0 ||
+                                        outcome.exit_status == signal_base + what_.stop_signal);
         if (relay_) {
             relay_->drain(signals_.fd());
+        }
+        if (attach_) {
+            attach_->finish(outcome.exit_status);
         }
         return outcome;
     }
@@ -89,17 +107,21 @@ class Supervisor {
         std::vector<struct pollfd> items{{process_.child().pidfd(), POLLIN, 0},
                                          {signals_.fd(), POLLIN, 0},
                                          {oom_.fd(), POLLPRI, 0},
+                                         {oom_.fd(), POLLPRI, 0},
                                          {readiness_fd(), POLLIN, 0}};
-        int timeout = -1;
+        int timeout = ms_until_kill();
         if (what_.manager != nullptr) {
             items.push_back({what_.manager->fd(), what_.manager->events(), 0});
-            timeout = what_.manager->timeout_ms();
+            timeout = earlier(timeout, what_.manager->timeout_ms());
         }
         if (relay_) {
             relay_->add_to(items);
         }
         if (what_.output != nullptr) {
             what_.output->add_to(items);
+        }
+        if (attach_) {
+            attach_->add_to(items);
         }
         if (::poll(items.data(), items.size(), timeout) < 0 && errno != EINTR) {
             throw Error("cannot wait for the container").because(errno);
@@ -123,12 +145,31 @@ class Supervisor {
         if (what_.output != nullptr) {
             what_.output->handle(items);
         }
+        if (attach_) {
+            attach_->handle(items);
+        }
+        if (kill_at_ && Clock::now() >= *kill_at_) {
+            process_.child().signal(SIGKILL);
+            kill_at_.reset();
+        }
     }
 
     void look_for_oom_kills() {
         if (oom_.read() && what_.on_oom_kill) {
             what_.on_oom_kill();
         }
+    }
+
+    static int earlier(int one, int other) {
+        return one < 0 ? other : (other < 0 ? one : std::min(one, other));
+    }
+
+    [[nodiscard]] int ms_until_kill() const {
+        if (!kill_at_) {
+            return -1;
+        }
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(*kill_at_ - Clock::now());
+        return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
     }
 
     [[nodiscard]] int readiness_fd() const {
@@ -139,6 +180,8 @@ class Supervisor {
         while (const auto signal = signals_.take()) {
             if (*signal == SIGWINCH && relay_) {
                 sys::set_terminal_size(relay_->master(), sys::terminal_size(STDIN_FILENO));
+            } else if (*signal == SIGTERM && what_.service) {
+                begin_stop();
             } else if (*signal != SIGPIPE) {
                 process_.child().signal(*signal);
             }
@@ -148,9 +191,8 @@ class Supervisor {
     void obey_manager() {
         try {
             what_.manager->dispatch();
-            if (!stopping_ && what_.manager->stop_requested()) {
-                stopping_ = true;
-                process_.child().signal(what_.stop_signal);
+            if (what_.manager->stop_requested()) {
+                begin_stop();
             }
         } catch (const Error&) {
             // A restart of the bus takes the connection away and not the container: systemd then
@@ -159,12 +201,51 @@ class Supervisor {
         }
     }
 
+    void begin_stop() {
+        if (stopping_) {
+            return;
+        }
+        stopping_ = true;
+        if (what_.service) {
+            // systemd would end a service by its own timeout, which knows nothing of ours.
+            constexpr auto margin = std::chrono::seconds(20);
+            const auto timeout = stop_timeout();
+            systemd::notify_stopping(timeout + margin);
+            kill_at_ = Clock::now() + timeout;
+            thaw();
+        }
+        process_.child().signal(what_.stop_signal);
+    }
+
+    [[nodiscard]] std::chrono::microseconds stop_timeout() const {
+        auto text = sys::read_small_file(what_.directory + "/" + stop_timeout_file);
+        const auto asked = text ? parse_uint(*text) : std::nullopt;
+        return asked ? std::chrono::microseconds(*asked) : what_.stop_timeout;
+    }
+
+    /// A frozen process takes no signal but SIGKILL.
+    void thaw() {
+        try {
+            const auto status =
+                what_.manager != nullptr ? what_.manager->unit_status(what_.unit) : std::nullopt;
+            if (status && status->freezer_state == "frozen") {
+                what_.manager->thaw_unit(what_.unit);
+            }
+        } catch (const Error&) {
+            // Then SIGKILL ends it.
+        }
+    }
+
+    using Clock = std::chrono::steady_clock;
+
     InitProcess& process_;
     const sys::SignalQueue& signals_;
     Supervision what_;
     OomWatch oom_;
     std::optional<sys::RawMode> raw_;
     std::optional<TerminalRelay> relay_;
+    std::optional<AttachPoint> attach_;
+    std::optional<Clock::time_point> kill_at_;
     bool ended_ = false;
     bool stopping_ = false;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <functional>
+#include <chrono>
 #include <string>
 
 #include "container/init_process.hpp"
@@ -25,11 +25,23 @@ struct Supervision {
     notify::Proxy* readiness = nullptr; ///< what the container says to the caller's service, if any
     std::function<void()> on_oom_kill{}; ///< called when the kernel has killed a process there
     OutputLog* output = nullptr;         ///< carries stdout and stderr to the journal, if any
+    /// Nobody sits before it: SIGTERM asks the container to end in order, and its terminal is for
+    /// those who attach.
+    bool service = false;
+    bool notifies = false; ///< the command says itself when the service is ready
+    std::string unit;      ///< of the container; for a service
+    std::string directory; ///< of its record; for a service
+    std::chrono::microseconds stop_timeout{0};
 };
+
+/// A file in the directory of a container's record: microseconds that a stop which is about to be
+/// asked for waits, instead of the container's own.
+constexpr const char* stop_timeout_file = "stop-timeout";
 
 struct Outcome {
     int exit_status = 0; ///< as a shell sees it
     bool oom_killed = false;
+    bool stopped = false; ///< it was asked to end, and did as asked
 };
 
 /// Waits for the end of a process that runs the command: passes signals on, carries the terminal,

@@ -8,8 +8,15 @@ from harness import STATE, host
 
 
 def units():
-    text = host("systemctl", "list-units", "--all", "--plain", "--no-legend", "sctr-*.scope")
+    text = host(
+        "systemctl", "list-units", "--all", "--plain", "--no-legend", "sctr-*.scope", "sctr@*"
+    )
     return {f"unit {line.strip()}" for line in text.splitlines()}
+
+
+def stored():
+    units = Path("/etc/systemd/system").rglob("sctr@*")
+    return {f"file {path}" for path in (*Path("/var/lib/sctr/containers").glob("*"), *units)}
 
 
 def records():
@@ -43,7 +50,7 @@ def processes():
 
 
 def now():
-    return units() | records() | mounts() | processes()
+    return units() | stored() | records() | mounts() | processes()
 
 
 def open_files(pid):

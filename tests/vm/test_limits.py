@@ -28,7 +28,7 @@ def test_an_oom_kill_is_137_and_said(run):
 def test_an_oom_kill_is_in_the_record(run):
     run("--name", "eater", "--rm=false", "-m", "32m", *EAT_MEMORY, timeout=SLOW)
     try:
-        assert "stopped (137) oom" in sctr("ps", "-a").ok()
+        assert "exited (137) oom" in sctr("ps", "-a").ok()
         assert '"oomKilled": true' in sctr("inspect", "eater").ok()
     finally:
         sctr("rm", "eater").ok()

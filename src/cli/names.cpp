@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli/names.hpp"
+
+#include <cstdio>
+#include <optional>
+
+#include "base/error.hpp"
+#include "cli/log.hpp"
+#include "container/record.hpp"
+
+namespace sctr::cli {
+
+int for_each_name(const std::vector<std::string>& names,
+                  const CLI::App& app,
+                  const std::function<void(const std::string&)>& act) {
+    if (names.empty()) {
+        throw Error("no container named").mend("see '" + app.get_name() + " --help'");
+    }
+    std::optional<Error> failure;
+    for (const std::string& name : names) {
+        try {
+            container::check_id(name); // before it becomes a path
+            act(name);
+            std::puts(name.c_str());
+        } catch (const Error& error) {
+            if (failure) {
+                log(LogLevel::error, failure->what());
+            }
+            failure = error;
+        }
+    }
+    if (failure) {
+        throw Error(*failure);
+    }
+    return 0;
+}
+
+} // namespace sctr::cli

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <CLI/App.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace sctr::cli {
+
+/// Does `act` for every name and prints the names for which it worked, as docker does. A failure
+/// does not keep the others from their turn; the last one is thrown, those before it are logged.
+/// Returns the exit status. Throws Error when there is no name.
+int for_each_name(const std::vector<std::string>& names,
+                  const CLI::App& app,
+                  const std::function<void(const std::string&)>& act);
+
+} // namespace sctr::cli

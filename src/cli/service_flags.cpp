@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli/service_flags.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/strings.hpp"
+#include "cli/request_builder.hpp"
+#include "cli/values.hpp"
+
+namespace sctr::cli {
+namespace {
+
+plan::Restart parse_restart(const std::string& text) {
+    if (text == "no") {
+        return plan::Restart::no;
+    }
+    if (text == "on-failure") {
+        return plan::Restart::on_failure;
+    }
+    // systemd never restarts what was stopped by hand: the two are the same here.
+    if (text == "always" || text == "unless-stopped") {
+        return plan::Restart::always;
+    }
+    throw bad_value("--restart", text, "", "no, on-failure or always");
+}
+
+/// A unit's or a container's name, as it is written into a unit file.
+void check_unit_word(const char* flag, const std::string& word) {
+    const bool is_name = std::ranges::all_of(word, [](unsigned char letter) {
+        return letter > ' ' && letter < 0x7f && letter != '/' && letter != '"' && letter != '\'';
+    });
+    if (word.empty() || !is_name) {
+        throw bad_value(flag, word, "", "the name of a container or of a unit: db, db.service");
+    }
+}
+
+void refuse_without_service(const RunFlags& flags) {
+    for (const auto& [flag, given] : {std::pair{"--restart", flags.restart.has_value()},
+                                      std::pair{"--sdnotify", flags.sdnotify.has_value()},
+                                      std::pair{"--after", !flags.after.empty()},
+                                      std::pair{"--requires", !flags.requisite.empty()}}) {
+        if (given) {
+            throw Error("a container in the foreground is no service of systemd")
+                .at(flag)
+                .mend("add -d, or drop " + std::string(flag));
+        }
+    }
+}
+
+/// Names of the variables that are taken from the caller.
+std::vector<std::string> inherited_names(const RunFlags& flags, const RootfsFacts& facts) {
+    std::vector<std::string> names = flags.process.env;
+    for (const std::string& text : facts.env_files) {
+        for (std::string line : split(text, '\n')) {
+            line.erase(0, line.find_first_not_of(" \t"));
+            if (line.ends_with('\r')) {
+                line.pop_back();
+            }
+            names.push_back(line);
+        }
+    }
+    std::erase_if(names, [](const std::string& line) { return line.contains('='); });
+    if (flags.process.tty) {
+        names.emplace_back("TERM");
+    }
+    return names;
+}
+
+std::string absolute(const std::string& path, const std::string& directory) {
+    return path.starts_with('/') ? path : directory + "/" + path;
+}
+
+} // namespace
+
+plan::ServiceOptions service_options(const RunFlags& flags) {
+    if (!flags.detach) {
+        refuse_without_service(flags);
+        return {};
+    }
+    plan::ServiceOptions options{.restart = parse_restart(flags.restart.value_or("no")),
+                                 .after = flags.after,
+                                 .requisite = flags.requisite,
+                                 .forget = flags.remove_given && flags.remove};
+    for (const std::string& word : options.after) {
+        check_unit_word("--after", word);
+    }
+    for (const std::string& word : options.requisite) {
+        check_unit_word("--requires", word);
+    }
+    if (options.forget && options.restart != plan::Restart::no) {
+        throw Error("--rm does not go with --restart")
+            .because("what is forgotten when it ends cannot be started again")
+            .mend("drop one of them");
+    }
+    static_cast<void>(command_notifies(flags));
+    if (flags.process.interactive && !flags.process.tty) {
+        throw Error("a container in the background has nobody's standard input")
+            .at("--interactive")
+            .mend("add -t for a terminal to attach to, or drop -i");
+    }
+    return options;
+}
+
+bool command_notifies(const RunFlags& flags) {
+    const std::string who = flags.sdnotify.value_or("exec");
+    if (who != "exec" && who != "container") {
+        throw bad_value("--sdnotify", who, "", "exec or container");
+    }
+    return who == "container";
+}
+
+container::Definition
+make_definition(const RunFlags& flags, const plan::Request& request, const RootfsFacts& facts) {
+    container::Definition definition{.name = request.id,
+                                     .flags = flags.words,
+                                     .command = flags.command,
+                                     .working_directory = facts.working_directory,
+                                     .env_files = facts.env_files,
+                                     .description = request.description,
+                                     .rootfs = facts.rootfs,
+                                     .forget = flags.remove_given && flags.remove};
+    const auto add = [&](const std::string& flag, const std::string& value) {
+        definition.flags.push_back(flag + "=" + value);
+    };
+    // The last one wins.
+    add("--name", request.id);
+    add("--detach", "true");
+    add("--rootfs", facts.rootfs);
+    if (flags.pid_file) {
+        add("--pidfile", absolute(*flags.pid_file, facts.working_directory));
+    }
+    if (const std::string file = seccomp_file(flags.privileges); !file.empty()) {
+        add("--security-opt", "seccomp=" + absolute(file, facts.working_directory));
+    }
+    for (const std::string& name : inherited_names(flags, facts)) {
+        if (const auto found = facts.environment.find(name); found != facts.environment.end()) {
+            definition.environment.insert(*found);
+        }
+    }
+    return definition;
+}
+
+std::vector<std::string> words_of(const container::Definition& definition) {
+    std::vector<std::string> words = definition.flags;
+    words.emplace_back("--");
+    words.insert(words.end(), definition.command.begin(), definition.command.end());
+    return words;
+}
+
+Caller caller_of(const container::Definition& definition) {
+    return {.working_directory = definition.working_directory,
+            .environment = definition.environment,
+            .env_files = definition.env_files};
+}
+
+} // namespace sctr::cli

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "container/definition.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/scope_exit.hpp"
+#include "container/record.hpp"
+#include "host/caller.hpp"
+#include "linux/durable_file.hpp"
+#include "linux/procfs.hpp"
+
+namespace sctr::container {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using sys::Durability;
+
+constexpr int version = 1;
+constexpr const char* definition_file = "definition.json";
+constexpr const char* last_run_file = "last.json";
+constexpr const char* cannot_store = "cannot store the container";
+/// No container's name begins with a dot. One of each suffices: the root is locked.
+constexpr const char* unfinished = "/.new";
+constexpr const char* discarded = "/.old";
+
+Error not_stored(const std::string& name) {
+    Error error("container does not exist");
+    error.at(name).mend("see 'sctr ps -a'; 'sctr create' makes one that can be started");
+    return error;
+}
+
+UniqueFd open_locked(const std::string& path) {
+    UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    while (directory.valid() && ::flock(directory.get(), LOCK_EX) < 0 && errno == EINTR) {
+    }
+    return directory;
+}
+
+/// Bytes that are no UTF-8 cannot be said in JSON, and must not change on the way.
+std::string dump(const json& value) {
+    try {
+        return value.dump(2) + '\n';
+    } catch (const json::exception&) {
+        throw Error(cannot_store)
+            .because("a flag, an argument or a variable is not UTF-8")
+            .mend("run it in the foreground, or put those bytes into a file of the container");
+    }
+}
+
+} // namespace
+
+std::string to_json(const Definition& definition) {
+    return dump({{"version", version},
+                 {"name", definition.name},
+                 {"flags", definition.flags},
+                 {"command", definition.command},
+                 {"workingDirectory", definition.working_directory},
+                 {"environment", definition.environment},
+                 {"envFiles", definition.env_files},
+                 {"description", definition.description},
+                 {"rootfs", definition.rootfs},
+                 {"createdUsec", definition.created_usec},
+                 {"forget", definition.forget}});
+}
+
+Definition definition_from_json(const std::string& text) {
+    try {
+        const json value = json::parse(text);
+        if (const int found = value.at("version").get<int>(); found > version) {
+            throw Error("cannot read the container's definition")
+                .because("it was written by a newer sctr (version " + std::to_string(found) + ")");
+        }
+        Definition definition;
+        value.at("name").get_to(definition.name);
+        value.at("flags").get_to(definition.flags);
+        value.at("command").get_to(definition.command);
+        value.at("workingDirectory").get_to(definition.working_directory);
+        value.at("environment").get_to(definition.environment);
+        value.at("envFiles").get_to(definition.env_files);
+        value.at("description").get_to(definition.description);
+        value.at("rootfs").get_to(definition.rootfs);
+        value.at("createdUsec").get_to(definition.created_usec);
+        value.at("forget").get_to(definition.forget);
+        return definition;
+    } catch (const json::exception& error) {
+        throw Error("cannot read the container's definition").because(error.what());
+    }
+}
+
+std::string to_json(const LastRun& run) {
+    json value = {{"bootId", run.boot_id},
+                  {"startedUsec", run.started_usec},
+                  {"finishedUsec", run.finished_usec},
+                  {"oomKilled", run.oom_killed},
+                  {"error", run.error}};
+    if (run.exit_status) {
+        value["exitStatus"] = *run.exit_status;
+    }
+    return value.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
+}
+
+std::optional<LastRun> last_run_from_json(const std::string& text) {
+    try {
+        const json value = json::parse(text);
+        LastRun run;
+        value.at("bootId").get_to(run.boot_id);
+        value.at("startedUsec").get_to(run.started_usec);
+        value.at("finishedUsec").get_to(run.finished_usec);
+        value.at("oomKilled").get_to(run.oom_killed);
+        value.at("error").get_to(run.error);
+        if (const auto status = value.find("exitStatus"); status != value.end()) {
+            run.exit_status = status->get<int>();
+        }
+        return run;
+    } catch (const json::exception&) {
+        return std::nullopt; // not synced: a power cut may have spoilt it
+    }
+}
+
+std::string DefinitionStore::default_root() {
+    if (host::caller().is_system) {
+        return "/var/lib/sctr/containers";
+    }
+    // The user's systemd has an environment of its own, without the $XDG_DATA_HOME of a shell.
+    const char* home = std::getenv("HOME");
+    return std::string(home != nullptr ? home : "") + "/.local/share/sctr/containers";
+}
+
+std::string DefinitionStore::path(const std::string& name) const {
+    check_id(name); // it becomes a path
+    return root_ + "/" + name;
+}
+
+UniqueFd DefinitionStore::lock_root() const {
+    std::error_code error;
+    fs::create_directories(root_, error);
+    if (error) {
+        throw Error(cannot_store).at(root_).because(error.value());
+    }
+    // What a container is started with may hold secrets.
+    ::chmod(root_.c_str(), 0700);
+    UniqueFd locked = open_locked(root_);
+    if (!locked.valid()) {
+        throw Error(cannot_store).at(root_).because(errno);
+    }
+    return locked;
+}
+
+bool DefinitionStore::has(const std::string& name) const {
+    return ::access((path(name) + "/" + definition_file).c_str(), F_OK) == 0;
+}
+
+Definition DefinitionStore::load(const std::string& name) const {
+    const std::string file = path(name) + "/" + definition_file;
+    const auto text = sys::read_small_file(file);
+    if (!text) {
+        throw not_stored(name);
+    }
+    try {
+        return definition_from_json(*text);
+    } catch (Error& error) {
+        throw error.at(file);
+    }
+}
+
+std::vector<Definition> DefinitionStore::list() const {
+    std::vector<Definition> found;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(root_, none)) {
+        const std::string name = entry.path().filename();
+        if (!is_id(name)) {
+            continue;
+        }
+        try {
+            found.push_back(load(name));
+        } catch (const Error&) {
+            found.push_back({.name = name, .description = "(unreadable definition)"});
+        }
+    }
+    std::ranges::sort(found, {}, &Definition::created_usec);
+    return found;
+}
+
+void DefinitionStore::add(const Definition& definition) const {
+    const std::string text = to_json(definition);
+    const UniqueFd locked = lock_root();
+    const std::string made = root_ + unfinished;
+    std::error_code ignored;
+    fs::remove_all(made, ignored); // of one that was killed
+    UndoList undo;
+    undo.add([&] { fs::remove_all(made, ignored); });
+    if (::mkdir(made.c_str(), 0700) < 0) {
+        throw Error(cannot_store).at(made).because(errno);
+    }
+    sys::replace_file(made + "/" + definition_file, text, 0600, Durability::disk, cannot_store);
+    const std::string place = path(definition.name);
+    if (::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, place.c_str(), RENAME_NOREPLACE) < 0) {
+        if (errno == EEXIST) {
+            throw Error("the name is in use")
+                .at(definition.name)
+                .because("a stored container has it")
+                .mend("choose another --name, or remove it with 'sctr rm " + definition.name + "'");
+        }
+        throw Error(cannot_store).at(place).because(errno);
+    }
+    undo.dismiss();
+    sys::sync_directory(root_);
+}
+
+void DefinitionStore::replace(const Definition& definition) const {
+    sys::replace_file(path(definition.name) + "/" + definition_file,
+                      to_json(definition),
+                      0600,
+                      Durability::disk,
+                      cannot_store);
+}
+
+void DefinitionStore::rename(const std::string& name, const Definition& definition) const {
+    const auto run = last_run(name);
+    add(definition);
+    if (run) {
+        save(definition.name, *run);
+    }
+    remove(name);
+}
+
+void DefinitionStore::remove(const std::string& name) const {
+    const UniqueFd locked = lock_root();
+    const std::string old = root_ + discarded;
+    std::error_code ignored;
+    fs::remove_all(old, ignored); // of one that was killed
+    if (::rename(path(name).c_str(), old.c_str()) < 0 && errno != ENOENT) {
+        throw Error("cannot remove the stored container").at(path(name)).because(errno);
+    }
+    sys::sync_directory(root_);
+    fs::remove_all(old, ignored);
+}
+
+std::optional<LastRun> DefinitionStore::last_run(const std::string& name) const {
+    const auto text = sys::read_small_file(path(name) + "/" + last_run_file);
+    return text ? last_run_from_json(*text) : std::nullopt;
+}
+
+void DefinitionStore::save(const std::string& name, const LastRun& run) const {
+    sys::replace_file(path(name) + "/" + last_run_file,
+                      to_json(run),
+                      0600,
+                      Durability::memory,
+                      "cannot write down how the container ran");
+}
+
+UniqueFd DefinitionStore::lock(const std::string& name) const {
+    UniqueFd locked = open_locked(path(name));
+    if (!locked.valid() || !has(name)) {
+        throw not_stored(name);
+    }
+    return locked;
+}
+
+} // namespace sctr::container

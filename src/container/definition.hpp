@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+
+namespace sctr::container {
+
+/// What is needed to start a container again: what was asked for, as it was asked, and what that
+/// took from its caller. Device numbers, accounts, other containers' pids are looked up anew at
+/// each start, as they may be others after a reboot.
+struct Definition {
+    std::string name;
+    std::vector<std::string> flags;                 ///< of `sctr run`; the last of a kind wins
+    std::vector<std::string> command;               ///< with its arguments
+    std::string working_directory;                  ///< where relative paths begin
+    std::map<std::string, std::string> environment; ///< variables that the flags name without value
+    std::vector<std::string> env_files;             ///< their texts
+    std::string description;
+    std::string rootfs;
+    std::int64_t created_usec = 0; ///< CLOCK_REALTIME
+    bool forget = false;           ///< --rm: removed when it ends
+
+    bool operator==(const Definition&) const = default;
+};
+
+std::string to_json(const Definition& definition);
+/// Throws Error when the text is no definition, or of a newer sctr.
+Definition definition_from_json(const std::string& text);
+
+/// How a stored container's latest run went. What has begun and not ended in another boot ended
+/// with it.
+struct LastRun {
+    std::string boot_id;
+    std::int64_t started_usec = 0;  ///< CLOCK_REALTIME
+    std::int64_t finished_usec = 0; ///< 0: not ended, or nobody could write it down
+    std::optional<int> exit_status; ///< as a shell sees it
+    bool oom_killed = false;
+    std::string error; ///< why the command could not be executed; empty: it was
+
+    bool operator==(const LastRun&) const = default;
+};
+
+std::string to_json(const LastRun& run);
+std::optional<LastRun> last_run_from_json(const std::string& text);
+
+/// The stored containers: one directory each, that is there as a whole or not at all, whatever
+/// happens meanwhile. None of it is needed to look at what runs (see RecordStore).
+class DefinitionStore {
+  public:
+    explicit DefinitionStore(std::string root) : root_(std::move(root)) {}
+
+    /// /var/lib/sctr/containers; a user's: ~/.local/share/sctr/containers.
+    static std::string default_root();
+
+    [[nodiscard]] bool has(const std::string& name) const;
+    /// Throws Error when there is none of that name.
+    [[nodiscard]] Definition load(const std::string& name) const;
+    [[nodiscard]] std::vector<Definition> list() const; ///< sorted by creation
+
+    /// Throws Error when the name is taken.
+    void add(const Definition& definition) const;
+    /// Replaces the one of that name.
+    void replace(const Definition& definition) const;
+    /// Replaces `name` by `definition`, which has another name. Throws Error when that is taken.
+    void rename(const std::string& name, const Definition& definition) const;
+    void remove(const std::string& name) const;
+
+    [[nodiscard]] std::optional<LastRun> last_run(const std::string& name) const;
+    void save(const std::string& name, const LastRun& run) const;
+
+    /// Held by whoever changes a container's definition and its unit. Throws Error when there is
+    /// none of that name.
+    [[nodiscard]] UniqueFd lock(const std::string& name) const;
+
+  private:
+    [[nodiscard]] std::string path(const std::string& name) const;
+    [[nodiscard]] UniqueFd lock_root() const;
+
+    std::string root_;
+};
+
+} // namespace sctr::container

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "container/stored.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/error.hpp"
+#include "base/scope_exit.hpp"
+#include "base/strings.hpp"
+#include "container/supervise.hpp"
+#include "host/caller.hpp"
+#include "linux/clock.hpp"
+#include "linux/durable_file.hpp"
+#include "linux/procfs.hpp"
+#include "linux/syscalls.hpp"
+
+namespace sctr::container {
+
+namespace {
+
+namespace fs = std::filesystem;
+using plan::service_name;
+
+constexpr const char* drop_in_file = "50-sctr.conf";
+
+/// Where units are that outlive a boot: systemd reads them before anything of sctr runs.
+std::string drop_in_directory(const std::string& name) {
+    std::string units = "/etc/systemd/system";
+    if (!host::caller().is_system) {
+        const char* home = std::getenv("HOME");
+        units = std::string(home != nullptr ? home : "") + "/.config/systemd/user";
+    }
+    return units + "/" + service_name(name) + ".d";
+}
+
+bool is_active(const systemd::ServiceStatus& status) {
+    return status.active_state != "inactive" && status.active_state != "failed";
+}
+
+bool is_enabled(const systemd::ServiceStatus& status) {
+    return status.unit_file_state.starts_with("enabled");
+}
+
+/// The error that the container's supervisor left behind, or what systemd knows.
+Error job_failure(const std::string& name,
+                  const char* what,
+                  const std::string& outcome,
+                  const systemd::ServiceStatus& status) {
+    const int code = status.exit_status;
+    if (outcome == "failed" && !status.status_text.empty()) {
+        Error error(status.status_text);
+        if (code == static_cast<int>(ExitCode::cannot_execute)) {
+            error.exit_with(ExitCode::cannot_execute);
+        } else if (code == static_cast<int>(ExitCode::not_found)) {
+            error.exit_with(ExitCode::not_found);
+        }
+        return error;
+    }
+    Error error(what);
+    error.at(name).mend("journalctl -u " + service_name(name));
+    if (status.load_state == "not-found") {
+        return error.because("systemd has no unit sctr@.service")
+            .mend("install sctr's units, then `systemctl daemon-reload`");
+    }
+    if (outcome == "dependency") {
+        return error.because("a unit that it requires could not be started");
+    }
+    return error.because("systemd says '" + outcome + "', and of the service '" + status.result +
+                         "'");
+}
+
+} // namespace
+
+Stored Stored::own() {
+    return {DefinitionStore(DefinitionStore::default_root()),
+            RecordStore(RecordStore::default_root()),
+            systemd::own_instance()};
+}
+
+systemd::Services& Stored::services() {
+    if (!services_) {
+        services_.emplace(instance_);
+    }
+    return *services_;
+}
+
+systemd::ServiceStatus Stored::status(const std::string& name) {
+    return services().status(service_name(name));
+}
+
+bool Stored::write_drop_in(const std::string& name, const std::string& text) {
+    if (text.empty()) {
+        return remove_drop_in(name);
+    }
+    const std::string directory = drop_in_directory(name);
+    std::error_code error;
+    fs::create_directories(directory, error);
+    if (error) {
+        throw Error("cannot write the drop-in of the container's unit")
+            .at(directory)
+            .because(error.value());
+    }
+    sys::replace_file(directory + "/" + drop_in_file,
+                      text,
+                      0644,
+                      sys::Durability::disk,
+                      "cannot write the drop-in of the container's unit");
+    return true;
+}
+
+bool Stored::remove_drop_in(const std::string& name) {
+    const std::string directory = drop_in_directory(name);
+    const bool removed = ::unlink((directory + "/" + drop_in_file).c_str()) == 0;
+    ::rmdir(directory.c_str()); // stays where the administrator has a drop-in too
+    return removed;
+}
+
+void Stored::add(const Definition& definition, const plan::ServiceOptions& options) {
+    const std::string& name = definition.name;
+    definitions_.add(definition);
+    UndoList undo;
+    undo.add([&] {
+        remove_drop_in(name);
+        definitions_.remove(name);
+    });
+    if (write_drop_in(name, plan::service_drop_in(options))) {
+        services().reload();
+    }
+    undo.dismiss();
+}
+
+void Stored::run_job(const std::string& name,
+                     const char* what,
+                     std::string (systemd::Services::*job)(const std::string&)) {
+    const std::string unit = service_name(name);
+    if (!has(name)) {
+        static_cast<void>(definitions_.load(name)); // throws what says so
+    }
+    services().keep(unit);
+    const std::string outcome = (services().*job)(unit);
+    if (outcome != "done") {
+        throw job_failure(name, what, outcome, services().status(unit));
+    }
+}
+
+void Stored::start(const std::string& name) {
+    run_job(name, "cannot start the container", &systemd::Services::start);
+}
+
+void Stored::restart(const std::string& name) {
+    run_job(name, "cannot restart the container", &systemd::Services::restart);
+}
+
+void Stored::stop(const std::string& name, std::optional<std::chrono::microseconds> timeout) {
+    const std::string file = records_.root() + "/" + name + "/" + stop_timeout_file;
+    if (timeout && records_.has(name)) {
+        sys::replace_file(file,
+                          std::to_string(timeout->count()),
+                          0600,
+                          sys::Durability::memory,
+                          "cannot set the timeout of the stop");
+    }
+    run_job(name, "cannot stop the container", &systemd::Services::stop);
+}
+
+void Stored::enable(const std::string& name) {
+    const UniqueFd locked = definitions_.lock(name);
+    services().enable(service_name(name));
+    services().reload();
+}
+
+void Stored::disable(const std::string& name) {
+    const UniqueFd locked = definitions_.lock(name);
+    services().disable(service_name(name));
+    services().reload();
+}
+
+systemd::ServiceStatus Stored::status_at_rest(const std::string& name) {
+    systemd::ServiceStatus found = status(name);
+    // Where it is to be started again, this would keep it from that.
+    if (found.active_state == "deactivating" && found.restart == "no") {
+        services().stop(service_name(name)); // it has ended, and systemd is about to know
+        found = status(name);
+    }
+    return found;
+}
+
+void Stored::remove(const std::string& name, bool force) {
+    const UniqueFd locked = definitions_.lock(name);
+    const systemd::ServiceStatus before = status_at_rest(name);
+    if (is_active(before)) {
+        if (!force) {
+            throw Error("cannot remove the container")
+                .at(name)
+                .because("its service is " + before.active_state)
+                .mend("stop it first, or use 'sctr rm -f " + name + "'");
+        }
+        stop(name, std::chrono::microseconds(0));
+    }
+    bool changed = remove_drop_in(name);
+    if (is_enabled(before)) {
+        services().disable(service_name(name));
+        changed = true;
+    }
+    definitions_.remove(name);
+    if (changed) {
+        services().reload();
+    }
+    services().reset_failed(service_name(name));
+}
+
+void Stored::rename(const std::string& name, const std::string& new_name) {
+    const UniqueFd locked = definitions_.lock(name);
+    const systemd::ServiceStatus before = status_at_rest(name);
+    if (is_active(before)) {
+        throw Error("cannot rename the container")
+            .at(name)
+            .because("its service is " + before.active_state + ", and a unit keeps its name")
+            .mend("stop it first");
+    }
+    Definition definition = definitions_.load(name);
+    definition.name = new_name;
+    definition.flags.push_back("--name=" + new_name);
+    definitions_.rename(name, definition);
+    const std::string drop_in = drop_in_directory(name) + "/" + drop_in_file;
+    if (const auto text = sys::read_small_file(drop_in)) {
+        write_drop_in(new_name, *text);
+        remove_drop_in(name);
+    }
+    if (is_enabled(before)) {
+        services().disable(service_name(name));
+        services().enable(service_name(new_name));
+    }
+    services().reset_failed(service_name(name));
+    services().reload();
+}
+
+void Stored::replace(const Definition& definition, const plan::ServiceOptions& options) {
+    const UniqueFd locked = definitions_.lock(definition.name);
+    const std::string text = plan::service_drop_in(options);
+    const std::string file = drop_in_directory(definition.name) + "/" + drop_in_file;
+    const bool changes = text != sys::read_small_file(file).value_or("");
+    definitions_.replace(definition);
+    if (changes) {
+        write_drop_in(definition.name, text);
+        services().reload();
+    }
+}
+
+void Stored::ended(const std::string& name,
+                   const std::string& exit_code,
+                   const std::string& exit_status) {
+    sweep(records_);
+    if (!has(name)) {
+        return; // removed while it ran
+    }
+    if (auto run = definitions_.last_run(name); run && run->finished_usec == 0) {
+        constexpr int signal_base = 128;
+        const bool killed = exit_code == "killed" || exit_code == "dumped";
+        const auto number =
+            killed ? parse_signal(exit_status)
+                   : std::optional(static_cast<int>(parse_int(exit_status).value_or(signal_base)));
+        run->finished_usec = sys::now_usec();
+        run->exit_status = number.value_or(0) + (killed ? signal_base : 0);
+        definitions_.save(name, *run);
+    }
+    if (definitions_.load(name).forget) {
+        // systemd must not read its units again before it has forgotten this one (CollectMode=).
+        remove_drop_in(name);
+        if (is_enabled(status(name))) {
+            services().disable(service_name(name));
+        }
+        definitions_.remove(name);
+    }
+}
+
+int wait_for_exit(const DefinitionStore& definitions,
+                  const RecordStore& records,
+                  const std::string& name) {
+    const bool stored = definitions.has(name);
+    if (records.has(name) || !stored) {
+        const Record record = records.load(name);
+        const UniqueFd pidfd(sys::pidfd_open(record.pid));
+        if (pidfd.valid() && is_alive(record.pid, record.start_time)) {
+            struct pollfd item{pidfd.get(), POLLIN, 0};
+            while (::poll(&item, 1, -1) < 0 && errno == EINTR) {
+            }
+        }
+        wait_for_supervisor(record);
+    }
+    if (stored) {
+        const auto run = definitions.last_run(name);
+        if (run && run->exit_status) {
+            return *run->exit_status;
+        }
+        throw Error("no exit status is known")
+            .at(name)
+            .because(run ? "the host went down while it ran" : "it has never run");
+    }
+    if (records.has(name)) {
+        if (const auto status = records.load(name).exit_status) {
+            return *status;
+        }
+    }
+    throw Error("no exit status is known")
+        .at(name)
+        .because("it was removed when it ended, and only its caller was told")
+        .mend("run it with --rm=false, or with -d");
+}
+
+} // namespace sctr::container

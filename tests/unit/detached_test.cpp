@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+#include "cli/ps_view.hpp"
+#include "cli/service_flags.hpp"
+#include "container/definition.hpp"
+#include "plan/service.hpp"
+
+namespace sctr {
+namespace {
+
+using container::Definition;
+using container::LastRun;
+using plan::Restart;
+using plan::ServiceOptions;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(DropIn, SaysWhatTheTemplateDoesNot) {
+    struct Case {
+        ServiceOptions options;
+        const char* text; ///< after the comment
+    };
+
+    const std::vector<Case> cases = {
+        {{}, ""},
+        {{.restart = Restart::on_failure}, "[Service]\nRestart=on-failure\n"},
+        {{.restart = Restart::always}, "[Service]\nRestart=always\n"},
+        {{.after = {"db", "x.mount"}}, "[Unit]\nAfter=sctr@db.service\nAfter=x.mount\n"},
+        {{.requisite = {"my.db"}},
+         "[Unit]\nRequires=sctr@my.db.service\nAfter=sctr@my.db.service\n"},
+        {{.after = {"a%b"}}, "[Unit]\nAfter=sctr@a%%b.service\n"},
+        {{.forget = true}, "[Unit]\nCollectMode=inactive-or-failed\n"},
+        {{.restart = Restart::always, .after = {"db"}},
+         "[Unit]\nAfter=sctr@db.service\n[Service]\nRestart=always\n"},
+    };
+
+    for (const auto& each : cases) {
+        std::string text = plan::service_drop_in(each.options);
+        EXPECT_EQ(text.empty(), text.find("#") != 0);
+        while (text.starts_with('#')) {
+            text.erase(0, text.find('\n') + 1);
+        }
+        EXPECT_EQ(text, each.text);
+    }
+}
+
+Definition full_definition() {
+    return {.name = "web",
+            .flags = {"--name", "web", "-e", "A=\"\n\\"},
+            .command = {"sh", "-c", "", "--", "ü"},
+            .working_directory = "/srv/a b",
+            .environment = {{"TERM", "xterm"}, {"EMPTY", ""}},
+            .env_files = {"A=1\nB\n", ""},
+            .description = "/srv: sh",
+            .rootfs = "/srv",
+            .created_usec = 1'700'000'000'123'456,
+            .forget = true};
+}
+
+TEST(Definition, ComesBackAsItWas) {
+    for (const Definition& each : {Definition{}, full_definition()}) {
+        EXPECT_EQ(container::definition_from_json(container::to_json(each)), each);
+    }
+}
+
+TEST(Definition, RefusesWhatIsNone) {
+    const std::string good = container::to_json(full_definition());
+    for (const std::string& text :
+         {std::string(), std::string("{}"), std::string("[1]"), good.substr(0, good.size() / 2)}) {
+        EXPECT_THROW(container::definition_from_json(text), Error) << text;
+    }
+    try {
+        container::definition_from_json(R"({"version": 2})");
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("newer sctr"));
+    }
+    EXPECT_THROW(container::to_json(Definition{.command = {"\xff"}}), Error);
+}
+
+TEST(LastRun, ComesBackAsItWas) {
+    const LastRun failed{.boot_id = "b",
+                         .started_usec = 1,
+                         .finished_usec = 2,
+                         .exit_status = 127,
+                         .error = "no such file"};
+    const LastRun killed{.boot_id = "b", .exit_status = 137, .oom_killed = true};
+    for (const LastRun& each : {LastRun{}, failed, killed}) {
+        EXPECT_EQ(container::last_run_from_json(container::to_json(each)), each);
+    }
+    EXPECT_EQ(container::last_run_from_json("{\"bootId"), std::nullopt);
+}
+
+/// The flags of `sctr run WORDS`.
+cli::RunFlags parsed(const std::vector<std::string>& words) {
+    return cli::parse_run_flags(words);
+}
+
+TEST(ServiceFlags, BecomeOptions) {
+    const std::vector<std::pair<std::vector<std::string>, ServiceOptions>> cases = {
+        {{"-d"}, {}},
+        {{"true"}, {}},
+        {{"-d", "--restart", "no"}, {}},
+        {{"-d", "--rm=false"}, {}},
+        {{"-d", "--rm"}, {.forget = true}},
+        {{"-d", "--restart=unless-stopped"}, {.restart = Restart::always}},
+        {{"-dt", "--after", "a", "--after", "b.target", "--requires", "c"},
+         {.after = {"a", "b.target"}, .requisite = {"c"}}},
+    };
+    for (const auto& [words, options] : cases) {
+        EXPECT_EQ(cli::service_options(parsed(words)), options);
+    }
+}
+
+TEST(ServiceFlags, Refused) {
+    const std::vector<std::vector<std::string>> cases = {
+        {"--restart", "always"},
+        {"--after", "db"},
+        {"--requires", "db"},
+        {"-d", "--restart", "maybe"},
+        {"-d", "--rm", "--restart", "always"},
+        {"-d", "-i"},
+        {"-d", "--after", ""},
+        {"-d", "--requires", "a b"},
+        {"-d", "--requires", "a\nb"},
+    };
+    for (const auto& words : cases) {
+        EXPECT_THROW(cli::service_options(parsed(words)), Error) << words.back();
+    }
+}
+
+TEST(ServiceFlags, AreKeptSoThatTheyMeanTheSame) {
+    const cli::RunFlags flags = parsed({"-d",
+                                        "--rootfs",
+                                        "root",
+                                        "-e",
+                                        "TAKEN",
+                                        "-e",
+                                        "OWN=1",
+                                        "--pidfile",
+                                        "run/pid",
+                                        "--security-opt",
+                                        "seccomp=profile",
+                                        "--",
+                                        "--rootfs",
+                                        "-d"});
+    cli::RootfsFacts facts;
+    facts.rootfs = "/srv/root";
+    facts.working_directory = "/srv";
+    facts.env_files = {"# no\n FROM_FILE\nX=1\n"};
+    facts.environment = {{"TAKEN", "t"}, {"FROM_FILE", "f"}, {"OTHER", "o"}, {"X", "x"}};
+    plan::Request request;
+    request.id = "random";
+    const Definition definition = cli::make_definition(flags, request, facts);
+    EXPECT_THAT(definition.environment,
+                ElementsAre(std::pair{"FROM_FILE", "f"}, std::pair{"TAKEN", "t"}));
+
+    const cli::RunFlags again = parsed(cli::words_of(definition));
+    EXPECT_EQ(again.name, "random");
+    EXPECT_EQ(again.rootfs, "/srv/root");
+    EXPECT_EQ(again.pid_file, "/srv/run/pid");
+    EXPECT_TRUE(again.detach);
+    EXPECT_THAT(again.privileges.security_opts, Contains("seccomp=/srv/profile"));
+    EXPECT_THAT(again.process.env, ElementsAre("TAKEN", "OWN=1"));
+    EXPECT_THAT(again.command, ElementsAre("--rootfs", "-d"));
+    EXPECT_EQ(cli::caller_of(definition).working_directory, "/srv");
+}
+
+TEST(Ps, StoredOnes) {
+    struct Case {
+        std::optional<LastRun> run;
+        const char* status;
+    };
+
+    const std::vector<Case> cases = {
+        {std::nullopt, "created "},
+        {LastRun{.exit_status = 3}, "exited (3) "},
+        {LastRun{.exit_status = 137, .oom_killed = true}, "exited (137) oom "},
+        {LastRun{}, "stopped "},
+    };
+    for (const auto& each : cases) {
+        const std::string text = cli::ps_table({cli::stored_row(full_definition(), each.run)}, 0);
+        EXPECT_THAT(text, HasSubstr("\nweb   -    " + std::string(each.status)));
+        EXPECT_THAT(text, HasSubstr(" sctr@web.service\n"));
+    }
+}
+
+} // namespace
+} // namespace sctr
