@@ -107,7 +107,6 @@ class Supervisor {
         std::vector<struct pollfd> items{{process_.child().pidfd(), POLLIN, 0},
                                          {signals_.fd(), POLLIN, 0},
                                          {oom_.fd(), POLLPRI, 0},
-                                         {oom_.fd(), POLLPRI, 0},
                                          {readiness_fd(), POLLIN, 0}};
         int timeout = ms_until_kill();
         if (what_.manager != nullptr) {
