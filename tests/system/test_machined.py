@@ -152,8 +152,10 @@ def network(background):
     path = f"/proc/{holder.pid}/ns/net"
     eventually(lambda: os.readlink(path) != os.readlink("/proc/self/ns/net"))
     inside = ("nsenter", f"--net={path}", "ip")
-    host(*inside, "link", "set", "lo", "up")
-    host(*inside, "address", "add", f"{address}/24", "dev", "lo")
+    host(*inside, "link", "add", "v0", "type", "veth", "peer", "name", "v1")
+    for link in ("v0", "v1"):
+        host(*inside, "link", "set", link, "up")
+    host(*inside, "address", "add", f"{address}/24", "dev", "v0")
     return path, address
 
 
@@ -161,8 +163,8 @@ def test_a_machines_name_is_a_host_name(start, network):
     path, address = network
     with start("--network", f"ns:{path}") as container:
         registered(container)
-        assert host("getent", "ahostsv4", container.name).split()[0] == address
-    eventually(lambda: subprocess.run(["getent", "ahostsv4", container.name]).returncode != 0)
+        assert host("getent", "hosts", container.name).split()[0] == address
+    eventually(lambda: subprocess.run(["getent", "hosts", container.name]).returncode != 0)
 
 
 @pytest.mark.parametrize("verb", ["shell", "login"])
