@@ -458,7 +458,8 @@ TEST(CliRequest, ListsOfPropertiesAddUp) {
 
     for (const auto& each : cases) {
         const plan::UnitPlan unit =
-            plan::make(request_of(each.line), host::Facts{.controllers = {"cpu"}}).unit;
+            plan::make(request_of(each.line), host::Facts{.is_root = true, .controllers = {"cpu"}})
+                .unit;
         const auto found =
             std::ranges::find(unit.properties, each.property, &plan::UnitProperty::name);
         ASSERT_NE(found, unit.properties.end()) << each.line;
