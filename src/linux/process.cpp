@@ -81,8 +81,8 @@ void become_namespace_root(int peer) noexcept {
     char first = 0;
     while (::recv(plan::protocol::control_fd, &first, 1, MSG_PEEK) < 0 && errno == EINTR) {
     }
-    // Not the C library's calls, which would change the ids of our parent's threads as well and wait
-    // here for a lock that one of these may have held.
+    // Not the C library's calls, which would change the ids of our parent's threads as well and
+    // wait here for a lock that one of these may have held.
     (void)(::syscall(SYS_setresgid, 0, 0, 0) == 0 && ::syscall(SYS_setresuid, 0, 0, 0) == 0);
 }
 
