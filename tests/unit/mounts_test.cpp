@@ -261,8 +261,8 @@ TEST(RootPropagation, PrivateIsWhatItIs) {
 
 TEST(MountSteps, RefuseWhatCannotBe) {
     const std::vector<std::pair<oci::Mount, std::string>> cases = {
-        {mount_of("bind", {"size=1"}), "'size=1'"},
-        {mount_of("none", {"remount", "bind", "size=1"}), "'size=1'"},
+        {mount_of("bind", {"speed=1"}), "'speed=1'"},
+        {mount_of("none", {"remount", "bind", "speed=1"}), "'speed=1'"},
         {mount_of("", {}), "without a type"},
         {mount_of("tmpfs", {"idmap"}), "only a bind mount"},
         {mount_of("bind", {"tmpcopyup"}), "only a tmpfs"},
