@@ -83,9 +83,9 @@ def test_every_byte_comes_back(run, own_rootfs, text):
 
 def test_binary_output(own_rootfs):
     data = os.urandom(1 << 20)
-    (own_rootfs / "data").write_bytes(data)
+    (own_rootfs / "random-bytes").write_bytes(data)
     name = unique_name("binary")
-    sctr("run", "--name", name, "--log", "journal", "--rootfs", own_rootfs, "cat", "/data").ok()
+    sctr("run", "--name", name, "--log", "journal", "--rootfs", own_rootfs, "cat", "/random-bytes").ok()
     host("journalctl", "--sync")
     assert hashlib.sha256(sctr("logs", name).out).digest() == hashlib.sha256(data).digest()
 

@@ -145,7 +145,10 @@ def test_a_member_has_no_power_over_others(unit, method):
 )
 def test_a_member_has_no_other_verbs(method, signature, arguments):
     allowed(systemctl_as(MEMBER, ["start", "UNIT"], "sctr@x.service"))
-    refused(call_as(MEMBER, method, signature, *arguments))
+    try:
+        refused(call_as(MEMBER, method, signature, *arguments))
+    finally:
+        host("systemctl", "stop", "sctr@x.service")
 
 
 def asked(user_pid, unit, verb, message=None):
