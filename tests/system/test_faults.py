@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Processes that die at the wrong moment: what is left, and what the next command makes of it."""
 
-import json
 import contextlib
+import json
 import os
 import signal
 import subprocess
