@@ -120,8 +120,9 @@ def test_exec_on_a_terminal(start):
             screen.send("stty size\r")
             screen.expect(r"40 120\r\n")
             screen.expect("prompt> ")
-            # The shell has left its line editor, where ctrl-c is a mere key, when the command runs.
-            screen.send("echo sta''rted; sleep 1000\r")
+            # Said by the job itself: by then it has the terminal, and ctrl-c is neither a key of the
+            # line editor nor the waiting shell's to ignore.
+            screen.send("sh -c 'echo sta\"\"rted; exec sleep 1000'\r")
             screen.expect("started\r\n")
             screen.send("\x03")
             screen.expect("prompt> ")
