@@ -4,6 +4,7 @@
 #include "systemd/bus.hpp"
 #include "systemd/bus_error.hpp"
 #include "systemd/machine.hpp"
+#include "systemd/manager_calls.hpp"
 #include "systemd/property.hpp"
 #include "systemd/scope_start.hpp"
 
@@ -24,39 +25,6 @@ class Manager::Connection {
     [[nodiscard]] Error
     error(const sdbus::Error& error, std::string what, const std::string& where) const {
         return call_error(error, std::move(what), where, bus.deadlines());
-    }
-
-    /// Calls a method of the manager; `what` and `where` are for the error.
-    template <typename... Arguments>
-    sdbus::MethodReply call(const char* what,
-                            const std::string& where,
-                            const char* method,
-                            const Arguments&... arguments) {
-        try {
-            auto message = bus.manager_call(method);
-            (message << ... << arguments);
-            return bus.call(message);
-        } catch (const sdbus::Error& failure) {
-            throw error(failure, what, where);
-        }
-    }
-
-    /// The same, for what may be so already: nothing when the unit or its processes are gone.
-    template <typename... Arguments>
-    std::optional<sdbus::MethodReply> call_if_there(const char* what,
-                                                    const std::string& unit,
-                                                    const char* method,
-                                                    const Arguments&... arguments) {
-        try {
-            auto message = bus.manager_call(method);
-            ((message << unit) << ... << arguments);
-            return bus.call(message);
-        } catch (const sdbus::Error& failure) {
-            if (is_already_gone(failure)) {
-                return std::nullopt;
-            }
-            throw error(failure, what, unit);
-        }
     }
 
     std::string manager_property(const char* name) {
@@ -313,7 +281,7 @@ void Manager::unregister_machine() {
 bool Manager::stop_unit(const std::string& unit, const std::string& mode) {
     const auto deadline = Clock::now() + connection_->bus.deadlines().job;
     const JobWatch jobs(connection_->bus, unit);
-    auto reply = connection_->call_if_there("cannot stop the unit", unit, "StopUnit", mode);
+    auto reply = call_if_there(connection_->bus, "cannot stop the unit", unit, "StopUnit", mode);
     if (!reply) {
         return false;
     }
@@ -348,29 +316,33 @@ bool Manager::stop_abandoned_scope(const std::string& unit) {
 }
 
 bool Manager::kill_unit(const std::string& unit, const std::string& whom, int signal) {
-    return connection_
-        ->call_if_there("cannot signal the unit", unit, "KillUnit", whom, std::int32_t{signal})
+    return call_if_there(connection_->bus,
+                         "cannot signal the unit",
+                         unit,
+                         "KillUnit",
+                         whom,
+                         std::int32_t{signal})
         .has_value();
 }
 
 void Manager::freeze_unit(const std::string& unit) {
-    connection_->call("cannot freeze the unit", unit, "FreezeUnit", unit);
+    call_manager(connection_->bus, "cannot freeze the unit", unit, "FreezeUnit", unit);
 }
 
 void Manager::thaw_unit(const std::string& unit) {
-    connection_->call("cannot thaw the unit", unit, "ThawUnit", unit);
+    call_manager(connection_->bus, "cannot thaw the unit", unit, "ThawUnit", unit);
 }
 
 void Manager::reset_failed(const std::string& unit) {
-    connection_->call_if_there("cannot reset the unit", unit, "ResetFailedUnit");
+    call_if_there(connection_->bus, "cannot reset the unit", unit, "ResetFailedUnit");
 }
 
 void Manager::ref_unit(const std::string& unit) {
-    connection_->call("cannot keep the unit loaded", unit, "RefUnit", unit);
+    call_manager(connection_->bus, "cannot keep the unit loaded", unit, "RefUnit", unit);
 }
 
 void Manager::unref_unit(const std::string& unit) {
-    connection_->call("cannot let go of the unit", unit, "UnrefUnit", unit);
+    call_manager(connection_->bus, "cannot let go of the unit", unit, "UnrefUnit", unit);
 }
 
 void Manager::set_properties(const std::string& unit,
@@ -389,23 +361,22 @@ void Manager::set_properties(const std::string& unit,
 void Manager::attach_processes(const std::string& unit,
                                const std::string& subcgroup,
                                std::span<const pid_t> pids) {
-    connection_->call("cannot move the process into the unit",
-                      unit,
-                      "AttachProcessesToUnit",
-                      unit,
-                      subcgroup,
-                      std::vector<std::uint32_t>(pids.begin(), pids.end()));
+    call_manager(connection_->bus,
+                 "cannot move the process into the unit",
+                 unit,
+                 "AttachProcessesToUnit",
+                 unit,
+                 subcgroup,
+                 std::vector<std::uint32_t>(pids.begin(), pids.end()));
 }
 
 std::optional<UnitStatus> Manager::unit_status(const std::string& unit) {
+    auto reply = get_properties(connection_->bus, unit);
     try {
-        auto message = connection_->bus.properties_call(unit_path(unit), "GetAll");
-        message << ""; // no interface: those of all, in one reply
-        auto reply = connection_->bus.call(message);
         UnitStatus status = read_status(reply);
         return status.load_state == "not-found" ? std::nullopt : std::optional(std::move(status));
     } catch (const sdbus::Error& failure) {
-        throw connection_->error(failure, "cannot ask for the state of the unit", unit);
+        throw connection_->error(failure, "cannot read the state of the unit", unit);
     }
 }
 

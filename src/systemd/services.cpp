@@ -6,9 +6,8 @@
 #include <tuple>
 #include <vector>
 
-#include "systemd/bus.hpp"
-#include "systemd/bus_error.hpp"
 #include "systemd/job_watch.hpp"
+#include "systemd/manager_calls.hpp"
 
 namespace sctr::systemd {
 
@@ -16,47 +15,41 @@ class Services::Connection {
   public:
     explicit Connection(Instance instance) : bus_(EarlyBus(instance), deadlines_) {}
 
-    template <typename... Arguments>
-    sdbus::MethodReply call(const char* what,
-                            const std::string& unit,
-                            const char* method,
-                            const Arguments&... arguments) {
-        try {
-            auto message = bus_.manager_call(method);
-            ((message << arguments), ...);
-            return bus_.call(message);
-        } catch (const sdbus::Error& failure) {
-            throw error(failure, what, unit);
-        }
-    }
-
-    /// The same, where a unit that is not loaded is as good.
-    template <typename... Arguments>
-    std::optional<sdbus::MethodReply> call_if_there(const char* what,
-                                                    const std::string& unit,
-                                                    const char* method,
-                                                    const Arguments&... arguments) {
-        try {
-            auto message = bus_.manager_call(method);
-            ((message << arguments), ...);
-            return bus_.call(message);
-        } catch (const sdbus::Error& failure) {
-            if (is_already_gone(failure)) {
-                return std::nullopt;
-            }
-            throw error(failure, what, unit);
-        }
-    }
+    [[nodiscard]] Bus& bus() noexcept { return bus_; }
 
     std::string run_job(const char* what, const std::string& unit, const char* method) {
         const JobWatch jobs(bus_, unit);
-        auto reply = call_if_there(what, unit, method, unit, std::string("replace"));
-        if (!reply) {
-            return "done";
+        return await_job(
+            call_manager(bus_, what, unit, method, unit, "replace"), jobs, what, unit, method);
+    }
+
+    /// The same for a unit that may be gone, as is wanted of it.
+    std::string run_stop_job(const char* what, const std::string& unit) {
+        const JobWatch jobs(bus_, unit);
+        auto reply = call_if_there(bus_, what, unit, "StopUnit", "replace");
+        return reply ? await_job(std::move(*reply), jobs, what, unit, "StopUnit") : "done";
+    }
+
+    std::map<std::string, sdbus::Variant> properties(const std::string& unit) {
+        auto reply = get_properties(bus_, unit);
+        try {
+            std::map<std::string, sdbus::Variant> found;
+            reply >> found;
+            return found;
+        } catch (const sdbus::Error& failure) {
+            throw error(failure, "cannot read the state of the unit", unit);
         }
-        const std::string systemd = sender_of(*reply);
+    }
+
+  private:
+    std::string await_job(sdbus::MethodReply reply,
+                          const JobWatch& jobs,
+                          const char* what,
+                          const std::string& unit,
+                          const char* method) {
+        const std::string systemd = sender_of(reply);
         sdbus::ObjectPath job;
-        *reply >> job;
+        reply >> job;
         try {
             for (;;) {
                 bus_.dispatch();
@@ -74,20 +67,6 @@ class Services::Connection {
         }
     }
 
-    std::map<std::string, sdbus::Variant> properties(const std::string& unit) {
-        try {
-            auto message = bus_.properties_call(unit_path(unit), "GetAll");
-            message << ""; // no interface: those of all, in one reply
-            std::map<std::string, sdbus::Variant> found;
-            auto reply = bus_.call(message);
-            reply >> found;
-            return found;
-        } catch (const sdbus::Error& failure) {
-            throw error(failure, "cannot ask for the state of the unit", unit);
-        }
-    }
-
-  private:
     [[nodiscard]] Error
     error(const sdbus::Error& failure, std::string what, const std::string& unit) const {
         return call_error(failure, std::move(what), unit, deadlines_);
@@ -136,12 +115,18 @@ std::string Services::restart(const std::string& unit) {
 }
 
 std::string Services::stop(const std::string& unit) {
-    return connection_->run_job("cannot stop the unit", unit, "StopUnit");
+    return connection_->run_stop_job("cannot stop the unit", unit);
 }
 
 void Services::keep(const std::string& unit) {
-    connection_->call("cannot load the unit", unit, "LoadUnit", unit);
-    connection_->call("cannot keep the unit loaded", unit, "RefUnit", unit);
+    call_manager(connection_->bus(), "cannot load the unit", unit, "LoadUnit", unit);
+    if (!call_if_there(connection_->bus(), "cannot keep the unit loaded", unit, "RefUnit")) {
+        throw Error("systemd does not know the unit")
+            .at(unit)
+            .because("sctr@.service is not installed, or systemd has not read it yet")
+            .mend("install sctr's units and run `systemctl daemon-reload` (with --user for a plain "
+                  "user)");
+    }
 }
 
 ServiceStatus Services::status(const std::string& unit) {
@@ -168,25 +153,31 @@ ServiceStatus Services::status(const std::string& unit) {
 }
 
 void Services::reload() {
-    connection_->call("cannot make systemd read its units again", "daemon-reload", "Reload");
+    call_manager(
+        connection_->bus(), "cannot make systemd read its units again", "daemon-reload", "Reload");
 }
 
 void Services::enable(const std::string& unit) {
-    connection_->call("cannot enable the unit",
-                      unit,
-                      "EnableUnitFiles",
-                      std::vector<std::string>{unit},
-                      false,
-                      false);
+    call_manager(connection_->bus(),
+                 "cannot enable the unit",
+                 unit,
+                 "EnableUnitFiles",
+                 std::vector<std::string>{unit},
+                 false,
+                 false);
 }
 
 void Services::disable(const std::string& unit) {
-    connection_->call(
-        "cannot disable the unit", unit, "DisableUnitFiles", std::vector<std::string>{unit}, false);
+    call_manager(connection_->bus(),
+                 "cannot disable the unit",
+                 unit,
+                 "DisableUnitFiles",
+                 std::vector<std::string>{unit},
+                 false);
 }
 
 void Services::reset_failed(const std::string& unit) {
-    connection_->call_if_there("cannot reset the unit", unit, "ResetFailedUnit", unit);
+    call_if_there(connection_->bus(), "cannot reset the unit", unit, "ResetFailedUnit");
 }
 
 } // namespace sctr::systemd

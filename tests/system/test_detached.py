@@ -122,6 +122,22 @@ def test_flags_that_cannot_be(rootfs, verb, flags, words):
     assert row(name) is None and not (STORED / name).exists()
 
 
+def test_without_the_unit_of_sctr(rootfs, tmp_path):
+    template = Path(host("systemctl", "show", "-P", "FragmentPath", service_of("x")).strip())
+    aside = tmp_path / template.name
+    aside.write_bytes(template.read_bytes())
+    template.unlink()
+    host("systemctl", "daemon-reload")
+    try:
+        name = unique_name()
+        done = sctr("run", "-d", "--name", name, "--rootfs", rootfs, "true")
+        done.failed(125, service_of(name), "not installed", "daemon-reload")
+        assert row(name) is None and not (STORED / name).exists()
+    finally:
+        template.write_bytes(aside.read_bytes())
+        host("systemctl", "daemon-reload")
+
+
 @pytest.mark.parametrize("flag", ["--restart=always", "--after=db", "--requires=db"])
 def test_a_container_in_the_foreground_is_no_service(run, flag):
     run(flag, "true").failed(125, flag.partition("=")[0], "-d")
