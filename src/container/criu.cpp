@@ -103,6 +103,7 @@ Worker::Worker(const std::string& purpose,
     const UniqueFd socket = lift(other.get());
     std::vector<UniqueFd> lifted;
     std::vector<int> files;
+    files.reserve(inherited.size());
     for (const int fd : inherited) {
         files.push_back(lifted.emplace_back(lift(fd)).get());
     }
