@@ -54,11 +54,11 @@ chroot "$root" systemctl --quiet mask systemd-firstboot.service systemd-pstore.s
 # Else each boot would first rebuild what packages may have left stale (ldconfig, the journal catalog).
 touch --reference="$root/usr" "$root/etc/.updated" "$root/var/.updated"
 
+export APT_CONFIG="${MMDEBSTRAP_APT_CONFIG:?set by mmdebstrap}"
 if [ -x "$root/usr/sbin/sshd" ]; then
     rm -f "$root/boot/"*
     (
         cd "$root/tmp"
-        export APT_CONFIG=${MMDEBSTRAP_APT_CONFIG:?set by mmdebstrap}
         # The package itself would pull in and run an initramfs generator; the VM brings its own initrd.
         image=$(apt-cache depends --important linux-image-cloud-amd64 |
             sed -n 's/.*Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1)
@@ -75,7 +75,6 @@ fetch_compliance_suite() {
     mkdir -p "$work/lists" "$root/usr/src/runtime-tools" &&
         sed 's/^deb /deb-src /' "$root/etc/apt/sources.list" >"$work/list" &&
         options=(-q -o Dir::Etc::SourceList="$work/list" -o Dir::State::Lists="$work/lists") &&
-        export APT_CONFIG="${MMDEBSTRAP_APT_CONFIG:?set by mmdebstrap}" &&
         apt-get "${options[@]}" update &&
         (cd "$work" && apt-get "${options[@]}" source --download-only --tar-only golang-github-opencontainers-runtime-tools) &&
         tar --extract --file "$work"/golang-github-opencontainers-runtime-tools_*.orig.tar.* \
