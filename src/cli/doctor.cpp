@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 
 #include "base/error.hpp"
 #include "cli/flags.hpp"
@@ -36,8 +35,7 @@ host::CheckInput look_around() {
     host::CheckInput input{.uid = host::caller().uid};
     const struct passwd* account = ::getpwuid(input.uid);
     input.user = account != nullptr ? account->pw_name : std::to_string(input.uid);
-    const char* runtime_dir = ::secure_getenv("XDG_RUNTIME_DIR");
-    input.runtime_dir = runtime_dir != nullptr ? runtime_dir : "";
+    input.runtime_dir = host::runtime_directory(host::caller());
     struct utsname names{};
     ::uname(&names);
     input.kernel = names.release;

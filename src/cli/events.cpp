@@ -8,10 +8,10 @@
 #include "cli/event_view.hpp"
 #include "cli/flags.hpp"
 #include "cli/journal_wait.hpp"
+#include "cli/target.hpp"
 #include "cli/time_point.hpp"
 #include "cli/verbs.hpp"
 #include "container/log_fields.hpp"
-#include "host/caller.hpp"
 #include "linux/clock.hpp"
 #include "systemd/journal_reader.hpp"
 
@@ -70,11 +70,7 @@ EventsFlags read_flags(const Words& words) {
 /// Only what our own user, or his systemd, wrote: whoever may write to the journal may write
 /// anything.
 void match_own(JournalReader& journal) {
-    journal.match("_UID", std::to_string(host::caller().uid));
-}
-
-bool is_system() {
-    return host::caller().is_system;
+    journal.match("_UID", std::to_string(journal_uid()));
 }
 
 EventEntry read_entry(const JournalReader& journal) {
@@ -111,7 +107,7 @@ class EventReader {
         journal_.match("MESSAGE_ID", container::event_message_id);
         journal_.either_or();
         match_own(journal_);
-        if (is_system()) {
+        if (has_system_units()) {
             journal_.match("_PID", "1");
         } else {
             journal_.match("_SYSTEMD_USER_UNIT", "init.scope");
@@ -176,7 +172,7 @@ class EventReader {
     }
 
     void show_unit() {
-        const auto unit = journal_.get(is_system() ? "UNIT" : "USER_UNIT").value_or("");
+        const auto unit = journal_.get(has_system_units() ? "UNIT" : "USER_UNIT").value_or("");
         if (auto entry = find_engine_unit(unit, journal_.time_usec())) {
             entry->time_usec = journal_.time_usec();
             entry->event = journal_.get("MESSAGE_ID") == unit_oom_id ? Event::oom : Event::die;
@@ -199,7 +195,7 @@ class EventReader {
 
 int events_verb(const Words& words) {
     const EventsFlags flags = read_flags(words);
-    systemd::require_journal_access();
+    systemd::require_journal_access(journal_uid());
     EventReader reader(flags);
     bool goes_on = reader.show() && !flags.no_stream;
     while (goes_on) {

@@ -63,6 +63,9 @@ Error unknown_flag(const CLI::App& app, const std::vector<std::string>& leftover
     }
     const std::string flag = word.substr(0, word.find('='));
     Error error("unknown flag '" + flag + "'");
+    if (flag == "--system" || flag == "--user") {
+        return error.because("it goes before the verb").mend("see 'sctr --help'");
+    }
     if (const std::string close = nearest(flag, names); !close.empty()) {
         error.because("did you mean '" + close + "'?");
     }

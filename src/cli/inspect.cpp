@@ -8,7 +8,9 @@
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/record_json.hpp"
+#include "cli/target.hpp"
 #include "cli/verbs.hpp"
+#include "container/system_containers.hpp"
 #include "oci/serialize.hpp"
 #include "systemd/manager.hpp"
 
@@ -31,8 +33,7 @@ nlohmann::ordered_json limits_json(const systemd::UnitStatus& status) {
     return json;
 }
 
-nlohmann::ordered_json unit_json(systemd::Manager& manager, const std::string& unit) {
-    const auto status = manager.unit_status(unit);
+nlohmann::ordered_json unit_json(const std::optional<systemd::UnitStatus>& status) {
     if (!status) {
         return nullptr; // not loaded: the container has ended
     }
@@ -45,6 +46,15 @@ nlohmann::ordered_json unit_json(systemd::Manager& manager, const std::string& u
             {"limits", limits_json(*status)}};
 }
 
+/// What everybody may know of a container of the system's.
+nlohmann::ordered_json system_json(container::SystemContainers& system, const std::string& name) {
+    const container::SystemContainer found = system.running(name);
+    auto json = record_json(found.record, found.status);
+    json.erase("rootfs"); // it is in the record, which is root's
+    json["systemd"] = unit_json(system.unit_status(found.record.unit));
+    return json;
+}
+
 } // namespace
 
 int inspect_verb(const Words& words) {
@@ -53,6 +63,16 @@ int inspect_verb(const Words& words) {
     const auto names = parse_names(app, words);
     if (names.empty()) {
         throw Error("no container named").mend("see 'sctr inspect --help'");
+    }
+    if (is_for_system()) {
+        container::SystemContainers system;
+        auto found = nlohmann::ordered_json::array();
+        for (const std::string& name : names) {
+            container::check_id(name);
+            found.push_back(system_json(system, name));
+        }
+        std::puts(json_text(found).c_str());
+        return 0;
     }
     const container::RecordStore store(container::RecordStore::default_root());
     std::optional<systemd::Manager> manager; // connected once there is something to ask
@@ -64,7 +84,7 @@ int inspect_verb(const Words& words) {
         if (!manager) {
             manager.emplace(systemd::own_instance());
         }
-        if (auto unit = unit_json(*manager, record.unit); !unit.is_null()) {
+        if (auto unit = unit_json(manager->unit_status(record.unit)); !unit.is_null()) {
             json["systemd"] = std::move(unit);
         }
         json["config"] = nlohmann::ordered_json::parse(oci::serialize(store.load_config(name)));

@@ -8,16 +8,19 @@
 #include "cli/flags.hpp"
 #include "cli/log.hpp"
 #include "cli/names.hpp"
+#include "cli/target.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
 #include "container/stored.hpp"
+#include "container/system_containers.hpp"
 
 /// The verbs that do one thing to each container named: kill, stop, pause, unpause, rm.
 namespace sctr::cli {
 namespace {
 
 using container::RecordStore;
+using container::SystemContainers;
 
 /// What is stored and does not run has no record.
 void require_record(const RecordStore& store, const std::string& name) {
@@ -37,6 +40,17 @@ int for_each_running(const std::vector<std::string>& names,
     });
 }
 
+/// Throws Error for what systemd cannot do with a scope.
+void kill_in_system(SystemContainers& system, const std::string& name, int signal, bool all) {
+    if (signal != SIGKILL && !all) {
+        throw Error("cannot signal the container's first process alone")
+            .at(name)
+            .because("systemd signals every process of a scope")
+            .mend("use --all, or become root");
+    }
+    system.kill(name, signal);
+}
+
 } // namespace
 
 int kill_verb(const Words& words) {
@@ -53,6 +67,12 @@ int kill_verb(const Words& words) {
     if (!number) {
         throw bad_value("--signal", *signal_text, "no such signal", "a name or a number: HUP");
     }
+    if (is_for_system()) {
+        SystemContainers system;
+        return for_each_name(names, app, [&](const std::string& name) {
+            kill_in_system(system, name, *number, all);
+        });
+    }
     return for_each_running(names, app, [&](const RecordStore& store, const std::string& name) {
         container::kill(store, name, *number, all);
     });
@@ -66,19 +86,24 @@ int stop_verb(const Words& words) {
     add_text(app, "-t,--time", seconds, "seconds until SIGKILL (default: the container's own)");
     const auto names = parse_names(app, words);
     constexpr std::int64_t day = 24L * 3600;
-    std::optional<std::int64_t> timeout_usec;
+    std::optional<std::chrono::microseconds> timeout;
     if (seconds) {
-        timeout_usec = parse_in_range("--time", *seconds, 0, day) * 1'000'000;
+        timeout = std::chrono::seconds(parse_in_range("--time", *seconds, 0, day));
+    }
+    if (is_for_system()) {
+        SystemContainers system;
+        return for_each_name(
+            names, app, [&](const std::string& name) { system.stop(name, timeout); });
     }
     const RecordStore store(RecordStore::default_root());
     container::Stored stored = container::Stored::own();
     return for_each_name(names, app, [&](const std::string& name) {
         if (stored.has(name)) {
-            stored.stop(name, timeout_usec.transform([](std::int64_t usec) {
-                return std::chrono::microseconds(usec);
-            }));
+            stored.stop(name, timeout);
         } else {
-            container::stop(store, name, timeout_usec);
+            container::stop(store, name, timeout.transform([](std::chrono::microseconds usec) {
+                return usec.count();
+            }));
         }
     });
 }
@@ -86,13 +111,23 @@ int stop_verb(const Words& words) {
 int pause_verb(const Words& words) {
     CLI::App app("Freezes every process of containers.", "sctr pause");
     describe(app, "NAME...", {"sctr pause web", "sctr pause web db"});
-    return for_each_running(parse_names(app, words), app, container::pause);
+    const auto names = parse_names(app, words);
+    if (is_for_system()) {
+        SystemContainers system;
+        return for_each_name(names, app, [&](const std::string& name) { system.pause(name); });
+    }
+    return for_each_running(names, app, container::pause);
 }
 
 int unpause_verb(const Words& words) {
     CLI::App app("Lets paused containers run again.", "sctr unpause");
     describe(app, "NAME...", {"sctr unpause web", "sctr unpause web db"});
-    return for_each_running(parse_names(app, words), app, container::unpause);
+    const auto names = parse_names(app, words);
+    if (is_for_system()) {
+        SystemContainers system;
+        return for_each_name(names, app, [&](const std::string& name) { system.unpause(name); });
+    }
+    return for_each_running(names, app, container::unpause);
 }
 
 int rm_verb(const Words& words) {

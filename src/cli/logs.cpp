@@ -11,12 +11,12 @@
 #include "cli/journal_wait.hpp"
 #include "cli/log.hpp"
 #include "cli/log_view.hpp"
+#include "cli/target.hpp"
 #include "cli/time_point.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/log_fields.hpp"
-#include "container/record.hpp"
-#include "host/caller.hpp"
+#include "container/system_containers.hpp"
 #include "linux/clock.hpp"
 #include "linux/syscalls.hpp"
 #include "systemd/journal_reader.hpp"
@@ -80,7 +80,7 @@ LogsFlags read_flags(const Words& words) {
 
 /// Only what a process of our own user wrote: whoever may write to the journal may write any name.
 void match_container(JournalReader& journal, const std::string& name, const std::string& run) {
-    journal.match("_UID", std::to_string(host::caller().uid));
+    journal.match("_UID", std::to_string(journal_uid()));
     journal.match(field::name, name);
     if (!run.empty()) {
         journal.match(field::run, run);
@@ -109,6 +109,9 @@ bool has_other_runs(const std::string& name, const std::string& run) {
 
 std::optional<container::Record> find_record(const std::string& name) {
     try {
+        if (is_for_system()) {
+            return container::SystemContainers().running(name).record;
+        }
         return container::RecordStore(container::RecordStore::default_root()).load(name);
     } catch (const Error&) {
         return std::nullopt;
@@ -116,7 +119,7 @@ std::optional<container::Record> find_record(const std::string& name) {
 }
 
 [[noreturn]] void throw_unknown(const std::string& name) {
-    systemd::require_journal_access();
+    systemd::require_journal_access(journal_uid());
     throw Error("no such container")
         .at(name)
         .because("neither sctr nor the journal knows of one")
@@ -269,15 +272,21 @@ class LogReader {
     Output output_;
 };
 
+/// A process that lives until the end: of a container that has ended, an invalid fd.
+UniqueFd open_process(pid_t pid, std::uint64_t start) {
+    UniqueFd process(sys::pidfd_open(pid));
+    return container::is_alive(pid, start) ? std::move(process) : UniqueFd();
+}
+
 /// The process that writes the log of a container that runs; an invalid fd when it has ended.
 UniqueFd open_supervisor(const std::optional<container::Record>& record, const std::string& run) {
+    if (record && is_for_system()) {
+        return open_process(record->pid, record->start_time); // who supervises it is in its record
+    }
     if (!record || std::to_string(record->created_usec) != run) {
         return {};
     }
-    UniqueFd supervisor(sys::pidfd_open(record->supervisor_pid));
-    return container::is_alive(record->supervisor_pid, record->supervisor_start)
-               ? std::move(supervisor)
-               : UniqueFd();
+    return open_process(record->supervisor_pid, record->supervisor_start);
 }
 
 void follow(LogReader& reader, UniqueFd supervisor, std::optional<std::int64_t> until_usec) {
@@ -307,6 +316,9 @@ void follow(LogReader& reader, UniqueFd supervisor, std::optional<std::int64_t> 
 
 int logs_verb(const Words& words) {
     const LogsFlags flags = read_flags(words);
+    if (is_for_system()) {
+        systemd::require_journal_access(journal_uid()); // else an empty log would be a lie
+    }
     const auto record = find_record(flags.name);
     std::string run = newest_run(flags.name);
     if (run.empty()) {

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/log.hpp"
+#include "cli/target.hpp"
 #include "cli/verbs.hpp"
 #include "linux/process.hpp"
 
@@ -22,36 +23,47 @@ struct Verb {
     std::string_view name;
     const char* summary;
     int (*run)(const Words&);
+    /// Why nobody but root can have it of the system's containers; empty: others can, by polkit.
+    const char* for_root_alone = "";
 };
 
+constexpr const char* is_to_be_root = "who makes or enters a container of root's is root in it";
+constexpr const char* is_roots_store = "what is stored of them is closed to everybody else";
+
 constexpr std::array<Verb, 23> verbs = {{
-    {"run", "run a command in a new container", run_verb},
-    {"create", "store a container, to be started as a service", create_verb},
+    {"run", "run a command in a new container", run_verb, is_to_be_root},
+    {"create", "store a container, to be started as a service", create_verb, is_to_be_root},
     {"start", "start stored containers", start_verb},
     {"restart", "stop stored containers and start them again", restart_verb},
-    {"enable", "start stored containers at boot", enable_verb},
-    {"disable", "no longer start stored containers at boot", disable_verb},
-    {"attach", "connect the terminal with a container's", attach_verb},
-    {"exec", "run one more command in a running container", exec_verb},
+    {"enable", "start stored containers at boot", enable_verb, is_roots_store},
+    {"disable", "no longer start stored containers at boot", disable_verb, is_roots_store},
+    {"attach", "connect the terminal with a container's", attach_verb, is_to_be_root},
+    {"exec", "run one more command in a running container", exec_verb, is_to_be_root},
     {"ps", "list containers", ps_verb},
     {"stats", "show what running containers use", stats_verb},
     {"top", "list the processes of a container", top_verb},
     {"inspect", "show all that is known of containers", inspect_verb},
     {"kill", "send a signal to containers", kill_verb},
     {"stop", "ask containers to end, then kill them", stop_verb},
-    {"wait", "wait until containers have ended", wait_verb},
-    {"rename", "give a stored container another name", rename_verb},
+    {"wait",
+     "wait until containers have ended",
+     wait_verb,
+     "exit statuses are in records that are closed to everybody else"},
+    {"rename", "give a stored container another name", rename_verb, is_roots_store},
     {"update", "change limits of containers", update_verb},
     {"pause", "freeze containers", pause_verb},
     {"unpause", "let paused containers run again", unpause_verb},
     {"logs", "show the output of a container", logs_verb},
     {"events", "show what happens to containers", events_verb},
-    {"rm", "forget stopped containers", rm_verb},
-    {"doctor", "say what this host offers and what is missing", doctor_verb},
+    {"rm", "forget stopped containers", rm_verb, is_roots_store},
+    {"doctor",
+     "say what this host offers and what is missing",
+     doctor_verb,
+     "it looks at what the caller himself may do"},
 }};
 
 /// For units alone.
-constexpr Verb supervise = {"supervise", "", supervise_verb};
+constexpr Verb supervise = {"supervise", "", supervise_verb, is_to_be_root};
 
 const Verb* find_verb(std::string_view name) {
     if (name == supervise.name) {
@@ -80,11 +92,18 @@ Error unknown_verb(const std::string& word) {
 /// The flags before the verb; built only when there are such, or no verb.
 int run_top(const Words& words) {
     bool version = false;
+    bool system = false;
+    bool user = false;
     CLI::App app("Runs containers as systemd scopes.", "sctr");
     describe(app,
              "[OPTIONS] VERB ...",
-             {"sctr run -it --rootfs ./debian /bin/bash", "sctr ps", "sctr run --help"});
+             {"sctr run -it --rootfs ./debian /bin/bash",
+              "sctr ps",
+              "sctr --system restart web     # as a member of the group sctr",
+              "sctr run --help"});
     add_switch(app, "--version", version, "print the version");
+    add_switch(app, "--system", system, "the system's containers, for others than root by polkit");
+    add_switch(app, "--user", user, "the caller's own containers (default)");
     for (const Verb& verb : verbs) {
         app.add_subcommand(std::string(verb.name), verb.summary)->group("Verbs");
     }
@@ -101,6 +120,8 @@ int run_top(const Words& words) {
     if (verb == nullptr) {
         throw unknown_verb(rest.front());
     }
+    choose_target(system, user);
+    require_own_target(verb->name, verb->for_root_alone);
     return verb->run({rest.begin() + 1, rest.end()});
 }
 

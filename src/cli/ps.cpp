@@ -6,8 +6,10 @@
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/ps_view.hpp"
+#include "cli/target.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "container/system_containers.hpp"
 
 namespace sctr::cli {
 
@@ -24,19 +26,7 @@ void add_stored(std::vector<PsRow>& rows, const container::RecordStore& records)
     }
 }
 
-} // namespace
-
-int ps_verb(const Words& words) {
-    bool all = false;
-    bool json = false;
-    bool quiet = false;
-    CLI::App app("Lists containers.", "sctr ps");
-    describe(app, "[OPTIONS]", {"sctr ps", "sctr ps -a --json", "sctr kill $(sctr ps -q)"});
-    add_switch(app, "-a,--all", all, "stopped ones too");
-    add_switch(app, "--json", json, "as a JSON array");
-    add_switch(app, "-q,--quiet", quiet, "names alone");
-    parse_flags(app, words);
-
+std::vector<PsRow> own_rows(bool all) {
     const container::RecordStore store(container::RecordStore::default_root());
     std::vector<PsRow> rows;
     container::sweep(store);
@@ -51,6 +41,33 @@ int ps_verb(const Words& words) {
         std::ranges::stable_sort(
             rows, {}, [](const PsRow& row) { return row.record.created_usec; });
     }
+    return rows;
+}
+
+std::vector<PsRow> system_rows(bool all) {
+    auto containers = container::SystemContainers().list(all);
+    std::vector<PsRow> rows;
+    rows.reserve(containers.size());
+    for (container::SystemContainer& found : containers) {
+        rows.push_back({.record = std::move(found.record), .status = found.status});
+    }
+    return rows;
+}
+
+} // namespace
+
+int ps_verb(const Words& words) {
+    bool all = false;
+    bool json = false;
+    bool quiet = false;
+    CLI::App app("Lists containers.", "sctr ps");
+    describe(app, "[OPTIONS]", {"sctr ps", "sctr ps -a --json", "sctr kill $(sctr ps -q)"});
+    add_switch(app, "-a,--all", all, "stopped ones too");
+    add_switch(app, "--json", json, "as a JSON array");
+    add_switch(app, "-q,--quiet", quiet, "names alone");
+    parse_flags(app, words);
+
+    const std::vector<PsRow> rows = is_for_system() ? system_rows(all) : own_rows(all);
     std::string text;
     if (quiet) {
         for (const PsRow& row : rows) {

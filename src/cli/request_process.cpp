@@ -56,13 +56,30 @@ bool is_mapped(std::uint32_t id, const std::vector<oci::IdMapping>& maps) {
            });
 }
 
+/// `kind` is "user" or "group"; `has_own_ids` where a plain user has said nothing about maps.
+Error unmapped(const std::string& kind,
+               std::uint32_t id,
+               bool has_own_ids,
+               const RootfsFacts& facts) {
+    Error error(kind + " " + std::to_string(id) + " has no id in the container");
+    error.at("--user");
+    const std::string letter = kind.substr(0, 1);
+    if (!has_own_ids) {
+        return error.because("it is not in any --" + letter + "idmap");
+    }
+    return error.because("/etc/sub" + letter + "id gives you no range with it")
+        .mend("let root run `usermod --add-sub" + letter +
+              "ids 100000-165535` on the account with uid " +
+              std::to_string(facts.own_uids.front().host_id));
+}
+
 /// The kernel would refuse setuid with a bare EINVAL.
-void check_mapped(const oci::User& user, const oci::Linux& config) {
+void check_mapped(const oci::User& user, const oci::Linux& config, const RootfsFacts& facts) {
     if (!is_mapped(user.uid, config.uid_mappings)) {
-        throw Error("user " + std::to_string(user.uid) + " is not in any --uidmap").at("--user");
+        throw unmapped("user", user.uid, config.uid_mappings == facts.own_uids, facts);
     }
     if (!is_mapped(user.gid, config.gid_mappings)) {
-        throw Error("group " + std::to_string(user.gid) + " is not in any --gidmap").at("--user");
+        throw unmapped("group", user.gid, config.gid_mappings == facts.own_gids, facts);
     }
 }
 
@@ -150,7 +167,7 @@ void add_process(oci::Spec& spec, const RunFlags& flags, const RootfsFacts& fact
     process.user.uid = account.uid;
     process.user.gid = account.gid;
     process.user.additional_gids = account.additional_gids;
-    check_mapped(process.user, spec.linux);
+    check_mapped(process.user, spec.linux, facts);
     process.cwd = container_path("--workdir", flags.process.workdir.value_or("/"));
     process.env = environment(flags, facts, spec, account.home);
     process.rlimits = rlimits(flags.limits.ulimits);

@@ -12,9 +12,11 @@
 #include "base/strings.hpp"
 #include "cli/flags.hpp"
 #include "cli/stats_view.hpp"
+#include "cli/target.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "container/system_containers.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -42,27 +44,63 @@ std::chrono::seconds parse_interval(const std::optional<std::string>& text) {
     return std::chrono::seconds(text ? parse_in_range("--interval", *text, 1, day) : 1);
 }
 
-/// Everything that runs, or what is named of it.
-std::vector<Usage> sample(const RecordStore& store, const std::vector<std::string>& names) {
-    std::vector<Usage> usages;
-    for (const container::Record& record : store.list()) {
-        const bool wanted = names.empty() || std::ranges::contains(names, record.id);
-        if (auto usage = wanted ? container::usage_of(record) : std::nullopt) {
-            usages.push_back(std::move(*usage));
+/// The containers that are asked about, and where the answers are.
+class Source {
+  public:
+    explicit Source(std::vector<std::string> names) : names_(std::move(names)) {
+        if (is_for_system()) {
+            system_.emplace();
+        }
+        for (const std::string& name : names_) {
+            check(name);
         }
     }
-    return usages;
-}
 
-/// A name that is wrong from the start is an error; one that ends later is not.
-void check_names(const RecordStore& store, const std::vector<std::string>& names) {
-    for (const std::string& name : names) {
+    /// Everything that runs, or what is named of it.
+    std::vector<Usage> sample() {
+        std::vector<Usage> usages;
+        const auto add = [&usages](std::optional<Usage> usage) {
+            if (usage) {
+                usages.push_back(std::move(*usage));
+            }
+        };
+        if (system_) {
+            for (const auto& [record, status] : system_->list(false)) {
+                if (is_wanted(record.id)) {
+                    add(container::usage_of_cgroup(record.id, record.unit, record.cgroup));
+                }
+            }
+            return usages;
+        }
+        for (const container::Record& record : store_.list()) {
+            if (is_wanted(record.id)) {
+                add(container::usage_of(record));
+            }
+        }
+        return usages;
+    }
+
+    [[nodiscard]] bool has_names() const { return !names_.empty(); }
+
+  private:
+    /// A name that is wrong from the start is an error; one that ends later is not.
+    void check(const std::string& name) {
         container::check_id(name);
-        if (!container::usage_of(store.load(name))) {
+        if (system_) {
+            static_cast<void>(system_->running(name)); // throws what says so
+        } else if (!container::usage_of(store_.load(name))) {
             throw Error("container not running").at(name).mend("see 'sctr ps -a'");
         }
     }
-}
+
+    [[nodiscard]] bool is_wanted(const std::string& name) const {
+        return names_.empty() || std::ranges::contains(names_, name);
+    }
+
+    std::vector<std::string> names_;
+    RecordStore store_{RecordStore::default_root()};
+    std::optional<container::SystemContainers> system_;
+};
 
 void show(const std::string& text) {
     std::fputs(text.c_str(), stdout);
@@ -108,10 +146,10 @@ struct View {
     std::chrono::seconds interval{1};
 };
 
-void run(const RecordStore& store, const std::vector<std::string>& names, const View& view) {
+void run(Source& source, const View& view) {
     const bool live = view.stream && view.format == Format::table && ::isatty(STDOUT_FILENO) == 1;
     Shares shares;
-    shares.rows(sample(store, names));
+    shares.rows(source.sample());
     if (live) {
         show("\x1b[2J");
     }
@@ -119,8 +157,8 @@ void run(const RecordStore& store, const std::vector<std::string>& names, const 
     std::chrono::milliseconds wait(500);
     for (;;) {
         std::this_thread::sleep_for(wait);
-        const auto rows = shares.rows(sample(store, names));
-        if (view.stream && !names.empty() && rows.empty()) {
+        const auto rows = shares.rows(source.sample());
+        if (view.stream && source.has_names() && rows.empty()) {
             return;
         }
         const std::string text =
@@ -155,12 +193,11 @@ int stats_verb(const Words& words) {
     const View view{.format = parse_format(format, json),
                     .stream = !no_stream,
                     .interval = parse_interval(interval)};
-    const RecordStore store(RecordStore::default_root());
-    check_names(store, names);
+    Source source(names);
     if (view.format == Format::openmetrics) {
-        show(stats_openmetrics(sample(store, names)));
+        show(stats_openmetrics(source.sample()));
     } else {
-        run(store, names, view);
+        run(source, view);
     }
     return 0;
 }

@@ -6,8 +6,10 @@
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/names.hpp"
+#include "cli/target.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
+#include "container/system_containers.hpp"
 
 /// The verbs of stored containers, which are services of systemd: start, restart, enable, disable,
 /// rename; and wait, which is for all.
@@ -18,17 +20,25 @@ using container::Stored;
 int start_verb(const Words& words) {
     CLI::App app("Starts stored containers, as systemctl start sctr@NAME does.", "sctr start");
     describe(app, "NAME...", {"sctr start web", "sctr start web db"});
+    const auto names = parse_names(app, words);
+    if (is_for_system()) {
+        container::SystemContainers system;
+        return for_each_name(names, app, [&](const std::string& name) { system.start(name); });
+    }
     Stored stored = Stored::own();
-    return for_each_name(
-        parse_names(app, words), app, [&](const std::string& name) { stored.start(name); });
+    return for_each_name(names, app, [&](const std::string& name) { stored.start(name); });
 }
 
 int restart_verb(const Words& words) {
     CLI::App app("Stops stored containers and starts them again.", "sctr restart");
     describe(app, "NAME...", {"sctr restart web"});
+    const auto names = parse_names(app, words);
+    if (is_for_system()) {
+        container::SystemContainers system;
+        return for_each_name(names, app, [&](const std::string& name) { system.restart(name); });
+    }
     Stored stored = Stored::own();
-    return for_each_name(
-        parse_names(app, words), app, [&](const std::string& name) { stored.restart(name); });
+    return for_each_name(names, app, [&](const std::string& name) { stored.restart(name); });
 }
 
 int enable_verb(const Words& words) {

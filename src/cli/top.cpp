@@ -4,8 +4,10 @@
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/process_table.hpp"
+#include "cli/target.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "container/system_containers.hpp"
 
 namespace sctr::cli {
 
@@ -20,8 +22,12 @@ int top_verb(const Words& words) {
         throw Error("no container named").mend("see 'sctr top --help'");
     }
     container::check_id(rest.front());
-    const container::RecordStore store(container::RecordStore::default_root());
-    const std::vector<pid_t> pids = container::processes(store, rest.front());
+    const std::vector<pid_t> pids =
+        is_for_system()
+            ? container::processes_of_cgroup(
+                  container::SystemContainers().running(rest.front()).record.cgroup)
+            : container::processes(container::RecordStore(container::RecordStore::default_root()),
+                                   rest.front());
     std::fputs(process_table(pids, {rest.begin() + 1, rest.end()}).c_str(), stdout);
     return 0;
 }

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
+
 #include "base/error.hpp"
+#include "base/strings.hpp"
 #include "cli/flags.hpp"
 #include "cli/gather.hpp"
 #include "cli/names.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/run_flags.hpp"
 #include "cli/service_flags.hpp"
+#include "cli/target.hpp"
 #include "cli/verbs.hpp"
 #include "container/stored.hpp"
+#include "container/system_containers.hpp"
 #include "host/facts.hpp"
+#include "linux/procfs.hpp"
 #include "plan/unit_properties.hpp"
 #include "systemd/manager.hpp"
 
@@ -31,12 +37,28 @@ void refuse_lasting(const LimitFlags& limits) {
     }
 }
 
+/// The system's manager has every controller that there is, whoever asks it.
+host::Facts facts_of_target() {
+    host::Facts facts = host::probe();
+    if (is_for_system()) {
+        facts.is_root = true;
+        facts.is_rootless = false;
+        std::string line =
+            sys::read_small_file(facts.cgroup_root + "/cgroup.controllers").value_or("");
+        std::ranges::replace(line, '\n', ' ');
+        for (std::string& name : split(line, ' ')) {
+            facts.controllers.insert(std::move(name));
+        }
+    }
+    return facts;
+}
+
 /// The limits as a request of nothing else. Throws Error for what this host cannot enforce.
 plan::Request limits_alone(const LimitFlags& limits) {
     plan::Request request;
     request.spec.process.emplace();
     add_limits(request, limits, gather_limits(limits));
-    const host::Facts facts = host::probe();
+    const host::Facts facts = facts_of_target();
     const auto name_of = [&](std::string_view pointer) {
         const auto found = request.flag_of.find(pointer);
         return found != request.flag_of.end() ? found->second : std::string(pointer);
@@ -59,6 +81,16 @@ void update_running(const RecordStore& records,
         systemd::Manager(systemd::own_instance())
             .set_properties(records.load(name).unit, true, wanted.extra_properties);
     }
+}
+
+/// As they are sent to systemd, where nobody can be asked what the container had before.
+std::vector<plan::UnitProperty> properties_of(const plan::Request& wanted) {
+    auto properties = plan::resource_properties(wanted.spec.linux.resources,
+                                                facts_of_target(),
+                                                {.target = plan::PropertyTarget::running_unit});
+    properties.insert(
+        properties.end(), wanted.extra_properties.begin(), wanted.extra_properties.end());
+    return properties;
 }
 
 /// The words are put after the ones that are stored: the last of a kind wins.
@@ -94,6 +126,18 @@ int update_verb(const Words& words) {
         throw Error("nothing to change").mend("see 'sctr update --help'");
     }
     const plan::Request wanted = limits_alone(limits);
+    if (is_for_system()) {
+        container::SystemContainers system;
+        const auto properties = properties_of(wanted);
+        return for_each_name(split.rest, app, [&](const std::string& name) {
+            if (restart || (!runtime && system.is_service(name))) {
+                throw Error("what is stored of the system's containers is root's to change")
+                    .at(name)
+                    .mend("--runtime changes what runs, until it ends");
+            }
+            system.set_properties(name, properties);
+        });
+    }
     const RecordStore records(RecordStore::default_root());
     container::Stored stored = container::Stored::own();
     return for_each_name(split.rest, app, [&](const std::string& name) {

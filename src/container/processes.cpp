@@ -93,18 +93,20 @@ std::vector<pid_t> relatives(pid_t init) {
 
 } // namespace
 
+std::vector<pid_t> processes_of_cgroup(const std::string& cgroup) {
+    std::vector<pid_t> pids;
+    add_processes("/sys/fs/cgroup" + cgroup, pids);
+    std::ranges::sort(pids);
+    return pids;
+}
+
 std::vector<pid_t> processes(const RecordStore& store, const std::string& id) {
     const Record record = store.load(id);
     if (current_status(record) == Status::stopped) {
         throw Error("container not running").at(id);
     }
-    std::vector<pid_t> pids;
-    if (has_own_cgroup(record)) {
-        add_processes("/sys/fs/cgroup" + own_cgroup(record), pids);
-    } else {
-        pids = relatives(record.pid);
-    }
-    std::ranges::sort(pids);
+    std::vector<pid_t> pids =
+        has_own_cgroup(record) ? processes_of_cgroup(own_cgroup(record)) : relatives(record.pid);
     if (const auto init = std::ranges::find(pids, record.pid); init != pids.end()) {
         std::rotate(pids.begin(), init, init + 1);
     }

@@ -298,8 +298,10 @@ void RecordStore::make_root() const {
         Error failure("cannot create the state directory");
         failure.at(root_).because(error.value());
         if (!host::caller().is_system) {
-            failure.mend("log in properly (not by su or sudo) or let root run `loginctl "
-                         "enable-linger`, and see that XDG_RUNTIME_DIR is this user's own");
+            failure.mend("log in properly (not by su or sudo), or let root run `loginctl "
+                         "enable-linger " +
+                         std::to_string(host::caller().uid) +
+                         "`; XDG_RUNTIME_DIR must be this user's own");
         }
         throw failure;
     }

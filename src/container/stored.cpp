@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
 #include "base/strings.hpp"
+#include "container/service_job.hpp"
 #include "container/supervise.hpp"
 #include "host/caller.hpp"
 #include "linux/clock.hpp"
@@ -37,40 +38,8 @@ std::string drop_in_directory(const std::string& name) {
     return units + "/" + service_name(name) + ".d";
 }
 
-bool is_active(const systemd::ServiceStatus& status) {
-    return status.active_state != "inactive" && status.active_state != "failed";
-}
-
 bool is_enabled(const systemd::ServiceStatus& status) {
     return status.unit_file_state.starts_with("enabled");
-}
-
-/// The error that the container's supervisor left behind, or what systemd knows.
-Error job_failure(const std::string& name,
-                  const char* what,
-                  const std::string& outcome,
-                  const systemd::ServiceStatus& status) {
-    const int code = status.exit_status;
-    if (outcome == "failed" && !status.status_text.empty()) {
-        Error error(status.status_text);
-        if (code == static_cast<int>(ExitCode::cannot_execute)) {
-            error.exit_with(ExitCode::cannot_execute);
-        } else if (code == static_cast<int>(ExitCode::not_found)) {
-            error.exit_with(ExitCode::not_found);
-        }
-        return error;
-    }
-    Error error(what);
-    error.at(name).mend("journalctl -u " + service_name(name));
-    if (status.load_state == "not-found") {
-        return error.because("systemd has no unit sctr@.service")
-            .mend("install sctr's units, then `systemctl daemon-reload`");
-    }
-    if (outcome == "dependency") {
-        return error.because("a unit that it requires could not be started");
-    }
-    return error.because("systemd says '" + outcome + "', and of the service '" + status.result +
-                         "'");
 }
 
 } // namespace
@@ -136,15 +105,11 @@ void Stored::add(const Definition& definition, const plan::ServiceOptions& optio
 void Stored::run_job(const std::string& name,
                      const char* what,
                      std::string (systemd::Services::*job)(const std::string&)) {
-    const std::string unit = service_name(name);
     if (!has(name)) {
         static_cast<void>(definitions_.load(name)); // throws what says so
     }
-    services().keep(unit);
-    const std::string outcome = (services().*job)(unit);
-    if (outcome != "done") {
-        throw job_failure(name, what, outcome, services().status(unit));
-    }
+    services().keep(service_name(name));
+    run_service_job(services(), name, what, job);
 }
 
 void Stored::start(const std::string& name) {

@@ -28,18 +28,15 @@ std::string own_cgroup(const Record& record) {
                                  : record.cgroup;
 }
 
-std::optional<Usage> usage_of(const Record& record) {
-    const std::string cgroup = own_cgroup(record);
-    if (cgroup.empty() || current_status(record) == Status::stopped) {
-        return std::nullopt;
-    }
+std::optional<Usage>
+usage_of_cgroup(const std::string& id, const std::string& unit, const std::string& cgroup) {
     const std::string directory = "/sys/fs/cgroup" + cgroup;
     const auto controllers = sys::read_small_file(directory + "/cgroup.controllers");
     if (!controllers) {
         return std::nullopt;
     }
-    Usage usage{.id = record.id,
-                .unit = record.unit,
+    Usage usage{.id = id,
+                .unit = unit,
                 .stats = read_cgroup_stats(directory),
                 .taken = std::chrono::steady_clock::now()};
     for (const std::string& line : split(*controllers, '\n')) {
@@ -50,6 +47,14 @@ std::optional<Usage> usage_of(const Record& record) {
         }
     }
     return usage;
+}
+
+std::optional<Usage> usage_of(const Record& record) {
+    const std::string cgroup = own_cgroup(record);
+    if (cgroup.empty() || current_status(record) == Status::stopped) {
+        return std::nullopt;
+    }
+    return usage_of_cgroup(record.id, record.unit, cgroup);
 }
 
 } // namespace sctr::container

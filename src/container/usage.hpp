@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "container/cgroup_stats.hpp"
 #include "container/record.hpp"
@@ -27,6 +30,13 @@ struct Usage {
 
 /// The cgroup of a container, "/sctr.slice/..."; empty when it has ended or has none of its own.
 [[nodiscard]] std::string own_cgroup(const Record& record);
+
+/// The pids in a cgroup ("/sctr.slice/...") and below it, in order.
+[[nodiscard]] std::vector<pid_t> processes_of_cgroup(const std::string& cgroup);
+
+/// What the cgroup of a unit has used; nothing when it is gone.
+[[nodiscard]] std::optional<Usage>
+usage_of_cgroup(const std::string& id, const std::string& unit, const std::string& cgroup);
 
 /// Nothing when the container has ended, or has no cgroup of its own.
 [[nodiscard]] std::optional<Usage> usage_of(const Record& record);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -64,8 +65,25 @@ std::optional<std::uint32_t> outside_id(std::string_view id_map, std::uint32_t i
 
 std::string runtime_directory(const Caller& caller) {
     const char* directory = ::secure_getenv("XDG_RUNTIME_DIR");
-    return directory != nullptr && *directory == '/' ? directory
-                                                     : "/run/user/" + std::to_string(caller.uid);
+    return directory != nullptr && *directory == '/' && !is_of_another(caller, directory)
+               ? directory
+               : logins_directory(caller);
+}
+
+std::string logins_directory(const Caller& caller) {
+    return "/run/user/" + std::to_string(caller.uid);
+}
+
+bool is_of_another(const Caller& caller, const std::string& path) {
+    if (caller.in_user_namespace) {
+        return false; // an owner may have no id here
+    }
+    const std::string own = logins_directory(caller);
+    if (path.starts_with("/run/user/") && path != own && !path.starts_with(own + "/")) {
+        return true; // also when he has logged out, and it is gone
+    }
+    struct stat info{};
+    return ::stat(path.c_str(), &info) == 0 ? info.st_uid != caller.uid : errno == EACCES;
 }
 
 std::string user_manager_cgroup(const Caller& caller) {

@@ -26,8 +26,15 @@ const Caller& caller();
 std::optional<std::uint32_t> outside_id(std::string_view id_map, std::uint32_t id);
 
 /// Where this user's programs have their sockets and state: $XDG_RUNTIME_DIR, which podman hands
-/// on, or logind's directory for the uid. Whether it exists shows when it is used.
+/// on, or logind's directory for the uid where the variable is not set, or is that of another user:
+/// `su` leaves it as it was. Whether it exists shows when it is used.
 std::string runtime_directory(const Caller& caller);
+
+/// logind's directory for the uid.
+std::string logins_directory(const Caller& caller);
+
+/// True when a file or directory is another user's, or in a directory that is closed to the caller.
+bool is_of_another(const Caller& caller, const std::string& path);
 
 /// The cgroup of this user's service manager, below /sys/fs/cgroup: where `systemd --user` makes
 /// its slices.

@@ -178,8 +178,10 @@ Check check_bus(const CheckInput& input, const Files& files) {
                 .text = there ? "system bus" : "no system bus",
                 .mend = there ? "" : "systemctl start dbus.socket"};
     }
-    if (!input.runtime_dir.empty() && files.has(input.runtime_dir + "/bus")) {
-        return {.name = "user session", .text = "bus in " + input.runtime_dir};
+    for (const std::string socket : {"/bus", "/systemd/private"}) {
+        if (!input.runtime_dir.empty() && files.has(input.runtime_dir + socket)) {
+            return {.name = "user session", .text = "at " + input.runtime_dir + socket};
+        }
     }
     return {.name = "user session",
             .state = CheckState::missing,

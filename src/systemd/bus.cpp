@@ -29,15 +29,26 @@ BusAddress system_bus_address() {
     return {.text = address != nullptr ? address : "unix:path=/run/dbus/system_bus_socket"};
 }
 
+/// `su` leaves the address as it was.
+bool leads_to_another(const host::Caller& caller, std::string_view address) {
+    constexpr std::string_view scheme = "unix:path=";
+    if (!address.starts_with(scheme)) {
+        return false;
+    }
+    const std::string_view rest = address.substr(scheme.size());
+    const std::string socket(rest.substr(0, rest.find_first_of(",;")));
+    return host::is_of_another(caller, socket);
+}
+
 BusAddress user_bus_address() {
+    const host::Caller& caller = host::caller();
     if (const char* address = ::secure_getenv("DBUS_SESSION_BUS_ADDRESS");
-        address != nullptr && *address != '\0') {
+        address != nullptr && *address != '\0' && !leads_to_another(caller, address)) {
         return {.text = address};
     }
     // podman hands no D-Bus address on, and a bare `su` none at all.
-    const host::Caller& caller = host::caller();
     const std::string own = host::runtime_directory(caller);
-    const std::string logins = std::format("/run/user/{}", caller.uid);
+    const std::string logins = host::logins_directory(caller);
     for (const std::string& directory : {own, logins}) {
         for (const bool is_direct : {false, true}) {
             const std::string socket = directory + (is_direct ? "/systemd/private" : "/bus");

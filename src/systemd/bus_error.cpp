@@ -103,13 +103,20 @@ Error call_error(const sdbus::Error& error,
     switch (meaning_of(error)) {
     case Meaning::refused:
         return ours.because(EACCES)
-            .because("permission denied by systemd: " + error.getMessage())
-            .mend("run as root, or let a polkit rule allow it");
+            .because(error.getMessage().starts_with("Rejected send message")
+                         ? "permission denied by the rules of the bus"
+                         : "permission denied by systemd: " + error.getMessage())
+            .mend("become root, or a member of the group sctr");
     case Meaning::needs_authentication:
         return ours.because(EACCES)
             .because("permission denied: polkit wants a password and has nobody to ask for it")
-            .mend("run as root, or let a polkit rule allow it");
+            .mend("call it on a terminal, or become root or a member of the group sctr");
     case Meaning::timed_out:
+        if (deadlines.with_a_person) {
+            return ours.because(ETIMEDOUT)
+                .because("nobody answered polkit's question in time, or systemd is busy")
+                .mend("try again");
+        }
         return ours.because(ETIMEDOUT)
             .because(
                 "systemd did not answer within " +

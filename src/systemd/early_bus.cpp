@@ -18,6 +18,12 @@ EarlyBus::EarlyBus(Instance instance) noexcept : instance_(instance) {
     if (::sd_bus_set_address(bus, address.text.c_str()) < 0 ||
         ::sd_bus_set_bus_client(bus, is_direct_ ? 0 : 1) < 0 || ::sd_bus_start(bus) < 0) {
         bus_.reset();
+        return;
+    }
+    // Of the system's manager a plain user asks what polkit may want a password for, if somebody is
+    // there to ask: PolkitAgent, or the agent of a desktop.
+    if (instance == Instance::system && !host::caller().is_system) {
+        (void)::sd_bus_set_allow_interactive_authorization(bus, 1);
     }
 }
 

@@ -109,14 +109,14 @@ void JournalReader::process() const {
     checked(::sd_journal_process(journal_.get()));
 }
 
-void require_journal_access() {
+void require_journal_access(std::uint32_t writer) {
     sd_id128_t machine{};
     if (::sd_id128_get_machine(&machine) < 0) {
         return; // there is no journal that could be kept from anybody
     }
     std::array<char, SD_ID128_STRING_MAX> name{};
     ::sd_id128_to_string(machine, name.data());
-    const std::string user_file = "/user-" + std::to_string(host::caller().uid) + ".journal";
+    const std::string user_file = "/user-" + std::to_string(writer) + ".journal";
     std::string closed;
     for (const std::string root : {"/var/log/journal/", "/run/log/journal/"}) {
         const std::string directory = root + name.data();

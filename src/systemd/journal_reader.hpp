@@ -58,6 +58,6 @@ class JournalReader {
 
 /// Throws Error, with what mends it, when the caller may not read the journal of the system, or of
 /// his own where journald keeps one for each user.
-void require_journal_access();
+void require_journal_access(std::uint32_t writer);
 
 } // namespace sctr::systemd

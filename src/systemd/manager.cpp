@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "systemd/manager.hpp"
 
+#include "base/strings.hpp"
 #include "systemd/bus.hpp"
 #include "systemd/bus_error.hpp"
 #include "systemd/machine.hpp"
 #include "systemd/manager_calls.hpp"
 #include "systemd/property.hpp"
 #include "systemd/scope_start.hpp"
+#include "systemd/unit_status.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <format>
-#include <limits>
-#include <map>
 
 namespace sctr::systemd {
 
@@ -98,75 +96,6 @@ class Manager::Connection {
 };
 
 namespace {
-
-std::string hex(const std::vector<std::uint8_t>& bytes) {
-    std::string text;
-    for (const std::uint8_t byte : bytes) {
-        text += std::format("{:02x}", byte);
-    }
-    return text;
-}
-
-constexpr std::array<std::string_view, 6> limit_names = {
-    "MemoryMax", "MemorySwapMax", "CPUQuotaPerSecUSec", "CPUWeight", "TasksMax", "IOWeight"};
-
-/// A weight has no infinity: systemd uses that number for one that is not set.
-bool is_unset(std::string_view name, std::uint64_t value) {
-    return name.ends_with("Weight") && value == std::numeric_limits<std::uint64_t>::max();
-}
-
-/// Ranges of the bits that are set, as systemd.resource-control(5) writes AllowedCPUs.
-std::string cpu_list(const std::vector<std::uint8_t>& mask) {
-    const auto is_set = [&](std::size_t cpu) {
-        return cpu / 8 < mask.size() && (mask[cpu / 8] >> cpu % 8 & 1U) != 0;
-    };
-    std::string text;
-    for (std::size_t cpu = 0; cpu < mask.size() * 8; ++cpu) {
-        if (!is_set(cpu)) {
-            continue;
-        }
-        std::size_t last = cpu;
-        while (is_set(last + 1)) {
-            ++last;
-        }
-        text += text.empty() ? "" : ",";
-        text += last == cpu ? std::to_string(cpu) : std::format("{}-{}", cpu, last);
-        cpu = last;
-    }
-    return text;
-}
-
-void read_limit(UnitStatus& status, const std::string& name, const sdbus::Variant& value) {
-    if (name == "AllowedCPUs") {
-        status.allowed_cpus = cpu_list(value.get<std::vector<std::uint8_t>>());
-    } else if (std::ranges::contains(limit_names, name)) {
-        if (const auto number = value.get<std::uint64_t>(); !is_unset(name, number)) {
-            status.limits.emplace(name, number);
-        }
-    }
-}
-
-UnitStatus read_status(sdbus::MethodReply& reply) {
-    UnitStatus status;
-    const std::map<std::string_view, std::string*> wanted{
-        {"LoadState", &status.load_state},
-        {"ActiveState", &status.active_state},
-        {"SubState", &status.sub_state},
-        {"Result", &status.result},
-        {"ControlGroup", &status.control_group},
-        {"FreezerState", &status.freezer_state},
-    };
-    reply.deserializeDictionary<std::string, sdbus::Variant>([&](const auto& property) {
-        if (const auto found = wanted.find(property.first); found != wanted.end()) {
-            *found->second = property.second.template get<std::string>();
-        } else if (property.first == "InvocationID") {
-            status.invocation_id = hex(property.second.template get<std::vector<std::uint8_t>>());
-        } else {
-            read_limit(status, property.first, property.second);
-        }
-    });
-    return status;
-}
 
 int milliseconds_until(Clock::time_point time) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(time - Clock::now());
@@ -377,6 +306,20 @@ std::optional<UnitStatus> Manager::unit_status(const std::string& unit) {
         return status.load_state == "not-found" ? std::nullopt : std::optional(std::move(status));
     } catch (const sdbus::Error& failure) {
         throw connection_->error(failure, "cannot read the state of the unit", unit);
+    }
+}
+
+std::vector<std::string> Manager::unit_names(const std::vector<std::string>& patterns) {
+    auto reply = call_manager(connection_->bus,
+                              "cannot list the units",
+                              join(patterns, " "),
+                              "ListUnitsByPatterns",
+                              std::vector<std::string>{},
+                              patterns);
+    try {
+        return read_names(reply);
+    } catch (const sdbus::Error& failure) {
+        throw connection_->error(failure, "cannot list the units", join(patterns, " "));
     }
 }
 

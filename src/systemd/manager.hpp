@@ -104,6 +104,9 @@ class Manager {
     /// What systemd knows of a unit, in one call; nothing when it is not loaded.
     [[nodiscard]] std::optional<UnitStatus> unit_status(const std::string& unit);
 
+    /// The loaded units whose names match one of `patterns`, as glob(7) has them.
+    [[nodiscard]] std::vector<std::string> unit_names(const std::vector<std::string>& patterns);
+
     /// systemd's version ("257.13-1~deb13u1") and compiled-in features ("+PAM +AUDIT ...").
     [[nodiscard]] std::string version();
     [[nodiscard]] std::string features();

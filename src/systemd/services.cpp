@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "systemd/services.hpp"
 
+#include <algorithm>
 #include <map>
 #include <string_view>
 #include <tuple>
@@ -13,21 +14,30 @@ namespace sctr::systemd {
 
 class Services::Connection {
   public:
-    explicit Connection(Instance instance) : bus_(EarlyBus(instance), deadlines_) {}
+    Connection(Instance instance, const Deadlines& deadlines)
+        : deadlines_(deadlines), bus_(EarlyBus(instance), deadlines) {}
 
     [[nodiscard]] Bus& bus() noexcept { return bus_; }
 
     std::string run_job(const char* what, const std::string& unit, const char* method) {
         const JobWatch jobs(bus_, unit);
-        return await_job(
-            call_manager(bus_, what, unit, method, unit, "replace"), jobs, what, unit, method);
+        return await_job(call_manager(bus_, what, unit, method, unit, "replace"),
+                         jobs,
+                         {.what = what, .unit = unit, .method = method})
+            .value_or("");
     }
 
-    /// The same for a unit that may be gone, as is wanted of it.
-    std::string run_stop_job(const char* what, const std::string& unit) {
+    /// The same for a unit that may be gone, as is wanted of it. Nothing when it takes until
+    /// `deadline`.
+    std::optional<std::string> run_stop_job(const std::string& unit, Clock::time_point deadline) {
+        constexpr const char* what = "cannot stop the unit";
         const JobWatch jobs(bus_, unit);
         auto reply = call_if_there(bus_, what, unit, "StopUnit", "replace");
-        return reply ? await_job(std::move(*reply), jobs, what, unit, "StopUnit") : "done";
+        return reply ? await_job(
+                           std::move(*reply),
+                           jobs,
+                           {.what = what, .unit = unit, .method = "StopUnit", .deadline = deadline})
+                     : "done";
     }
 
     std::map<std::string, sdbus::Variant> properties(const std::string& unit) {
@@ -42,11 +52,16 @@ class Services::Connection {
     }
 
   private:
-    std::string await_job(sdbus::MethodReply reply,
-                          const JobWatch& jobs,
-                          const char* what,
-                          const std::string& unit,
-                          const char* method) {
+    struct Wait {
+        const char* what;
+        const std::string& unit;
+        std::string_view method;
+        Clock::time_point deadline = Clock::time_point::max();
+    };
+
+    /// How the job ended; nothing when it has not at the deadline.
+    std::optional<std::string>
+    await_job(sdbus::MethodReply reply, const JobWatch& jobs, const Wait& wanted) {
         const std::string systemd = sender_of(reply);
         sdbus::ObjectPath job;
         reply >> job;
@@ -54,16 +69,19 @@ class Services::Connection {
             for (;;) {
                 bus_.dispatch();
                 if (auto outcome = jobs.outcome(job, systemd)) {
-                    return *outcome;
+                    return outcome;
+                }
+                if (Clock::now() >= wanted.deadline) {
+                    return std::nullopt;
                 }
                 constexpr auto interval = std::chrono::seconds(5);
-                const bool woken = wait(Clock::now() + interval);
+                const bool woken = wait(std::min(wanted.deadline, Clock::now() + interval));
                 if (!woken && !has_job(job)) {
-                    return outcome_without_signal(unit, method);
+                    return outcome_without_signal(wanted.unit, wanted.method);
                 }
             }
         } catch (const sdbus::Error& failure) {
-            throw error(failure, what, unit);
+            throw error(failure, wanted.what, wanted.unit);
         }
     }
 
@@ -100,7 +118,8 @@ class Services::Connection {
     Bus bus_;
 };
 
-Services::Services(Instance instance) : connection_(std::make_unique<Connection>(instance)) {}
+Services::Services(Instance instance, const Deadlines& deadlines)
+    : connection_(std::make_unique<Connection>(instance, deadlines)) {}
 
 Services::~Services() = default;
 Services::Services(Services&&) noexcept = default;
@@ -115,7 +134,11 @@ std::string Services::restart(const std::string& unit) {
 }
 
 std::string Services::stop(const std::string& unit) {
-    return connection_->run_stop_job("cannot stop the unit", unit);
+    return connection_->run_stop_job(unit, Clock::time_point::max()).value_or("");
+}
+
+bool Services::stop_within(const std::string& unit, std::chrono::microseconds patience) {
+    return connection_->run_stop_job(unit, Clock::now() + patience).has_value();
 }
 
 void Services::keep(const std::string& unit) {

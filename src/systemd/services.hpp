@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,7 +28,7 @@ struct ServiceStatus {
 /// timeouts. Throws Error as Manager does.
 class Services {
   public:
-    explicit Services(Instance instance);
+    explicit Services(Instance instance, const Deadlines& deadlines = {});
     ~Services();
     Services(Services&&) noexcept;
     Services& operator=(Services&&) noexcept;
@@ -37,6 +38,9 @@ class Services {
     std::string restart(const std::string& unit);
     /// The same; "done" when it is not loaded.
     std::string stop(const std::string& unit);
+
+    /// As stop(), which is no longer waited for after `patience`; false then.
+    bool stop_within(const std::string& unit, std::chrono::microseconds patience);
 
     /// Loads a unit and keeps it until the end of this connection, so that its status can be read
     /// after its end. Throws Error when there is no such unit.

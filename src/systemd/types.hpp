@@ -30,6 +30,7 @@ struct Deadlines {
     std::chrono::milliseconds job{30'000};     ///< a unit job, from the call to its end
     std::chrono::milliseconds removal{2'000};  ///< a dead unit of the same name to be forgotten
     std::chrono::milliseconds backoff{100};    ///< between tries when the bus is at its limits
+    bool with_a_person = false; ///< polkit may ask somebody for a password before systemd answers
 };
 
 /// What only the moment of the launch knows about a scope.
@@ -60,7 +61,9 @@ struct UnitStatus {
     std::string result;        ///< "success", "oom-kill", "timeout", ...
     std::string control_group; ///< relative to the cgroup root; empty while there is none
     std::string freezer_state; ///< "running", "frozen", "freezing", ...
-    std::string invocation_id; ///< 32 hex digits, as journald's _SYSTEMD_INVOCATION_ID
+    std::string description;
+    std::int64_t active_usec = 0; ///< since when it is active, CLOCK_REALTIME; 0: it never was
+    std::string invocation_id;    ///< 32 hex digits, as journald's _SYSTEMD_INVOCATION_ID
     /// Limits in force, by systemd's own property names and in its units; UINT64_MAX is infinity.
     /// What is not set is left out.
     std::map<std::string, std::uint64_t, std::less<>> limits;

@@ -6,26 +6,20 @@ from pathlib import Path
 
 import pytest
 
+import accounts
+from accounts import MEMBER, STRANGER, run_as, words_as
 from harness import DEADLINE, eventually, host, unique_name
 from terminal import Terminal
 
 SYSTEMD = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
-MEMBER, STRANGER = "sctr-member", "sctr-stranger"
 AUTHENTICATE = ("Interactive authentication required", "Access denied", "Permission denied")
 NO_SUCH_UNIT = ("not valid", "invalid", "Invalid", "missing the instance", "not loaded", "not found")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def accounts():
-    """The group as a package makes it, one account in it and one that is not."""
-    host("systemd-sysusers")
-    host("systemctl", "reload", "dbus.service")
-    host("systemctl", "try-restart", "polkit.service")
-    for name, groups in ((MEMBER, ["-G", "sctr"]), (STRANGER, [])):
-        host("useradd", "--no-create-home", "--shell", "/bin/sh", *groups, name)
-    yield
-    for name in (MEMBER, STRANGER):
-        host("userdel", name)
+def plain_accounts():
+    with accounts.made():
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,18 +32,6 @@ def service():
     host("systemctl", "stop", "sctr@*.service")
     file.unlink()
     host("systemctl", "daemon-reload")
-
-
-def words_as(user, *command):
-    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *map(str, command)]
-
-
-def run_as(user, *command):
-    """Without a terminal, so that there is nobody to ask for a password."""
-    return subprocess.run(
-        words_as(user, *command), capture_output=True, text=True, timeout=DEADLINE,
-        stdin=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
 
 
 def call_as(user, method, signature="", *arguments):
@@ -103,6 +85,7 @@ def test_a_member_manages_a_service():
     ]:
         allowed(systemctl_as(MEMBER, words, unit))
         assert state(unit, name) == value, words
+    host("systemctl", "revert", unit)
 
 
 @pytest.mark.parametrize("words", [row[0] for row in VERBS] + [["stop", "UNIT"], ["kill", "UNIT"]])
@@ -279,6 +262,78 @@ def test_no_process_of_others_is_moved_into_a_container(start, victim):
         done = call_as(MEMBER, "AttachProcessesToUnit", "ssau", container.unit, "", 1, victim)
         assert done.returncode != 0, done
     assert cgroup_of(victim) == before
+
+
+def test_no_process_of_ones_own_is_moved_into_a_container(start, member_pid):
+    before = cgroup_of(member_pid)
+    with start() as container:
+        refused(call_as(MEMBER, "AttachProcessesToUnit", "ssau", container.unit, "", 1, member_pid))
+    assert cgroup_of(member_pid) == before
+
+
+# Of the containers' units, what is no limit.
+@pytest.mark.parametrize(
+    "property",
+    [
+        "Slice s system.slice",
+        "Delegate b false",
+        "Wants as 1 x.service",
+        "Controller s :1.1",
+        "PIDs au 1 1",
+        "KillMode s none",
+        "SuccessAction s reboot-force",
+        "BPFProgram a(ss) 1 egress /sys/fs/bpf/x",
+        "User s root",
+        "ExecStart a(sasb) 1 /bin/true 1 /bin/true false",
+        "FailureAction s reboot-force",
+        "BindPaths a(ssbt) 1 /root /mnt false 0",
+        "LoadCredential a(ss) 1 a /etc/shadow",
+    ],
+)
+def test_no_other_properties(start, property):
+    with start() as container:
+        for unit in (container.unit, f"sctr@{unique_name()}.service"):
+            done = call_as(MEMBER, "SetUnitProperties", "sba(sv)", unit, "true", 1, *property.split())
+            refused(done, "Cannot set property", "Cannot set DelegateSubgroup")
+
+
+OBJECT_CALLS = [
+    ("Scope", "Abandon", "", []),
+    ("Scope", "AttachProcesses", "sau", ["", 1, "SELF"]),
+    ("Unit", "Start", "s", ["replace"]),
+    ("Unit", "Freeze", "", []),
+    ("Unit", "Clean", "as", [1, "all"]),
+    ("Unit", "EnqueueJob", "ss", ["start", "replace"]),
+]
+
+
+@pytest.mark.parametrize("interface, method, signature, arguments", OBJECT_CALLS)
+def test_methods_of_the_units_object(start, member_pid, interface, method, signature, arguments):
+    arguments = [member_pid if each == "SELF" else each for each in arguments]
+    with start() as container:
+        path = "/org/freedesktop/systemd1/unit/" + "".join(
+            c if c.isalnum() else f"_{ord(c):02x}" for c in container.unit
+        )
+        refused(run_as(MEMBER, "busctl", "call", SYSTEMD[0], path, f"{SYSTEMD[0]}.{interface}", method,
+                       signature, *arguments))  # fmt: skip
+        assert state(container.unit) == "active"
+
+
+@pytest.mark.parametrize("method", ["StartAuxiliaryScope", "KillUnitSubgroup", "EnqueueUnitJob"])
+def test_calls_that_the_bus_keeps_closed(start, method):
+    with start() as container:
+        signatures = {
+            "StartAuxiliaryScope": ("sahta(sv)", [f"sctr-{unique_name()}.scope", 0, 0, 0]),
+            "KillUnitSubgroup": ("sssi", [container.unit, "all", "/", 0]),
+            "EnqueueUnitJob": ("sss", [f"sctr@{unique_name()}.service", "start", "isolate"]),
+        }
+        signature, arguments = signatures[method]
+        refused(call_as(MEMBER, method, signature, *arguments))
+
+
+def test_no_start_isolates_the_host():
+    unit = f"sctr@{unique_name()}.service"
+    refused(call_as(MEMBER, "StartUnit", "ss", unit, "isolate"), "may not be isolated")
 
 
 # A command that root would run, as properties of a transient service.

@@ -114,6 +114,14 @@ TEST_F(Checks, EachMissingControllerIsNamed) {
     EXPECT_THAT(find(input(1000), "controller memory").mend, HasSubstr("Delegate="));
 }
 
+TEST_F(Checks, SystemdsOwnSocketIsASession) {
+    fs::remove(root_ + "/run/user/1000/bus");
+    write("/run/user/1000/systemd/private", "");
+    const Check check = find(input(1000), "user session");
+    EXPECT_EQ(check.state, CheckState::ok);
+    EXPECT_EQ(check.text, "at /run/user/1000/systemd/private");
+}
+
 TEST_F(Checks, WhatIsTakenAwayIsToldWithItsMend) {
     const struct {
         const char* path;

@@ -42,6 +42,28 @@ TEST(UserManagerCgroup, IsThatOfTheUid) {
               "/user.slice/user-1234.slice/user@1234.service");
 }
 
+TEST(IsOfAnother, KnowsTheOwnersOfRuntimeDirectories) {
+    const host::Caller plain{.uid = 1234};
+
+    struct {
+        const char* path;
+        bool is_anothers;
+    } const cases[] = {
+        {"/run/user/0", true}, // whether it is there or not
+        {"/run/user/0/bus", true},
+        {"/run/user/12345/bus", true},
+        {"/run/user/1234", false},
+        {"/run/user/1234/bus", false},
+        {"/", true},
+        {"/no/such/directory", false}, // an error that says so is better
+    };
+
+    for (const auto& each : cases) {
+        EXPECT_EQ(host::is_of_another(plain, each.path), each.is_anothers) << each.path;
+    }
+    EXPECT_FALSE(host::is_of_another({.in_user_namespace = true, .uid = 1234}, "/"));
+}
+
 oci::IdMapping mapping(std::uint32_t inside, std::uint32_t outside, std::uint32_t size) {
     return {.container_id = inside, .host_id = outside, .size = size};
 }

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "systemd/polkit_agent.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <systemd/sd-login.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <string>
+
+#include "linux/procfs.hpp"
+#include "linux/syscalls.hpp"
+
+namespace sctr::systemd {
+
+namespace {
+
+constexpr const char* program = "/usr/bin/pkttyagent";
+
+/// Where a person can be asked, and answers.
+bool has_terminal() {
+    return ::isatty(STDIN_FILENO) == 1 &&
+           UniqueFd(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)).valid();
+}
+
+/// In a session the desktop's agent comes first, as for systemctl. Without one polkit never gets
+/// as far as an agent that calls itself a fallback (126): so systemctl does not ask there.
+bool in_session() {
+    char* session = nullptr;
+    const bool found = ::sd_pid_get_session(0, &session) >= 0;
+    ::free(session);
+    return found;
+}
+
+/// Polls one fd; false after the deadline.
+bool wait_for(int fd, int timeout_ms) {
+    struct pollfd item{fd, POLLIN, 0};
+    int result = 0;
+    do {
+        result = ::poll(&item, 1, timeout_ms);
+    } while (result < 0 && errno == EINTR);
+    return result > 0;
+}
+
+} // namespace
+
+PolkitAgent::PolkitAgent() noexcept {
+    std::array<int, 2> ends{};
+    if (!has_terminal() || ::access(program, X_OK) != 0 || ::pipe2(ends.data(), O_CLOEXEC) < 0) {
+        return;
+    }
+    const UniqueFd reader(ends[0]);
+    UniqueFd writer(ends[1]);
+    // Which process it speaks for is said with its start time: pids are used again.
+    const pid_t self = ::getpid();
+    const std::string subject =
+        std::to_string(self) + "," + std::to_string(sys::process_start_time(self).value_or(0));
+    const std::string notify = std::to_string(writer.get());
+    const std::array<const char*, 7> words = {program,
+                                              "--process",
+                                              subject.c_str(),
+                                              "--notify-fd",
+                                              notify.c_str(),
+                                              in_session() ? "--fallback" : nullptr,
+                                              nullptr};
+    int pidfd = -1;
+    struct clone_args arguments{};
+    arguments.flags = CLONE_PIDFD;
+    arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+    arguments.exit_signal = SIGCHLD;
+    const pid_t pid = sys::clone3(arguments);
+    if (pid == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+        if (::getppid() == self && ::fcntl(writer.get(), F_SETFD, 0) == 0) {
+            ::execv(program, const_cast<char* const*>(words.data()));
+        }
+        ::_exit(127);
+    }
+    if (pid < 0) {
+        return;
+    }
+    pid_ = pid;
+    pidfd_ = UniqueFd(pidfd);
+    writer.reset();
+    // It closes the pipe once polkit knows it, or by ending.
+    constexpr int patience_ms = 10'000;
+    wait_for(reader.get(), patience_ms);
+}
+
+PolkitAgent::~PolkitAgent() {
+    if (pid_ <= 0) {
+        return;
+    }
+    // It gives the terminal its echo back when it is asked to end.
+    sys::pidfd_send_signal(pidfd_.get(), SIGTERM);
+    sys::pidfd_send_signal(pidfd_.get(), SIGCONT);
+    constexpr int patience_ms = 2'000;
+    if (!wait_for(pidfd_.get(), patience_ms)) {
+        sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
+    }
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+}
+
+} // namespace sctr::systemd
