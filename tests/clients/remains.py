@@ -21,7 +21,7 @@ def cgroups():
         f"cgroup {path.parent}"
         for name in SLICES
         for path in (CGROUP / name).glob("**/cgroup.procs")
-        if path.parent.name not in SLICES
+        if not path.parent.name.endswith(".slice")
     }
 
 
