@@ -345,6 +345,7 @@ class Restoration {
 } // namespace
 
 int restore(const plan::Request& request, const RestoreOptions& options) {
+    criu::require_root(purpose);
     if (options.detach) {
         check_console(request.spec.process, options.console_socket);
     }

@@ -258,6 +258,14 @@ def test_configs_that_cannot_be(bundle, change, words):
     engine.refused(bundle.run("true"), *words)
 
 
+def test_checkpoint_and_restore_are_for_root(bundle, home):
+    bundle.start()
+    engine.refused(oci("checkpoint", "--image-path", f"{home}/saved", bundle.name), "cannot checkpoint", "CRIU", "root")
+    assert bundle.state()["status"] == "running" and not os.path.exists(f"{home}/saved")
+    words = ["restore", "--image-path", f"{home}/saved", "--bundle", bundle.path, unique_name("rl")]
+    engine.refused(oci(*words), "cannot restore", "CRIU", "root")
+
+
 @pytest.mark.parametrize(
     "env, words",
     [
