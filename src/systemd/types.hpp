@@ -60,6 +60,7 @@ struct UnitStatus {
     std::string result;        ///< "success", "oom-kill", "timeout", ...
     std::string control_group; ///< relative to the cgroup root; empty while there is none
     std::string freezer_state; ///< "running", "frozen", "freezing", ...
+    bool delegate = false;     ///< the tree below its cgroup is its own processes' affair
     std::string invocation_id; ///< 32 hex digits, as journald's _SYSTEMD_INVOCATION_ID
     /// Limits in force, by systemd's own property names and in its units; UINT64_MAX is infinity.
     /// What is not set is left out.
