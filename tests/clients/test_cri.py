@@ -19,6 +19,8 @@ from engine import oci
 from harness import CGROUP, WAIT, eventually, host, unique_name
 from podman import podman
 
+pytestmark = pytest.mark.parametrize("account", ["root"], indirect=True, scope="session")
+
 PAUSE = "localhost/sctr-pause"
 CONFIG = """\
 version = 2

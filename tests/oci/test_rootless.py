@@ -172,14 +172,14 @@ def test_an_exec_in_a_chosen_cgroup(bundle):
     pid = bundle.start()
     with open(f"/proc/{pid}/cgroup") as file:
         (cgroup,) = [line[3:].strip() for line in file if line.startswith("0::")]
-    show = ["sh", "-c", "sed -n s/^0::// /proc/self/cgroup"]
+    show = ["sed", "-n", "s/^0:://p", "/proc/self/cgroup"]
     # The root of the container's cgroup namespace is where init was born.
     assert oci("exec", "--cgroup", "/", bundle.name, *show).ok() == "/"
     below = f"/sys/fs/cgroup{cgroup}/below"
     guest.guest("mkdir", below).ok()
     assert oci("exec", "--cgroup", "below", bundle.name, *show).ok() == "/below"
     eventually(lambda: guest.guest("rmdir", below).status == 0, what="the end of the exec")
-    for path, words in {"nope": "cgroup", "../x": "not a path below"}.items():
+    for path, words in {"nope": "control group", "../x": "not a path below"}.items():
         engine.refused(oci("exec", "--cgroup", path, bundle.name, "true"), words, status=255)
 
 
