@@ -142,6 +142,7 @@ void checkpoint(const RecordStore& store, const std::string& id, const Checkpoin
     const Record record = store.load(id);
     const oci::Spec config = store.load_config(id);
     check_status(record);
+    criu::require_root(purpose);
     check_features(options);
     const UniqueFd images = criu::open_directory(options.images, "cannot use the image path");
     const UniqueFd work = options.work.empty()

@@ -14,6 +14,7 @@
 #include <filesystem>
 
 #include "base/strings.hpp"
+#include "host/caller.hpp"
 #include "linux/procfs.hpp"
 
 namespace sctr::container::criu {
@@ -203,6 +204,14 @@ Answer Worker::check_features() {
     auto [answer, file] = receive();
     await_end();
     return answer;
+}
+
+void require_root(const std::string& purpose) {
+    if (!host::caller().is_system) {
+        throw Error("cannot " + purpose)
+            .because("CRIU takes the privileges of the host's root")
+            .mend("run the container as root");
+    }
 }
 
 std::string config_file(const std::map<std::string, std::string>& annotations) {

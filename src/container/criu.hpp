@@ -55,6 +55,10 @@ class Worker {
 /// sctr's or runc's own, if there is one.
 std::string config_file(const std::map<std::string, std::string>& annotations);
 
+/// CRIU reads and sets what only the host's root may: memory, pids, namespaces. Throws Error for a
+/// plain user.
+void require_root(const std::string& purpose);
+
 /// A directory, made if it is missing. Throws Error.
 UniqueFd open_directory(const std::string& path, const char* what);
 

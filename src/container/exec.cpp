@@ -17,6 +17,7 @@
 #include "container/seccomp_cache.hpp"
 #include "container/seccomp_listener.hpp"
 #include "container/supervise.hpp"
+#include "container/usage.hpp"
 #include "host/facts.hpp"
 #include "linux/procfs.hpp"
 #include "linux/signals.hpp"
@@ -73,15 +74,13 @@ UniqueFd open_cgroup_directory(const std::string& path) {
     return cgroup;
 }
 
-/// A cgroup that the container has made below its own.
-UniqueFd open_subgroup(const Record& record, const std::string& path) {
+void check_subgroup(const Record& record, const std::string& path) {
     require_own_cgroup(record, "choose a cgroup in");
     if (std::ranges::contains(split(path, '/'), "..") || path.find(':') != std::string::npos) {
         throw Error("cannot use the cgroup")
             .at("--cgroup " + path)
             .because("it is not a path below the container's cgroup");
     }
-    return open_cgroup_directory("/sys/fs/cgroup" + record.cgroup + "/" + path);
 }
 
 /// Init's own cgroup, which may lie below the scope when the container nests cgroups: processes
@@ -93,7 +92,8 @@ UniqueFd open_cgroup(pid_t pid) {
 /// Where the process goes; an invalid fd: where this one is.
 UniqueFd open_cgroup(const ExecOptions& options) {
     if (options.cgroup) {
-        return open_subgroup(options.record, *options.cgroup);
+        return open_cgroup_directory("/sys/fs/cgroup" + own_cgroup(options.record) + "/" +
+                                     *options.cgroup);
     }
     return has_own_cgroup(options.record) ? open_cgroup(options.record.pid) : UniqueFd();
 }
@@ -151,10 +151,8 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
     plan.init_pidfd = pidfd.get();
     plan.namespaces = foreign_namespaces(record.pid);
     plan.wait_for_scope = has_own_cgroup(record) && !may_enter_own_scopes();
-    if (plan.wait_for_scope && options.cgroup) {
-        throw Error("cannot choose a cgroup")
-            .at("--cgroup " + *options.cgroup)
-            .because("systemd moves the process for a plain user, and to the container's own");
+    if (options.cgroup) {
+        check_subgroup(record, *options.cgroup);
     }
     const UniqueFd cgroup = plan.wait_for_scope ? UniqueFd() : open_cgroup(options);
     const UniqueFd null = sys::raise_fd(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)));
@@ -174,7 +172,7 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
     spawn.plan = plan::codec::encode(plan);
     InitProcess process(spawn);
     if (plan.wait_for_scope) {
-        move_to_container(record, process.child().pid());
+        move_to_container(record, process.child().pid(), options.cgroup);
         process.send(plan::protocol::Kind::go);
     }
     if (is_notified(plan.process.seccomp)) {

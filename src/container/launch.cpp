@@ -14,6 +14,7 @@
 #include "container/hooks.hpp"
 #include "container/host_trees.hpp"
 #include "container/id_maps.hpp"
+#include "container/nested_cgroup.hpp"
 #include "container/net_devices.hpp"
 #include "container/own_scopes.hpp"
 #include "container/resctrl.hpp"
@@ -76,13 +77,15 @@ open_output_log(const plan::LaunchPlan& plan, const plan::Request& request, std:
 InitProcess start_init(plan::LaunchPlan& plan,
                        const HostTrees& trees,
                        const LaunchOptions& options,
-                       const OutputLog* output) {
+                       const OutputLog* output,
+                       int cgroup) {
     const auto namespaces = open_namespaces(plan.init);
     const UniqueFd shared_memory = share_memory(plan);
     const UniqueFd null = open_null();
     InitSpawn spawn;
     spawn.plan = plan::codec::encode(plan.init);
     spawn.clone_flags = plan.clone_flags;
+    spawn.cgroup = cgroup;
     if (!options.interactive || plan.init.process.terminal) {
         spawn.standard[0] = null.get();
     }
@@ -191,6 +194,7 @@ Record make_record(const plan::LaunchPlan& plan,
     Record record;
     record.id = request.id;
     record.unit = plan.unit.name;
+    record.cgroup = plan.cgroup.path;
     record.description = request.description;
     record.pid = pid;
     record.start_time = sys::process_start_time(pid).value_or(0);
@@ -232,6 +236,22 @@ void write_for_caller(const std::string& path, const std::string& text, int flag
         ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
         throw Error("cannot write the file").at(path).because(errno);
     }
+}
+
+/// An invalid fd where the container gets a scope, or none.
+UniqueFd make_nested_cgroup(const plan::CgroupPlan& plan, UndoList& undo) {
+    if (plan.path.empty()) {
+        return {};
+    }
+    UniqueFd cgroup = nested::make(plan);
+    undo.add([path = plan.path] {
+        try {
+            nested::remove(path);
+        } catch (const Error&) {
+            // The caller sees the first error.
+        }
+    });
+    return cgroup;
 }
 
 } // namespace
@@ -281,7 +301,9 @@ Running launch(systemd::EarlyBus bus,
     // fork of the machine wait.
     const std::int64_t now = sys::now_usec();
     auto output = open_output_log(plan, request, now);
-    InitProcess process = start_init(plan, trees, options, output.get());
+    UndoList nested;
+    const UniqueFd cgroup = make_nested_cgroup(plan.cgroup, nested);
+    InitProcess process = start_init(plan, trees, options, output.get(), cgroup.get());
     set_oom_score(process.child().pid(), plan.init.process);
     const bool has_scope = !plan.unit.name.empty();
     const bool moved_first = has_scope && is_moved_first(plan);
@@ -321,10 +343,10 @@ Running launch(systemd::EarlyBus bus,
     if (manager && !moved_first) {
         await_scope(*manager, process, signals);
     }
-    if (manager) {
-        if (!options.supervised) {
-            record.cgroup = sys::cgroup_of(record.pid);
-        }
+    if (manager && !options.supervised) {
+        record.cgroup = sys::cgroup_of(record.pid);
+    }
+    if (manager || is_nested(record)) {
         if (const std::string subgroup = subgroups_of(request.spec).own; !subgroup.empty()) {
             enter_subgroup(record.pid, subgroup, host_root(request.spec));
         }
@@ -338,6 +360,7 @@ Running launch(systemd::EarlyBus bus,
         directory.save(record);
     }
     scope.dismiss();
+    nested.dismiss();
     return {std::move(process), std::move(manager), std::move(record), std::move(output)};
 }
 

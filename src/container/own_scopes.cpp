@@ -6,9 +6,11 @@
 #include <array>
 #include <string>
 
-#include "container/record.hpp"
+#include "base/strings.hpp"
+#include "container/usage.hpp"
 #include "host/caller.hpp"
 #include "linux/procfs.hpp"
+#include "plan/cgroups_path.hpp"
 #include "systemd/manager.hpp"
 
 namespace sctr::container {
@@ -19,15 +21,20 @@ bool may_enter_own_scopes() {
            sys::cgroup_of(::getpid()).starts_with(host::user_manager_cgroup(caller) + "/");
 }
 
-void move_to_container(const Record& record, pid_t pid) {
+void move_to_container(const Record& record,
+                       pid_t pid,
+                       const std::optional<std::string>& subgroup) {
     // Init may be in a cgroup below the scope's: processes are in the leaves only.
-    const std::string cgroup = sys::cgroup_of(record.pid);
-    const std::string scope = "/" + record.unit;
-    const auto found = cgroup.find(scope + "/");
+    const std::string own = own_cgroup(record);
+    std::string cgroup = subgroup ? own : sys::cgroup_of(record.pid);
+    for (const std::string& part : split(subgroup.value_or(""), '/')) {
+        cgroup += part.empty() ? "" : "/" + part;
+    }
+    const std::string unit_cgroup =
+        is_nested(record) ? plan::cgroup_of_unit_above(own).value_or("") : own;
+    const std::string unit = unit_cgroup.substr(unit_cgroup.rfind('/') + 1);
     systemd::Manager(systemd::own_instance())
-        .attach_processes(record.unit,
-                          found == std::string::npos ? "" : cgroup.substr(found + scope.size()),
-                          std::array{pid});
+        .attach_processes(unit, cgroup.substr(unit_cgroup.size()), std::array{pid});
 }
 
 } // namespace sctr::container

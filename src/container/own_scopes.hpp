@@ -3,6 +3,9 @@
 
 #include <sys/types.h>
 
+#include <optional>
+#include <string>
+
 namespace sctr::container {
 
 struct Record;
@@ -12,8 +15,8 @@ struct Record;
 /// session is not below his `systemd --user`. Source: cgroups(7), Delegation.
 bool may_enter_own_scopes();
 
-/// Has systemd move a process, which still has the caller's uid, to where the container's init is.
-/// Throws Error.
-void move_to_container(const Record& record, pid_t pid);
+/// Has systemd move a process, which still has the caller's uid, to where the container's init is,
+/// or to `subgroup` below the container's own cgroup. Throws Error.
+void move_to_container(const Record& record, pid_t pid, const std::optional<std::string>& subgroup);
 
 } // namespace sctr::container

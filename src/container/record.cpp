@@ -455,7 +455,11 @@ Status current_status(const Record& record) {
 }
 
 bool has_own_cgroup(const Record& record) {
-    return !record.unit.empty();
+    return !record.unit.empty() || is_nested(record);
+}
+
+bool is_nested(const Record& record) {
+    return record.unit.empty() && !record.cgroup.empty();
 }
 
 void require_own_cgroup(const Record& record, const std::string& what) {

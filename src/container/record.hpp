@@ -23,15 +23,17 @@ const char* to_string(Status status);
 /// with this in state.json and the OCI config in config.json.
 struct Record {
     std::string id;
-    std::string unit; ///< "sctr-web.scope"; empty: it has no cgroup of its own
+    std::string unit; ///< "sctr-web.scope"; empty: it has none
     std::string description;
     pid_t pid = 0;                ///< init, in the host's pid namespace; 0 before it exists
     std::uint64_t start_time = 0; ///< of init, in clock ticks since boot (proc_pid_stat(5), 22)
     pid_t supervisor_pid = 0;     ///< the sctr that waits for init
     std::uint64_t supervisor_start = 0; ///< as start_time
     std::string boot_id;
-    std::string cgroup; ///< of the scope, "/sctr.slice/..."; empty while it is being made
-    uid_t owner = 0;    ///< who made it
+    /// Of the scope, "/sctr.slice/..."; empty while it is being made. Without a unit: in the
+    /// delegated tree of a service; empty: it has no cgroup of its own.
+    std::string cgroup;
+    uid_t owner = 0; ///< who made it
     std::string rootfs;
     std::string bundle;
     std::int64_t created_usec = 0; ///< CLOCK_REALTIME
@@ -117,10 +119,13 @@ bool wait_for_supervisor(const Record& record);
 /// paused.
 Status current_status(const Record& record);
 
+/// True for a container whose cgroup is in the delegated tree of a service, and no scope.
+bool is_nested(const Record& record);
+
 /// False for a container that stays in the cgroup of whoever started it.
 bool has_own_cgroup(const Record& record);
 
-/// Throws Error that such a container cannot be asked to `what` ("pause").
+/// Throws Error that a container without a cgroup of its own cannot be asked to `what` ("pause").
 void require_own_cgroup(const Record& record, const std::string& what);
 
 /// True for what may be a container's name. Anything else below the state root is no container.

@@ -19,6 +19,7 @@
 #include "container/hooks.hpp"
 #include "container/init_process.hpp"
 #include "container/launch.hpp"
+#include "container/nested_cgroup.hpp"
 #include "container/seccomp_cache.hpp"
 #include "container/supervise.hpp"
 #include "linux/clock.hpp"
@@ -228,8 +229,25 @@ class Restoration {
         return asked;
     }
 
-    /// Puts criu into the container's scope, where the processes are then born.
+    void enter_nested_cgroup(const sys::Child& criu) {
+        (void)nested::make(plan_.cgroup);
+        undo_.add([this] {
+            try {
+                nested::remove(plan_.cgroup.path);
+            } catch (const Error&) {
+                // It goes with its service.
+            }
+        });
+        nested::enter(plan_.cgroup.path, criu.pid());
+        cgroup_ = plan_.cgroup.path;
+    }
+
+    /// Puts criu into the container's cgroup, where the processes are then born.
     void start_scope(sys::Child& criu) {
+        if (!plan_.cgroup.path.empty()) {
+            enter_nested_cgroup(criu);
+            return;
+        }
         if (plan_.unit.name.empty()) {
             return;
         }
@@ -244,6 +262,7 @@ class Restoration {
             }
         });
         manager_->wait_for_scope();
+        cgroup_ = sys::cgroup_of(criu.pid());
     }
 
     InitProcess bring_back(criu::Options& asked, const LockedRecord& directory) {
@@ -259,8 +278,7 @@ class Restoration {
         asked.images_fd = images.get();
         asked.work_fd = work.get();
         start_scope(worker.child());
-        cgroup_ = manager_ ? sys::cgroup_of(worker.child().pid()) : "";
-        if (manager_) {
+        if (!cgroup_.empty()) {
             asked.cgroup_root = cgroup_;
         } else {
             asked.cgroup_mode = criu::CgroupMode::ignore;
@@ -345,6 +363,7 @@ class Restoration {
 } // namespace
 
 int restore(const plan::Request& request, const RestoreOptions& options) {
+    criu::require_root(purpose);
     if (options.detach) {
         check_console(request.spec.process, options.console_socket);
     }

@@ -3,6 +3,7 @@
 #include "base/strings.hpp"
 #include "container/engine.hpp"
 #include "container/launch.hpp"
+#include "container/nested_cgroup.hpp"
 #include "linux/procfs.hpp"
 #include "oci/serialize.hpp"
 #include "plan/unit_properties.hpp"
@@ -45,12 +46,18 @@ void update(const RecordStore& store, const std::string& id, const oci::Resource
     config.linux.resources = oci::merge(config.linux.resources, resources);
     oci::Resources to_set = config.linux.resources;
     to_set.devices = resources.devices; // a list that did not change would be emptied meanwhile
-    systemd::Manager(systemd::own_instance())
-        .set_properties(record.unit,
-                        true,
-                        plan::resource_properties(to_set,
-                                                  facts_with_every_controller(),
-                                                  {.target = plan::PropertyTarget::running_unit}));
+    const bool nested = is_nested(record);
+    const auto properties = plan::resource_properties(
+        to_set,
+        facts_with_every_controller(),
+        {.target = nested ? plan::PropertyTarget::new_unit : plan::PropertyTarget::running_unit});
+    if (nested) {
+        plan::CgroupPlan plan = plan::cgroup_files(properties);
+        plan.path = record.cgroup;
+        container::nested::update(plan, !resources.devices.empty());
+    } else {
+        systemd::Manager(systemd::own_instance()).set_properties(record.unit, true, properties);
+    }
     directory.save_config(config);
 }
 

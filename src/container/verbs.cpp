@@ -11,6 +11,7 @@
 #include "container/announce.hpp"
 #include "container/clean_up.hpp"
 #include "container/engine.hpp"
+#include "container/nested_cgroup.hpp"
 #include "linux/procfs.hpp"
 #include "linux/syscalls.hpp"
 #include "plan/unit.hpp"
@@ -74,9 +75,21 @@ bool is_populated(const Record& record) {
     return !record.cgroup.empty() && events.find("populated 1") != std::string::npos;
 }
 
+/// What cannot be removed now goes with the service.
+void remove_nested(const Record& record) {
+    try {
+        nested::remove(record.cgroup);
+    } catch (const Error&) {
+    }
+}
+
 /// Where a supervisor was killed nobody ends what shares another pid namespace and outlives init.
 void end_rest(const Record& record) {
     if (record.exit_status || !has_own_cgroup(record)) {
+        return;
+    }
+    if (is_nested(record)) {
+        remove_nested(record);
         return;
     }
     systemd::restore_log_rate_limit(record.unit);
@@ -94,6 +107,22 @@ bool end_scope_without_record(const RecordStore& store, const std::string& id) {
     const auto records = store.list();
     return std::ranges::find(records, id, &Record::id) == records.end() &&
            systemd::Manager(systemd::own_instance()).stop_abandoned_scope(plan::scope_name(id));
+}
+
+void freeze(const Record& record) {
+    if (is_nested(record)) {
+        nested::freeze(record.cgroup);
+    } else {
+        systemd::Manager(systemd::own_instance()).freeze_unit(record.unit);
+    }
+}
+
+void thaw(const Record& record) {
+    if (is_nested(record)) {
+        nested::thaw(record.cgroup);
+    } else {
+        systemd::Manager(systemd::own_instance()).thaw_unit(record.unit);
+    }
 }
 
 /// For events, which are told of whatever was half written.
@@ -168,7 +197,7 @@ void kill(const RecordStore& store, const std::string& id, int signal, bool all)
     if (!pidfd.valid()) {
         throw not_running(id);
     }
-    if (all && has_own_cgroup(record)) {
+    if (all && !record.unit.empty()) {
         systemd::Manager(systemd::own_instance()).kill_unit(record.unit, "all", signal);
     } else if (all) {
         kill_all(store, id, signal);
@@ -208,13 +237,12 @@ void pause(const RecordStore& store, const std::string& id) {
             .at(id)
             .because(std::string("it is ") + to_string(current_status(record)));
     }
-    systemd::Manager manager(systemd::own_instance());
     try {
-        manager.freeze_unit(record.unit);
+        freeze(record);
     } catch (const Error&) {
         // A freeze that failed half-way must not leave processes frozen.
         try {
-            manager.thaw_unit(record.unit);
+            thaw(record);
         } catch (const Error&) {
         }
         throw;
@@ -230,7 +258,7 @@ void unpause(const RecordStore& store, const std::string& id) {
             .at(id)
             .because(std::string("it is ") + to_string(current_status(record)));
     }
-    systemd::Manager(systemd::own_instance()).thaw_unit(record.unit);
+    thaw(record);
     announce({Event::unpause}, record, config_or_none(store, id));
 }
 
@@ -245,7 +273,7 @@ void sweep(const RecordStore& store) {
 
 void kill_all(const RecordStore& store, const std::string& id, int signal) {
     const Record record = store.load(id);
-    if (has_own_cgroup(record)) {
+    if (!record.unit.empty()) {
         if (is_populated(record)) {
             systemd::Manager(systemd::own_instance()).kill_unit(record.unit, "all", signal);
         }
@@ -286,7 +314,9 @@ void remove_engine(const RecordStore& store, const std::string& id, bool force, 
         }
         kill_now(record, pidfd.get());
     }
-    if (is_populated(record)) {
+    if (is_nested(record)) {
+        remove_nested(record);
+    } else if (is_populated(record)) {
         systemd::Manager(systemd::own_instance()).kill_unit(record.unit, "all", SIGKILL);
     }
     forget(store, record, *locked, warn);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "plan/cgroups_path.hpp"
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -25,6 +26,11 @@ bool is_plain(char letter) {
     return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
            (letter >= '0' && letter <= '9') || letter == ':' || letter == '-' || letter == '_' ||
            letter == '.' || letter == '\\' || letter == '@';
+}
+
+bool is_unit(std::string_view name) {
+    return name.ends_with(scope_suffix) || name.ends_with(slice_suffix) ||
+           name.ends_with(".service");
 }
 
 std::string escape(std::string_view name) {
@@ -102,6 +108,26 @@ read_cgroups_path(std::string_view text, const std::string& id, const std::strin
     const bool has_prefix = parts.size() == 3 && !parts[1].empty();
     place.unit = scope_of(text, has_prefix ? parts[1] + "-" + parts.back() : parts.back());
     return place;
+}
+
+std::optional<std::string> cgroup_of_unit_above(std::string_view path) {
+    if (!path.starts_with('/') || path.ends_with('/')) {
+        return std::nullopt;
+    }
+    std::vector<std::string> parts = split(path.substr(1), '/');
+    if (std::ranges::any_of(parts, [](const std::string& part) {
+            return part.empty() || part == "." || part == "..";
+        })) {
+        return std::nullopt;
+    }
+    parts.pop_back();
+    while (!parts.empty() && !is_unit(parts.back())) {
+        parts.pop_back();
+    }
+    if (parts.empty() || parts.back().ends_with(slice_suffix)) {
+        return std::nullopt;
+    }
+    return "/" + join(parts, "/");
 }
 
 } // namespace sctr::plan

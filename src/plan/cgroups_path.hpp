@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,5 +27,10 @@ struct ScopePlace {
 /// Escaping"). Throws Error at /linux/cgroupsPath.
 ScopePlace
 read_cgroups_path(std::string_view text, const std::string& id, const std::string& default_slice);
+
+/// For a path to a cgroup below that of a service or scope, where no scope can be, the cgroup of
+/// that unit: "/system.slice/web.service/runtime/x" gives "/system.slice/web.service". Nothing for
+/// any other path, and for one that is not a plain absolute path.
+std::optional<std::string> cgroup_of_unit_above(std::string_view path);
 
 } // namespace sctr::plan

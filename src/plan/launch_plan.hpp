@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "host/facts.hpp"
+#include "plan/cgroup_files.hpp"
 #include "plan/init_plan.hpp"
 #include "plan/request.hpp"
 #include "plan/seccomp.hpp"
@@ -35,6 +36,7 @@ struct HostTree {
 /// Everything that starting a container will do, decided beforehand.
 struct LaunchPlan {
     UnitPlan unit;
+    CgroupPlan cgroup;             ///< in place of the unit
     std::uint64_t clone_flags = 0; ///< of clone3: the pid and user namespaces, if new
     std::string uid_map; ///< lines for /proc/PID/uid_map; empty: no user namespace of its own
     std::string gid_map;

@@ -74,7 +74,7 @@ void set_extra_properties(std::vector<UnitProperty>& properties,
 
 UnitPlan unit_plan(const Request& request, const host::Facts& facts) {
     UnitPlan unit;
-    if (!request.has_scope) {
+    if (!request.has_scope || !request.cgroup.empty()) {
         return unit;
     }
     unit.name = request.unit_name.empty() ? scope_name(request.id) : request.unit_name;
@@ -117,6 +117,19 @@ UnitPlan unit_plan(const Request& request, const host::Facts& facts) {
     return unit;
 }
 
+CgroupPlan cgroup_plan(const Request& request, const host::Facts& facts) {
+    CgroupPlan cgroup;
+    if (!request.has_scope || request.cgroup.empty()) {
+        return cgroup;
+    }
+    // What concerns the life of a unit is the service's own affair.
+    auto properties = resource_properties(request.spec.linux.resources, facts);
+    set_extra_properties(properties, request.extra_properties);
+    cgroup = cgroup_files(properties);
+    cgroup.path = request.cgroup;
+    return cgroup;
+}
+
 SeccompStep seccomp_step(const Request& request, const SeccompCompiler& compile) {
     if (request.default_seccomp) {
         return default_seccomp_program();
@@ -155,6 +168,7 @@ LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompC
     require_resctrl(spec, facts);
     LaunchPlan plan;
     plan.unit = unit_plan(request, facts);
+    plan.cgroup = cgroup_plan(request, facts);
     add_namespaces(spec, plan);
 
     plan.shared_memory_of = request.shared_memory_of;

@@ -48,6 +48,9 @@ struct Request {
     /// Limits whose controller the host lacks are set all the same, and take effect when it has it.
     /// Engines send limits by default that nobody asked for.
     bool unenforced_limits = false;
+    /// Below the service that starts it, which systemd has delegated: no scope, but this cgroup of
+    /// the service's own tree, with the limits as its files; empty: a scope.
+    std::string cgroup;
     /// False: no scope and no limits; the container stays in the cgroup of whoever starts it.
     bool has_scope = true;
     bool create_cwd = true;

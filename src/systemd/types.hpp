@@ -63,6 +63,7 @@ struct UnitStatus {
     std::string freezer_state; ///< "running", "frozen", "freezing", ...
     std::string description;
     std::int64_t active_usec = 0; ///< since when it is active, CLOCK_REALTIME; 0: it never was
+    bool delegate = false;        ///< the tree below its cgroup is its own processes' affair
     std::string invocation_id;    ///< 32 hex digits, as journald's _SYSTEMD_INVOCATION_ID
     /// Limits in force, by systemd's own property names and in its units; UINT64_MAX is infinity.
     /// What is not set is left out.

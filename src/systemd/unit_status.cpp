@@ -76,6 +76,8 @@ UnitStatus read_status(sdbus::MethodReply& reply) {
     reply.deserializeDictionary<std::string, sdbus::Variant>([&](const auto& property) {
         if (const auto found = wanted.find(property.first); found != wanted.end()) {
             *found->second = property.second.template get<std::string>();
+        } else if (property.first == "Delegate") {
+            status.delegate = property.second.template get<bool>();
         } else if (property.first == "InvocationID") {
             status.invocation_id = hex(property.second.template get<std::vector<std::uint8_t>>());
         } else if (property.first == "ActiveEnterTimestamp") {

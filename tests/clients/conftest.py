@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The clients suite: podman, buildah and containerd with sctr-oci, on a real systemd host, as root."""
+"""The clients suite: podman, buildah and containerd with sctr-oci, on a real systemd host, as root and as guest."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,14 +13,31 @@ for folder in (HERE, HERE.parent / "oci", HERE.parent / "system"):
 
 from fixtures import *  # noqa: E402,F401,F403
 
+import accounts  # noqa: E402
 import images  # noqa: E402
 import podman as engine_podman  # noqa: E402
 import remains  # noqa: E402
 from podman import podman  # noqa: E402
 
 
+@pytest.fixture(scope="session", autouse=True, params=list(accounts.ALL))
+def account(request):
+    """Whose podman it is."""
+    yield accounts.choose(request.param)
+    if request.param == "guest":
+        accounts.end_pause_process()
+
+
+@pytest.fixture
+def place(account):
+    """A directory of the account's."""
+    path = account.directory()
+    yield path
+    account.run("podman", "unshare", "rm", "-rf", path) if not account.is_root else shutil.rmtree(path)
+
+
 @pytest.fixture(scope="session")
-def image(tmp_path_factory):
+def image(account, tmp_path_factory):
     """The name of an image with busybox, used once so that podman has made what it keeps."""
     name = images.make(tmp_path_factory.mktemp("image"))
     podman("run", "--rm", name, "true").ok()

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Images that are made here: no test needs a network or a registry."""
 
+import shutil
+
+import accounts
 import rootfs
 from harness import host
 
@@ -11,7 +14,9 @@ def make(directory):
     """A podman image of busybox; returns its name."""
     root = rootfs.build(directory / "root")
     (root / "run").mkdir()
-    archive = directory / "root.tar"
+    account = accounts.current()
+    archive = account.directory() / "root.tar"
     host("tar", "-C", root, "-cf", archive, ".")
-    host("podman", "import", "--quiet", "--change", "CMD=/bin/sh", archive, NAME)
+    account.run("podman", "import", "--quiet", "--change", "CMD=/bin/sh", archive, NAME)
+    shutil.rmtree(archive.parent)
     return NAME

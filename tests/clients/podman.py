@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""podman with conmon and sctr-oci, as people call it."""
+"""podman with conmon and sctr-oci, as people call it: as the account that is chosen."""
 
 import json
 import subprocess
 
+import accounts
 import harness
-from engine import oci
 from harness import DEADLINE, WAIT, eventually
 
 COMMAND = ["podman", "--runtime", "sctr"]
+
+
+def command_line(*args, env=None):
+    return accounts.current().words(*COMMAND, *args, env=env)
 
 
 def podman(*args, input=None, timeout=3 * DEADLINE, **options):
     """Runs podman to its end."""
     if input is None and "stdin" not in options:
         options["stdin"] = subprocess.DEVNULL
-    command = [*COMMAND, *map(str, args)]
+    command = command_line(*args)
     done = subprocess.run(command, input=input, capture_output=True, timeout=timeout, **options)
     return harness.Result(command, done.returncode, done.stdout, done.stderr)
 
@@ -47,7 +51,7 @@ class Container:
 
     def status(self):
         """What podman says and what the runtime says; None: it does not know the container."""
-        state = oci("state", self.id)
+        state = accounts.current().oci("state", self.id)
         if state.status:
             assert "does not exist" in state.stderr, state
             return self.inspect("State", "Status"), None

@@ -3,7 +3,9 @@
 
 from pathlib import Path
 
+import accounts
 import engine
+import guest
 import leftovers
 from harness import CGROUP, host
 
@@ -11,8 +13,12 @@ PROCESSES = ("conmon", "catatonit", "containerd-shim")
 SLICES = ("machine.slice", "sctr.slice", "sctrtest.slice")
 
 
+PATTERNS = ("libpod*", "cri-*", "buildah-*", "sctr-*")
+
+
 def units():
-    text = host("systemctl", "list-units", "--all", "--plain", "--no-legend", "libpod*", "cri-*", "buildah-*", "sctr-*")
+    account = accounts.current()
+    text = account.systemctl("list-units", "--all", "--plain", "--no-legend", *PATTERNS)
     return {f"unit {line.split()[0]}" for line in text.splitlines() if ".slice" not in line.split()[0]}
 
 
@@ -21,12 +27,12 @@ def cgroups():
         f"cgroup {path.parent}"
         for name in SLICES
         for path in (CGROUP / name).glob("**/cgroup.procs")
-        if path.parent.name not in SLICES
+        if not path.parent.name.endswith(".slice")
     }
 
 
 def records():
-    return {f"record {path}" for path in Path(engine.STATE).glob("[!.]*")}
+    return {f"record {path}" for root in (engine.STATE, guest.STATE) for path in Path(root).glob("[!.]*")}
 
 
 def engines():
@@ -34,9 +40,11 @@ def engines():
     for path in Path("/proc").glob("[0-9]*/comm"):
         try:
             name = path.read_text().strip()
+            words = (path.parent / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue  # it has just ended
-        if name.startswith(PROCESSES):
+        # `catatonit -P` is what rootless podman keeps to hold its user namespace.
+        if name.startswith(PROCESSES) and b"-P" not in words:
             found.add(f"process {path.parent.name} {name}")
     return found
 

@@ -9,6 +9,8 @@ import pytest
 from harness import CGROUP, eventually, host, unique_name
 from podman import podman
 
+pytestmark = pytest.mark.parametrize("account", ["root"], indirect=True, scope="session")
+
 CONFIG = """\
 version = 2
 root = "/var/lib/containerd/sctr-test"

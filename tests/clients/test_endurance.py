@@ -11,6 +11,8 @@ import pytest
 import engine
 from engine import oci
 
+pytestmark = pytest.mark.parametrize("account", ["root"], indirect=True, scope="session")
+
 CYCLES = 500
 AT_ONCE = 50
 USER_NAMESPACE = {

@@ -6,11 +6,11 @@ import subprocess
 
 import pytest
 
-from engine import oci
 from harness import CGROUP, WAIT, eventually, host, unique_name
-from podman import COMMAND, podman
+from podman import command_line, podman
 from terminal import Terminal
 
+as_root = pytest.mark.parametrize("account", ["root"], indirect=True, scope="session")
 RUNNING = ("running", "running")
 ENDED = ("exited", None)
 
@@ -27,8 +27,8 @@ def test_it_is_known_by_its_name():
     assert runtime["version"].startswith("sctr-oci version ")
 
 
-def test_the_drop_in_does_not_make_it_the_default():
-    info = json.loads(host("podman", "info", "--format", "json"))
+def test_the_drop_in_does_not_make_it_the_default(account):
+    info = json.loads(account.run("podman", "info", "--format", "json"))
     assert info["host"]["ociRuntime"]["name"] != "sctr"
 
 
@@ -56,7 +56,7 @@ def test_a_command_that_cannot_run(run, command, status, word):
 
 
 def test_run_in_a_terminal(image):
-    with Terminal(*COMMAND, "run", "--rm", "-it", image, "sh", rows=31, columns=101) as screen:
+    with Terminal(*command_line("run", "--rm", "-it", image, "sh"), rows=31, columns=101) as screen:
         screen.expect("/ # ")
         screen.send("stty size; tty\n")
         screen.expect("31 101\r\n")
@@ -72,18 +72,18 @@ def _size(screen):
     return screen.expect("([0-9]+ [0-9]+)\r\n").group(1).decode()
 
 
-def test_the_life_of_a_container(container):
+def test_the_life_of_a_container(container, account):
     one = container(command=["sh", "-c", 'trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done'])
     assert one.status() == RUNNING
     assert one.inspect("OCIRuntime") == "sctr"
-    state = json.loads(oci("state", one.id).ok())
+    state = json.loads(account.oci("state", one.id).ok())
     assert state["pid"] == one.inspect("State", "Pid")
     scope = f"libpod-{one.id}.scope"
-    assert host("systemctl", "show", scope, "-p", "ActiveState,Slice").split() == ["Slice=machine.slice", "ActiveState=active"]
+    assert account.show(scope, "ActiveState", "Slice") == {"Slice": account.slice, "ActiveState": "active"}
     podman("stop", one.name).ok()
     one.expect_status(*ENDED)
     assert one.inspect("State", "ExitCode") == 3
-    assert not (CGROUP / "machine.slice" / scope).exists()
+    assert not (account.slice_path / scope).exists()
     podman("start", one.name).ok()
     assert one.status() == RUNNING
     podman("kill", one.name).ok()
@@ -121,7 +121,7 @@ def test_exec(container):
 
 def test_exec_in_a_terminal(container):
     one = container()
-    with Terminal(*COMMAND, "exec", "-it", one.name, "sh", rows=33, columns=99) as screen:
+    with Terminal(*command_line("exec", "-it", one.name, "sh"), rows=33, columns=99) as screen:
         screen.expect("/ # ")
         screen.send("stty size\n")
         screen.expect("33 99\r\n")
@@ -131,7 +131,7 @@ def test_exec_in_a_terminal(container):
 
 def test_attach(container):
     one = container("-i", command=["sh", "-c", "echo ready; while read line; do echo got $line; done"])
-    with Terminal(*COMMAND, "attach", one.name) as screen:
+    with Terminal(*command_line("attach", one.name)) as screen:
         screen.send("this\n")
         screen.expect("got this")
         assert one.status() == RUNNING
@@ -139,11 +139,11 @@ def test_attach(container):
         assert screen.wait() == 0
 
 
-def test_pause_and_unpause(container):
+def test_pause_and_unpause(container, account):
     one = container(command=["sh", "-c", "echo ready; while :; do echo >> /tmp/beats; sleep 0.02; done"])
     podman("pause", one.name).ok()
     assert one.status() == ("paused", "paused")
-    frozen = (CGROUP / "machine.slice" / f"libpod-{one.id}.scope" / "cgroup.events").read_text()
+    frozen = (account.slice_path / f"libpod-{one.id}.scope" / "cgroup.events").read_text()
     assert "frozen 1" in frozen
     podman("unpause", one.name).ok()
     assert one.status() == RUNNING
@@ -165,34 +165,33 @@ def test_stop_takes_its_time_and_no_more(container):
     assert one.inspect("State", "ExitCode") == 137
 
 
-def test_top_and_stats(container):
+def test_top_and_stats(container, account):
     one = container()
     assert [line.split()[-2:] for line in podman("top", one.name, "pid", "args").lines[1:]]
-    assert json.loads(oci("ps", "--format", "json", one.id).ok())
+    assert json.loads(account.oci("ps", "--format", "json", one.id).ok())
     stats = json.loads(podman("stats", "--no-stream", "--format", "json", one.name).ok())
     assert stats[0]["name"] == one.name
 
 
-def test_update_reaches_systemd(container):
+def test_update_reaches_systemd(container, account):
     one = container("--memory", "64m", "--cpus", "0.5", "--pids-limit", "70")
 
     def properties():
-        text = host("systemctl", "show", f"libpod-{one.id}.scope", "-p", "MemoryMax,CPUQuotaPerSecUSec,TasksMax")
-        return dict(line.split("=") for line in text.split())
+        return account.show(f"libpod-{one.id}.scope", "MemoryMax", "CPUQuotaPerSecUSec", "TasksMax")
 
     assert properties() == {"MemoryMax": "67108864", "CPUQuotaPerSecUSec": "500ms", "TasksMax": "70"}
     podman("update", "--memory", "128m", "--cpus", "2", "--pids-limit", "90", one.name).ok()
     assert properties() == {"MemoryMax": "134217728", "CPUQuotaPerSecUSec": "2s", "TasksMax": "90"}
 
 
-def test_volumes(run, tmp_path):
+def test_volumes(run, place):
     name = unique_name("vol")
     run("-v", f"{name}:/data", command=["sh", "-c", "echo kept > /data/file"]).ok()
     assert run("-v", f"{name}:/data:ro", command=["cat", "/data/file"]).ok() == "kept"
     assert run("-v", f"{name}:/data:ro", command=["touch", "/data/file"]).status == 1
     podman("volume", "rm", name).ok()
-    (tmp_path / "host").write_text("from the host")
-    assert run("-v", f"{tmp_path}:/mnt:rslave", command=["cat", "/mnt/host"]).ok() == "from the host"
+    (place / "host").write_text("from the host")
+    assert run("-v", f"{place}:/mnt:rslave", command=["cat", "/mnt/host"]).ok() == "from the host"
     assert run("--mount", "type=tmpfs,dst=/t,tmpfs-size=1m", command=["grep", " /t ", "/proc/mounts"]).ok().startswith("tmpfs /t tmpfs")
     assert run("--tmpfs", "/etc", command=["ls", "/etc/passwd"]).ok() == "/etc/passwd"  # tmpcopyup
 
@@ -213,6 +212,7 @@ def test_init(run):
     assert done.status == 3 and "init" in done.stdout
 
 
+@as_root
 @pytest.mark.parametrize(
     "flags, outside",
     [
@@ -252,6 +252,7 @@ def test_user_namespaces(run, flags, outside):
         (["--workdir", "/tmp"], "pwd", "/tmp"),
         (["--umask", "0077"], "umask", "0077"),
         (["--cgroup-parent", "sctrtest.slice"], "echo placed", "placed"),
+        (["--memory", "64m", "--pids-limit", "50", "--cpus", "0.5"], "echo limited", "limited"),
         (["--cgroupns", "host"], "grep -c libpod /proc/self/cgroup", "1"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else None,
@@ -260,15 +261,17 @@ def test_flags(run, flags, command, expected):
     assert run(*flags, command=["sh", "-c", command]).ok() == expected
 
 
+# As guest in the oci suite, over a root file system of guest's own.
+@as_root
 def test_rootfs_without_an_image(rootfs):
     assert podman("run", "--rm", "--rootfs", f"{rootfs}:O", "echo", "from a directory").ok() == "from a directory"
 
 
-def test_preserved_file_descriptors(image, tmp_path):
-    (tmp_path / "file").write_text("handed over")
-    with open(tmp_path / "file") as file:
-        words = ["bash", "-c", f'exec 3<&{file.fileno()}; exec "$@"', "bash", *COMMAND]
-        words += ["run", "--rm", "--preserve-fds", "1", image, "cat", "/proc/self/fd/3"]
+def test_preserved_file_descriptors(image, place):
+    (place / "file").write_text("handed over")
+    with open(place / "file") as file:
+        command = command_line("run", "--rm", "--preserve-fds", "1", image, "sh", "-c", "cat <&3")
+        words = ["bash", "-c", f'exec 3<&{file.fileno()}; exec "$@"', "bash", *command]
         done = subprocess.run(words, pass_fds=[file.fileno()], capture_output=True, text=True, timeout=60)
     assert done.stdout == "handed over", done
 
@@ -283,11 +286,12 @@ def test_copy_and_commit_and_export(container):
     assert one.status() == RUNNING
 
 
-def test_mount_while_it_runs(container):
+def test_mount_while_it_runs(container, account):
     one = container()
-    path = podman("mount", one.name).ok()
-    assert host("cat", f"{path}/etc/group").startswith("root:")
-    podman("unmount", one.name).ok()
+    script = f'cat "$(podman mount {one.name})/etc/group" && podman unmount {one.name} > /dev/null'
+    command = ["sh", "-c", script]
+    shown = account.run(*command) if account.is_root else podman("unshare", *command).ok()
+    assert shown.startswith("root:")
 
 
 def test_published_ports(container):

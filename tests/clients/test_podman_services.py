@@ -10,11 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import oci
-from harness import CGROUP, WAIT, eventually, host, unique_name
-from podman import COMMAND, podman
-
-QUADLETS = Path("/etc/containers/systemd")
+from harness import CGROUP, WAIT, eventually, unique_name
+from podman import command_line, podman
 
 
 @pytest.fixture
@@ -113,9 +110,9 @@ spec:
 """
 
 
-def test_kube_play(image, tmp_path):
+def test_kube_play(image, place):
     name = unique_name("kube")
-    path = tmp_path / "pod.yaml"
+    path = place / "pod.yaml"
     path.write_text(KUBE.format(name=name, image=image))
     podman("kube", "play", path).ok()
     try:
@@ -127,75 +124,167 @@ def test_kube_play(image, tmp_path):
 
 
 @pytest.fixture
-def quadlet():
+def quadlet(account):
     """quadlet(TEXT): the name of the service that Quadlet makes of it."""
     made = []
 
     def write(text):
         name = unique_name("quadlet")
         made.append(name)
-        QUADLETS.mkdir(parents=True, exist_ok=True)
-        (QUADLETS / f"{name}.container").write_text(text)
-        host("systemctl", "daemon-reload")
+        account.run("mkdir", "-p", account.quadlets)
+        (account.quadlets / f"{name}.container").write_text(text)
+        account.systemctl("daemon-reload")
         return f"{name}.service"
 
     yield write
     for name in made:
-        host("systemctl", "stop", f"{name}.service", check=False)
-        host("systemctl", "reset-failed", f"{name}.service", check=False)
-        (QUADLETS / f"{name}.container").unlink()
-    host("systemctl", "daemon-reload")
+        account.systemctl("stop", f"{name}.service", check=False)
+        account.systemctl("reset-failed", f"{name}.service", check=False)
+        (account.quadlets / f"{name}.container").unlink()
+    account.systemctl("daemon-reload")
 
 
-def service(name, *properties):
-    text = host("systemctl", "show", name, "-p", ",".join(properties))
-    return dict(line.split("=", 1) for line in text.splitlines())
-
-
-def test_quadlet(quadlet, image):
-    unit = quadlet(f"[Container]\nImage={image}\nExec=sh -c '{WAIT}'\nGlobalArgs=--runtime=sctr\n")
-    host("systemctl", "start", unit)
-    assert service(unit, "ActiveState", "Type") == {"Type": "notify", "ActiveState": "active"}
+def test_quadlet(quadlet, image, account):
+    unit = quadlet(f"[Quadlet]\nDefaultDependencies=false\n[Container]\nImage={image}\nExec=sh -c '{WAIT}'\nGlobalArgs=--runtime=sctr\n")
+    account.systemctl("start", unit)
+    assert account.show(unit, "ActiveState", "Type") == {"Type": "notify", "ActiveState": "active"}
     name = f"systemd-{unit.removesuffix('.service')}"
     assert podman("inspect", "-f", "{{.State.Status}} {{.OCIRuntime}}", name).ok() == "running sctr"
     pid = podman("inspect", "-f", "{{.State.Pid}}", name).ok()
-    # Quadlet's --cgroups=split asks for a cgroup inside the service's, which a scope cannot be: it stands beside it.
-    assert "/system.slice/libpod-payload-" in Path(f"/proc/{pid}/cgroup").read_text()
+    assert f"/{unit}/libpod-payload-" in Path(f"/proc/{pid}/cgroup").read_text()
     podman("exec", name, "true").ok()
-    host("systemctl", "stop", unit)
-    assert service(unit, "ActiveState", "Result") == {"Result": "success", "ActiveState": "inactive"}
+    account.systemctl("stop", unit)
+    assert account.show(unit, "ActiveState", "Result") == {"Result": "success", "ActiveState": "inactive"}
     assert podman("container", "exists", name).status == 1
 
 
-def test_quadlet_sees_the_end(quadlet, image):
-    unit = quadlet(f"[Container]\nImage={image}\nExec=sh -c 'sleep 0.3; exit 7'\nGlobalArgs=--runtime=sctr\n")
-    host("systemctl", "start", unit)
-    eventually(lambda: service(unit, "ActiveState")["ActiveState"] == "failed", what="the failure")
-    assert service(unit, "ExecMainStatus")["ExecMainStatus"] == "7"
+QUADLET = """\
+[Quadlet]
+DefaultDependencies=false
+[Container]
+Image={image}
+Exec=sh -c '{command}'
+GlobalArgs=--runtime=sctr
+PodmanArgs=--pids-limit=77
+[Service]
+MemoryMax=80M
+"""
+
+
+class Service:
+    """A running service of Quadlet and the container in it."""
+
+    def __init__(self, account, unit):
+        self.account, self.unit = account, unit
+        self.name = f"systemd-{unit.removesuffix('.service')}"
+        self.account.systemctl("start", unit)
+        self.id = podman("inspect", "-f", "{{.Id}}", self.name).ok()
+        self.pid = int(podman("inspect", "-f", "{{.State.Pid}}", self.name).ok())
+        own = CGROUP / account.show(unit, "ControlGroup")["ControlGroup"].lstrip("/")
+        self.cgroup = own / f"libpod-payload-{self.id}"
+
+    def status(self):
+        """What podman says and what the runtime says."""
+        state = json.loads(self.account.oci("state", self.id).ok())
+        return podman("inspect", "-f", "{{.State.Status}}", self.name).ok(), state["status"]
 
 
 @pytest.fixture
-def remote(tmp_path):
+def service(quadlet, image, account):
+    return Service(account, quadlet(QUADLET.format(image=image, command=WAIT)))
+
+
+def test_a_quadlets_container_is_in_its_service(service, account, controllers):
+    pids = (service.cgroup / "cgroup.procs").read_text().split()
+    assert str(service.pid) in pids
+    assert "sleep 1000" in account.systemctl("status", "--no-pager", service.unit)
+    assert not {line for line in account.systemctl("list-units", "--all", "--plain", "--no-legend", "libpod-*.scope").splitlines()}
+    # It is the root of its own cgroup namespace, and so is an exec.
+    assert "0::/" in podman("exec", service.name, "cat", "/proc/self/cgroup").lines
+    account.systemctl("stop", service.unit)
+    assert account.show(service.unit, "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
+    assert not service.cgroup.exists() and podman("container", "exists", service.name).status == 1
+
+
+def test_what_is_done_to_a_quadlets_container(service, account):
+    podman("pause", service.name).ok()
+    assert service.status() == ("paused", "paused")
+    assert "frozen 1" in (service.cgroup / "cgroup.events").read_text()
+    podman("unpause", service.name).ok()
+    assert service.status() == ("running", "running")
+    podman("update", "--pids-limit", "55", service.name).ok()
+    if "pids" in (service.cgroup / "cgroup.controllers").read_text().split():
+        assert (service.cgroup / "pids.max").read_text() == "55\n"
+    assert podman("top", service.name, "args").stdout.count("sleep 1000") == 2
+    assert json.loads(podman("stats", "--no-stream", "--format", "json", service.name).ok())
+    assert len(json.loads(account.oci("ps", "--format", "json", service.id).ok())) == 2
+    assert json.loads(account.oci("events", "--stats", service.id).ok())["id"] == service.id
+    podman("stop", service.name).ok()
+    eventually(lambda: account.show(service.unit, "ActiveState")["ActiveState"] in ("inactive", "failed"), what="the service's end")
+    assert not service.cgroup.exists()
+
+
+def test_a_quadlets_container_has_no_more_devices_than_asked(service, account):
+    if not account.is_root:
+        pytest.skip("a plain user's containers have no filter of devices")
+    number = os.stat("/dev/fuse").st_rdev
+    podman("update", "--pids-limit", "66", service.name).ok()  # which sends the devices again
+    script = f"mknod /tmp/fuse c {os.major(number)} {os.minor(number)} && cat /tmp/fuse"
+    opened = podman("exec", "--privileged", service.name, "sh", "-c", script)
+    assert opened.status != 0 and "Operation not permitted" in opened.stderr, opened
+    assert podman("exec", service.name, "sh", "-c", "echo > /dev/null && echo fine").ok() == "fine"
+
+
+@pytest.mark.parametrize("words", [["kill", "--signal=KILL"], ["restart"]], ids=["kill", "restart"])
+def test_the_end_of_a_service_is_the_end_of_its_container(service, account, words):
+    account.systemctl(*words, service.unit)
+    eventually(lambda: not Path(f"/proc/{service.pid}").exists(), what="the end of the container")
+    if words[0] == "restart":
+        assert podman("inspect", "-f", "{{.State.Status}}", service.name).ok() == "running"
+
+
+def test_split_without_a_delegated_service_is_a_scope(image, account):
+    """A cgroup that systemd has not given away is nobody's to make cgroups in."""
+    name = unique_name("split")
+    unit = f"{name}.service"
+    command = command_line("run", "--rm", "--cgroups=split", "--name", name, image, "sleep", "1000")
+    flags = account.manager if not account.is_root else []
+    account.run("systemd-run", "-q", *flags, f"--unit={unit}", *command[len(account.before):])
+    try:
+        eventually(lambda: podman("inspect", "-f", "{{.State.Status}}", name).stdout == "running\n", what="the container")
+        pid = podman("inspect", "-f", "{{.State.Pid}}", name).ok()
+        assert "/libpod-payload-" in (cgroup := Path(f"/proc/{pid}/cgroup").read_text()) and f"/{unit}/" not in cgroup
+    finally:
+        podman("rm", "--force", "--time", "0", name)
+        account.systemctl("reset-failed", unit, check=False)
+
+
+def test_quadlet_sees_the_end(quadlet, image, account):
+    unit = quadlet(f"[Quadlet]\nDefaultDependencies=false\n[Container]\nImage={image}\nExec=sh -c 'sleep 0.3; exit 7'\nGlobalArgs=--runtime=sctr\n")
+    account.systemctl("start", unit)
+    eventually(lambda: account.show(unit, "ActiveState")["ActiveState"] == "failed", what="the failure")
+    assert account.show(unit, "ExecMainStatus")["ExecMainStatus"] == "7"
+
+
+@pytest.fixture
+def remote(account, place):
     """remote(ARG...): podman through the API of a `podman system service`."""
-    address = f"unix://{tmp_path}/api.sock"
+    address = f"unix://{place}/api.sock"
     # Else the conmon of each exec stays for five minutes; without any delay its status is forgotten too early.
-    (tmp_path / "containers.conf").write_text("[engine]\nexit_command_delay = 2\n")
+    (place / "containers.conf").write_text("[engine]\nexit_command_delay = 2\n")
     server = subprocess.Popen(
-        [*COMMAND, "system", "service", "--time", "0", address],
+        command_line("system", "service", "--time", "0", address, env={"CONTAINERS_CONF_OVERRIDE": place / "containers.conf"}),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "CONTAINERS_CONF_OVERRIDE": str(tmp_path / "containers.conf")},
     )
-    eventually((tmp_path / "api.sock").exists, what="the socket of the API")
-    yield lambda *args, **options: _remote(address, *args, **options)
+    eventually((place / "api.sock").exists, what="the socket of the API")
+    yield lambda *args: _remote(account.words("podman", "--remote", "--url", address, *args))
     server.terminate()
     server.wait()
 
 
-def _remote(address, *args):
-    return subprocess.run(
-        ["podman", "--remote", "--url", address, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
-    )
+def _remote(command):
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
 
 
 def test_service_and_events(remote, image):
@@ -228,12 +317,10 @@ def test_exec_through_the_service(remote, image):
     assert remote("rm", name).returncode == 0
 
 
-def test_no_cgroup_of_its_own(container):
-    if oci("--cgroup-manager", "disabled", "list").status:
-        pytest.skip("this sctr-oci refuses --cgroup-manager disabled")
+def test_no_cgroup_of_its_own(container, account):
     one = container("--cgroups", "disabled")
     assert one.status() == ("running", "running")
-    assert not list((CGROUP / "machine.slice").glob(f"libpod-{one.id}*"))
+    assert not list(account.slice_path.glob(f"libpod-{one.id}*"))
     podman("stop", one.name).ok()
     assert one.status() == ("exited", None)
 
@@ -242,12 +329,13 @@ def test_no_cgroup_of_its_own(container):
 LIMIT = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
 
 
-def test_buildah_run(image):
+def test_buildah_run(image, account):
+    host = account.run
     work = host("buildah", "from", *LIMIT, "--pull-never", image).strip()
     try:
         words = ["buildah", "run", "--isolation", "oci", "--runtime", "/usr/bin/sctr-oci"]
         assert host(*words, work, "--", "sh", "-c", "echo built > /file; id -u") == "0\n"
-        failed = subprocess.run([*words, work, "--", "sh", "-c", "exit 6"], capture_output=True, text=True, timeout=60)
+        failed = subprocess.run(account.words(*words, work, "--", "sh", "-c", "exit 6"), capture_output=True, text=True, timeout=60)
         assert failed.returncode == 6, failed
         assert host(*words, "--user", "1234", "--hostname", "builder", work, "--", "sh", "-c", "id -u; hostname; cat /file").split() == ["1234", "builder", "built"]
     finally:
@@ -255,9 +343,9 @@ def test_buildah_run(image):
 
 
 @pytest.mark.parametrize("builder", [["podman", "--runtime", "sctr", "build"], ["buildah", "build", "--runtime", "sctr-oci"]], ids=["podman", "buildah"])
-def test_build_from_a_file(image, builder, tmp_path):
-    (tmp_path / "Containerfile").write_text(f'FROM {image}\nRUN echo one > /one && test "$(id -u)" = 0\nUSER 1234\nRUN test "$(cat /one)" = one\n')
+def test_build_from_a_file(image, builder, place, account):
+    (place / "Containerfile").write_text(f'FROM {image}\nRUN echo one > /one && test "$(id -u)" = 0\nUSER 1234\nRUN test "$(cat /one)" = one\n')
     tag = f"localhost/{unique_name('built')}"
-    host(*builder, *LIMIT, "--isolation", "oci", "--pull=never", "--network", "none", "-t", tag, tmp_path, timeout=60)
+    account.run(*builder, *LIMIT, "--isolation", "oci", "--pull=never", "--network", "none", "-t", tag, place, timeout=60)
     assert podman("run", "--rm", tag, "sh", "-c", "id -u; cat /one").lines == ["1234", "one"]
     podman("rmi", tag).ok()

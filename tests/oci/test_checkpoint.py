@@ -108,7 +108,7 @@ def test_there_and_back(counter, tmp_path):
 def test_leave_running(counter, tmp_path):
     one = counter()
     before = one.number()
-    save(one, tmp_path / "images", "--leave-running", "--work-path", tmp_path / "work").ok()
+    save(one, tmp_path / "images", "--leave-running", "--file-locks", "--work-path", tmp_path / "work").ok()
     assert (tmp_path / "work/dump.log").exists()
     assert one.status() == "running" and one.number() > before
 

@@ -168,6 +168,21 @@ def test_an_exec_is_in_the_containers_cgroup(bundle):
         process.wait(20)
 
 
+def test_an_exec_in_a_chosen_cgroup(bundle):
+    pid = bundle.start()
+    with open(f"/proc/{pid}/cgroup") as file:
+        (cgroup,) = [line[3:].strip() for line in file if line.startswith("0::")]
+    show = ["sed", "-n", "s/^0:://p", "/proc/self/cgroup"]
+    # The root of the container's cgroup namespace is where init was born.
+    assert oci("exec", "--cgroup", "/", bundle.name, *show).ok() == "/"
+    below = f"/sys/fs/cgroup{cgroup}/below"
+    guest.guest("mkdir", below).ok()
+    assert oci("exec", "--cgroup", "below", bundle.name, *show).ok() == "/below"
+    eventually(lambda: guest.guest("rmdir", below).status == 0, what="the end of the exec")
+    for path, words in {"nope": "control group", "../x": "not a path below"}.items():
+        engine.refused(oci("exec", "--cgroup", path, bundle.name, "true"), words, status=255)
+
+
 def children_of(pid):
     with open(f"/proc/{pid}/task/{pid}/children") as file:
         return set(map(int, file.read().split()))
@@ -256,6 +271,14 @@ def groups_with_own_id(bundle):
 def test_configs_that_cannot_be(bundle, change, words):
     change(bundle)
     engine.refused(bundle.run("true"), *words)
+
+
+def test_checkpoint_and_restore_are_for_root(bundle, home):
+    bundle.start()
+    engine.refused(oci("checkpoint", "--image-path", f"{home}/saved", bundle.name), "cannot checkpoint", "CRIU", "root")
+    assert bundle.state()["status"] == "running" and not os.path.exists(f"{home}/saved")
+    words = ["restore", "--image-path", f"{home}/saved", "--bundle", bundle.path, unique_name("rl")]
+    engine.refused(oci(*words), "cannot restore", "CRIU", "root")
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,31 @@ def own_rootfs(rootfs, tmp_path):
     return path
 
 
+WANTED_INSIDE = (
+    "dbus.socket",
+    "systemd-journald-dev-log.socket",
+    "systemd-journald.service",
+    "systemd-journald.socket",
+    "systemd-tmpfiles-setup.service",
+)
+
+
+@pytest.fixture
+def systemd_rootfs(tmp_path):
+    """The host's own system over which a container may write, with D-Bus and the journal to start."""
+    for name in ("upper", "work", "root"):
+        (tmp_path / name).mkdir()
+    root = tmp_path / "root"
+    layers = f"lowerdir=/,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    if subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, root]).returncode:
+        pytest.skip("no overlay over this host's root")
+    for wanted in (*root.glob("usr/lib/systemd/system/*.wants/*"), *root.glob("etc/systemd/system/*.wants/*")):
+        if wanted.name not in WANTED_INSIDE:
+            wanted.unlink()
+    yield root
+    harness.host("umount", root)
+
+
 @pytest.fixture
 def run(rootfs):
     """run(FLAG..., COMMAND...): `sctr run` in the shared root file system, to its end."""

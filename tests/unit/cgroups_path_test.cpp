@@ -69,5 +69,31 @@ TEST(CgroupsPath, IsRefusedWhereNoScopeCanBe) {
     }
 }
 
+TEST(CgroupsPath, KnowsTheUnitThatACgroupIsBelow) {
+    for (const auto& [path, unit] : {
+             std::pair{"/system.slice/web.service/libpod-payload-1", "/system.slice/web.service"},
+             std::pair{"/system.slice/web.service/a/b", "/system.slice/web.service"},
+             std::pair{"/user.slice/u.scope/x.scope", "/user.slice/u.scope"},
+             std::pair{"/user.slice/user@1.service/app.slice/web.service/x",
+                       "/user.slice/user@1.service/app.slice/web.service"},
+         }) {
+        EXPECT_EQ(cgroup_of_unit_above(path), unit) << path;
+    }
+    for (const char* path : {
+             "",
+             "/",
+             "/x",
+             "machine.slice:libpod:abc",
+             "/system.slice/web.service",
+             "/system.slice/web.service/",
+             "system.slice/web.service/x",
+             "/system.slice/web.service/../x",
+             "/system.slice//web.service/x",
+             "/user.slice/user@1.service/user.slice/libpod-1.scope",
+         }) {
+        EXPECT_EQ(cgroup_of_unit_above(path), std::nullopt) << path;
+    }
+}
+
 } // namespace
 } // namespace sctr::plan

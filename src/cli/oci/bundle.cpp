@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
+#include "container/nested_cgroup.hpp"
 #include "host/caller.hpp"
 #include "linux/procfs.hpp"
 #include "oci/parse.hpp"
@@ -103,6 +104,10 @@ plan::Request request_of_bundle(const CreateFlags& flags, const std::string& id)
     set_seccomp_receiver(request.spec);
     oci::validate(request.spec);
     resolve_paths(request.spec, bundle);
+    const auto unit = plan::cgroup_of_unit_above(request.spec.linux.cgroups_path);
+    if (unit && container::nested::is_ours(*unit)) {
+        request.cgroup = request.spec.linux.cgroups_path;
+    }
     const plan::ScopePlace place = plan::read_cgroups_path(
         request.spec.linux.cgroups_path,
         id,

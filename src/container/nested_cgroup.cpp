@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "container/nested_cgroup.hpp"
+
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/scope_exit.hpp"
+#include "base/strings.hpp"
+#include "host/caller.hpp"
+#include "linux/procfs.hpp"
+#include "plan/cgroups_path.hpp"
+#include "plan/device_filter.hpp"
+#include "systemd/manager.hpp"
+
+namespace sctr::container::nested {
+
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::steady_clock;
+
+constexpr auto patience = std::chrono::seconds(10);
+
+std::string directory_of(const std::string& cgroup) {
+    return "/sys/fs/cgroup" + cgroup;
+}
+
+/// 0 or errno.
+int write_file(const std::string& path, const std::string& text) {
+    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!file.valid() ||
+        ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+        return errno;
+    }
+    return 0;
+}
+
+std::string unit_cgroup(const std::string& cgroup) {
+    const auto found = plan::cgroup_of_unit_above(cgroup);
+    if (!found) {
+        throw Error("cannot use the cgroup").at(cgroup).because("it is below no service");
+    }
+    return *found;
+}
+
+std::vector<std::string> controllers_of(const std::string& cgroup) {
+    std::vector<std::string> names;
+    const auto text = sys::read_small_file(directory_of(cgroup) + "/cgroup.controllers");
+    for (const std::string& line : split(text.value_or(""), '\n')) {
+        for (const std::string& name : split(line, ' ')) {
+            if (!name.empty()) {
+                names.push_back(name);
+            }
+        }
+    }
+    return names;
+}
+
+/// The cgroups from that of the unit to the one above `cgroup`.
+std::vector<std::string> path_to(const std::string& cgroup) {
+    std::vector<std::string> path{unit_cgroup(cgroup)};
+    std::vector<std::string> parts = split(cgroup.substr(path.front().size() + 1), '/');
+    parts.pop_back();
+    for (const std::string& part : parts) {
+        path.push_back(path.back() + "/" + part);
+    }
+    return path;
+}
+
+void make_directory(const std::string& cgroup) {
+    constexpr mode_t usual = 0755;
+    if (::mkdir(directory_of(cgroup).c_str(), usual) < 0 && errno != EEXIST) {
+        throw Error("cannot make the cgroup").at(cgroup).because(errno);
+    }
+}
+
+/// A file whose controller is not there has nothing to limit with; any other refusal counts.
+void write_limits(const plan::CgroupPlan& plan, const std::vector<std::string>& controllers) {
+    for (const plan::CgroupFile& file : plan.files) {
+        const std::string controller = file.name.substr(0, file.name.find('.'));
+        if (!std::ranges::contains(controllers, controller)) {
+            continue;
+        }
+        const int problem = write_file(directory_of(plan.path) + "/" + file.name, file.text);
+        if (problem != 0) {
+            Error error("cannot set the limit " + file.name);
+            error.at(plan.path);
+            if (problem == ENOENT) {
+                error.because("its controller cannot be passed on where processes are");
+            } else {
+                error.because(problem);
+            }
+            throw error;
+        }
+    }
+}
+
+int bpf(int command, union bpf_attr& attributes) {
+    return static_cast<int>(::syscall(SYS_bpf, command, &attributes, sizeof attributes));
+}
+
+/// The filter that a cgroup has; an invalid fd without one.
+UniqueFd attached_filter(int cgroup) {
+    std::uint32_t id = 0;
+    union bpf_attr query{};
+    query.query.target_fd = static_cast<std::uint32_t>(cgroup);
+    query.query.attach_type = BPF_CGROUP_DEVICE;
+    query.query.prog_ids = reinterpret_cast<std::uintptr_t>(&id);
+    query.query.prog_cnt = 1;
+    if (bpf(BPF_PROG_QUERY, query) < 0 || query.query.prog_cnt == 0) {
+        return {};
+    }
+    union bpf_attr open{};
+    open.prog_id = id;
+    return UniqueFd(bpf(BPF_PROG_GET_FD_BY_ID, open));
+}
+
+UniqueFd load_filter(const plan::StringPairs& devices) {
+    const std::vector<struct bpf_insn> program = plan::device_filter(devices);
+    constexpr const char* license = "LGPL";
+    union bpf_attr load{};
+    load.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+    load.insn_cnt = static_cast<std::uint32_t>(program.size());
+    load.insns = reinterpret_cast<std::uintptr_t>(program.data());
+    load.license = reinterpret_cast<std::uintptr_t>(license);
+    return UniqueFd(bpf(BPF_PROG_LOAD, load));
+}
+
+/// What systemd does for DeviceAllow=. A plain user may not, and has no right to make nodes either.
+void filter_devices(int cgroup, const plan::CgroupPlan& plan) {
+    if (!host::caller().is_system) {
+        return;
+    }
+    const UniqueFd earlier = attached_filter(cgroup);
+    if (!plan.filters_devices && !earlier.valid()) {
+        return;
+    }
+    const UniqueFd filter = plan.filters_devices ? load_filter(plan.devices) : UniqueFd();
+    union bpf_attr attach{};
+    attach.target_fd = static_cast<std::uint32_t>(cgroup);
+    attach.attach_bpf_fd =
+        static_cast<std::uint32_t>(plan.filters_devices ? filter.get() : earlier.get());
+    attach.attach_type = BPF_CGROUP_DEVICE;
+    if (plan.filters_devices) {
+        // Services in the container may have filters too: what they allow must be allowed here.
+        attach.attach_flags = BPF_F_ALLOW_MULTI;
+        if (earlier.valid()) {
+            attach.attach_flags |= BPF_F_REPLACE;
+            attach.replace_bpf_fd = static_cast<std::uint32_t>(earlier.get());
+        }
+    }
+    const int command = plan.filters_devices ? BPF_PROG_ATTACH : BPF_PROG_DETACH;
+    if ((plan.filters_devices && !filter.valid()) || bpf(command, attach) < 0) {
+        throw Error("cannot restrict the container's devices").at(plan.path).because(errno);
+    }
+}
+
+UniqueFd open_directory(const std::string& cgroup) {
+    UniqueFd directory(::open(directory_of(cgroup).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.valid()) {
+        throw Error("cannot open the cgroup").at(cgroup).because(errno);
+    }
+    return directory;
+}
+
+/// Waits for a line of cgroup.events, which the kernel announces.
+bool await_event(const std::string& cgroup, const std::string& line) {
+    const UniqueFd file(
+        ::open((directory_of(cgroup) + "/cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
+    const auto end = steady_clock::now() + patience;
+    for (;;) {
+        std::array<char, 256> text{};
+        const ssize_t size =
+            file.valid() ? ::pread(file.get(), text.data(), text.size() - 1, 0) : -1;
+        if (size <= 0 || std::string_view(text.data()).contains(line)) {
+            return size > 0;
+        }
+        const auto rest =
+            std::chrono::ceil<std::chrono::milliseconds>(end - steady_clock::now()).count();
+        struct pollfd item{file.get(), POLLPRI, 0};
+        if (rest <= 0 || ::poll(&item, 1, static_cast<int>(rest)) == 0) {
+            return false;
+        }
+    }
+}
+
+void set_frozen(const std::string& cgroup, bool frozen) {
+    const std::string wanted = frozen ? "1" : "0";
+    if (const int problem = write_file(directory_of(cgroup) + "/cgroup.freeze", wanted);
+        problem != 0) {
+        throw Error(frozen ? "cannot freeze the container" : "cannot thaw the container")
+            .at(cgroup)
+            .because(problem);
+    }
+    if (!await_event(cgroup, "frozen " + wanted)) {
+        throw Error(frozen ? "cannot freeze the container" : "cannot thaw the container")
+            .at(cgroup)
+            .because("a process of it hangs in the kernel");
+    }
+}
+
+/// The ones below first.
+bool remove_tree(const fs::path& directory) {
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(directory, none)) {
+        if (entry.is_directory(none)) {
+            remove_tree(entry.path());
+        }
+    }
+    return ::rmdir(directory.c_str()) == 0 || errno == ENOENT;
+}
+
+} // namespace
+
+bool is_ours(const std::string& unit_cgroup) {
+    if (!(sys::cgroup_of(::getpid()) + "/").starts_with(unit_cgroup + "/")) {
+        return false;
+    }
+    const std::string unit = unit_cgroup.substr(unit_cgroup.rfind('/') + 1);
+    const auto status = systemd::Manager(systemd::own_instance()).unit_status(unit);
+    return status && status->delegate && status->control_group == unit_cgroup;
+}
+
+UniqueFd make(const plan::CgroupPlan& plan) {
+    const std::vector<std::string> above = path_to(plan.path);
+    const std::vector<std::string> controllers = controllers_of(above.front());
+    for (const std::string& cgroup : above) {
+        make_directory(cgroup);
+        for (const std::string& name : controllers) {
+            // Refused where processes are; a limit that needs it says so.
+            write_file(directory_of(cgroup) + "/cgroup.subtree_control", "+" + name);
+        }
+    }
+    make_directory(plan.path);
+    UndoList undo;
+    undo.add([&] { remove_tree(directory_of(plan.path)); });
+    write_limits(plan, controllers);
+    UniqueFd cgroup = open_directory(plan.path);
+    filter_devices(cgroup.get(), plan);
+    undo.dismiss();
+    return cgroup;
+}
+
+void enter(const std::string& cgroup, pid_t pid) {
+    const int problem = write_file(directory_of(cgroup) + "/cgroup.procs", std::to_string(pid));
+    if (problem != 0) {
+        throw Error("cannot move the process into the cgroup").at(cgroup).because(problem);
+    }
+}
+
+void update(const plan::CgroupPlan& plan, bool with_devices) {
+    write_limits(plan, controllers_of(unit_cgroup(plan.path)));
+    if (with_devices) {
+        filter_devices(open_directory(plan.path).get(), plan);
+    }
+}
+
+void freeze(const std::string& cgroup) {
+    set_frozen(cgroup, true);
+}
+
+void thaw(const std::string& cgroup) {
+    set_frozen(cgroup, false);
+}
+
+void remove(const std::string& cgroup) {
+    if (!fs::exists(directory_of(cgroup))) {
+        return; // systemd removes it with the service
+    }
+    write_file(directory_of(cgroup) + "/cgroup.kill", "1");
+    await_event(cgroup, "populated 0");
+    if (!remove_tree(directory_of(cgroup))) {
+        throw Error("cannot remove the cgroup").at(cgroup).because(errno);
+    }
+}
+
+} // namespace sctr::container::nested
