@@ -24,7 +24,7 @@ struct Verb {
     int (*run)(const Words&);
 };
 
-constexpr std::array<Verb, 23> verbs = {{
+constexpr std::array<Verb, 25> verbs = {{
     {"run", "run a command in a new container", run_verb},
     {"create", "store a container, to be started as a service", create_verb},
     {"start", "start stored containers", start_verb},
@@ -39,6 +39,7 @@ constexpr std::array<Verb, 23> verbs = {{
     {"inspect", "show all that is known of containers", inspect_verb},
     {"kill", "send a signal to containers", kill_verb},
     {"stop", "ask containers to end, then kill them", stop_verb},
+    {"healthcheck", "ask a container whether it does its work", healthcheck_verb},
     {"wait", "wait until containers have ended", wait_verb},
     {"rename", "give a stored container another name", rename_verb},
     {"update", "change limits of containers", update_verb},
@@ -47,6 +48,7 @@ constexpr std::array<Verb, 23> verbs = {{
     {"logs", "show the output of a container", logs_verb},
     {"events", "show what happens to containers", events_verb},
     {"rm", "forget stopped containers", rm_verb},
+    {"generate", "show the units that .container files become", generate_verb},
     {"doctor", "say what this host offers and what is missing", doctor_verb},
 }};
 

@@ -34,6 +34,12 @@ class Stored {
     /// Returns when the command runs. Throws the Error that kept it from that, with its exit code.
     void start(const std::string& name);
     void restart(const std::string& name);
+    /// The same for a container that another unit runs (`sctr run --service`).
+    void start(const std::string& name, const std::string& unit);
+    void restart(const std::string& name, const std::string& unit);
+    void stop(const std::string& name,
+              const std::string& unit,
+              std::optional<std::chrono::microseconds> timeout);
     /// Returns when it has ended. `timeout` counts until SIGKILL; empty: the container's own.
     void stop(const std::string& name, std::optional<std::chrono::microseconds> timeout);
 
@@ -58,7 +64,9 @@ class Stored {
 
   private:
     systemd::Services& services();
+    void require(const std::string& name) const;
     void run_job(const std::string& name,
+                 const std::string& unit,
                  const char* what,
                  std::string (systemd::Services::*job)(const std::string&));
     /// True when systemd must read its units again.
