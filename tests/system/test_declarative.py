@@ -40,6 +40,7 @@ class Declared:
 
     def remove(self):
         host("systemctl", "stop", self.unit, check=False)
+        host("systemctl", "reset-failed", self.unit, check=False)
         self.file.unlink(missing_ok=True)
         shutil.rmtree(f"{self.file}.d", ignore_errors=True)
 
@@ -303,6 +304,7 @@ def test_a_service_of_ones_own(rootfs, run):
         assert state in ("inactive", "failed")
     finally:
         host("systemctl", "stop", unit.name, check=False)
+        host("systemctl", "reset-failed", unit.name, check=False)
         unit.unlink()
         host("systemctl", "daemon-reload")
     run("--service", "web", "true").failed(125, "--service", "web.service")
