@@ -22,6 +22,9 @@ std::string event_text(const EventEntry& entry) {
     if (entry.exit_status) {
         details.push_back("status=" + std::to_string(*entry.exit_status));
     }
+    if (!entry.health.empty()) {
+        details.push_back("health=" + escape_controls(entry.health));
+    }
     if (!entry.command.empty()) {
         details.push_back("command=" + escape_controls(entry.command));
     }
@@ -47,6 +50,9 @@ std::string event_json(const EventEntry& entry) {
     if (!entry.command.empty()) {
         json["command"] = entry.command;
     }
+    if (!entry.health.empty()) {
+        json["health"] = entry.health;
+    }
     if (entry.exit_status) {
         json["exitStatus"] = *entry.exit_status;
     }
@@ -68,7 +74,7 @@ void EventFilter::add(std::string_view text) {
                         text,
                         key == "event" ? "no such event" : "",
                         "container=NAME, image=NAME, or event= with create, start, exec, pause, "
-                        "unpause, oom, stop, die or remove");
+                        "unpause, oom, health_status, stop, die or remove");
     }
 }
 

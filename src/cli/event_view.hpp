@@ -20,6 +20,7 @@ struct EventEntry {
     std::string run;
     std::string image;
     std::string command;
+    std::string health;
     std::optional<std::int64_t> exit_status;
 };
 

@@ -80,6 +80,7 @@ EventEntry read_entry(const JournalReader& journal) {
             .run = journal.get(field::run).value_or(""),
             .image = journal.get(field::image).value_or(""),
             .command = journal.get(field::command).value_or(""),
+            .health = journal.get(field::health).value_or(""),
             .exit_status = parse_int(journal.get(field::exit_status).value_or(""))};
 }
 

@@ -6,10 +6,14 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "cli/declared.hpp"
 #include "cli/flags.hpp"
+#include "cli/health_view.hpp"
+#include "cli/ps_view.hpp"
 #include "cli/record_json.hpp"
 #include "cli/target.hpp"
 #include "cli/verbs.hpp"
+#include "container/service_runs.hpp"
 #include "container/system_containers.hpp"
 #include "oci/serialize.hpp"
 #include "systemd/manager.hpp"
@@ -30,6 +34,40 @@ nlohmann::ordered_json limits_json(const systemd::UnitStatus& status) {
     if (!status.allowed_cpus.empty()) {
         json["AllowedCPUs"] = status.allowed_cpus;
     }
+    return json;
+}
+
+/// Of what is stored, whether it runs or not.
+nlohmann::ordered_json definition_json(const container::Definition& definition) {
+    return {{"flags", definition.flags},
+            {"command", definition.command},
+            {"workingDirectory", definition.working_directory},
+            {"environment", definition.environment},
+            {"created", timestamp(definition.created_usec)}};
+}
+
+void add_last_run(nlohmann::ordered_json& json, const container::LastRun& run) {
+    json["started"] = timestamp(run.started_usec);
+    if (run.finished_usec != 0) {
+        json["finished"] = timestamp(run.finished_usec);
+    }
+    if (!run.error.empty()) {
+        json["error"] = run.error;
+    }
+}
+
+/// One that does not run, and of which there is no record.
+nlohmann::ordered_json stored_json(const container::DefinitionStore& definitions,
+                                   const std::string& name) {
+    const container::Definition definition = definitions.load(name);
+    const auto run = definitions.last_run(name);
+    const PsRow row = stored_row(definition, run);
+    auto json = record_json(row.record, row.status);
+    json.erase("pid");
+    if (run) {
+        add_last_run(json, *run);
+    }
+    json["definition"] = definition_json(definition);
     return json;
 }
 
@@ -55,6 +93,47 @@ nlohmann::ordered_json system_json(container::SystemContainers& system, const st
     return json;
 }
 
+/// One that does not run and that a file describes.
+nlohmann::ordered_json declared_json(const declared::Service& service,
+                                     const container::RecordStore& store) {
+    const PsRow row = declared_row(service, store);
+    auto json = record_json(row.record, row.status);
+    json.erase("pid");
+    json.erase("created");
+    if (const auto run = container::ServiceRuns(store.root()).load(service.container)) {
+        add_last_run(json, *run);
+    }
+    json["definition"] = {
+        {"file", service.file}, {"flags", service.flags}, {"command", service.command}};
+    return json;
+}
+
+nlohmann::ordered_json running_json(const container::RecordStore& store,
+                                    const container::DefinitionStore& definitions,
+                                    std::optional<systemd::Manager>& manager,
+                                    const std::string& name) {
+    const container::Record record = store.load(name);
+    auto json = record_json(record, container::current_status(record));
+    if (!record.service_unit.empty()) {
+        json["service"] = record.service_unit;
+    }
+    if (const auto health = container::load_health(store.root() + "/" + name)) {
+        json["health"] = health_json(*health);
+        json["healthcheck"] = health_check_json(health->check);
+    }
+    if (!manager) {
+        manager.emplace(systemd::own_instance());
+    }
+    if (auto unit = unit_json(manager->unit_status(record.unit)); !unit.is_null()) {
+        json["systemd"] = std::move(unit);
+    }
+    if (definitions.has(name)) {
+        json["definition"] = definition_json(definitions.load(name));
+    }
+    json["config"] = nlohmann::ordered_json::parse(oci::serialize(store.load_config(name)));
+    return json;
+}
+
 } // namespace
 
 int inspect_verb(const Words& words) {
@@ -75,20 +154,20 @@ int inspect_verb(const Words& words) {
         return 0;
     }
     const container::RecordStore store(container::RecordStore::default_root());
+    const container::DefinitionStore definitions(container::DefinitionStore::default_root());
     std::optional<systemd::Manager> manager; // connected once there is something to ask
     auto list = nlohmann::ordered_json::array();
     for (const std::string& name : names) {
         container::check_id(name); // before it becomes a path
-        const container::Record record = store.load(name);
-        auto json = record_json(record, container::current_status(record));
-        if (!manager) {
-            manager.emplace(systemd::own_instance());
+        const bool runs = store.has(name);
+        const auto declared = runs || definitions.has(name) ? std::nullopt : find_declared(name);
+        if (declared) {
+            list.push_back(declared_json(*declared, store));
+        } else if (!runs && definitions.has(name)) {
+            list.push_back(stored_json(definitions, name));
+        } else {
+            list.push_back(running_json(store, definitions, manager, name));
         }
-        if (auto unit = unit_json(manager->unit_status(record.unit)); !unit.is_null()) {
-            json["systemd"] = std::move(unit);
-        }
-        json["config"] = nlohmann::ordered_json::parse(oci::serialize(store.load_config(name)));
-        list.push_back(std::move(json));
     }
     std::puts(json_text(list).c_str());
     return 0;

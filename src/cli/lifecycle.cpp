@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
+#include "cli/declared.hpp"
 #include "cli/flags.hpp"
 #include "cli/log.hpp"
 #include "cli/names.hpp"
@@ -25,7 +26,7 @@ using container::SystemContainers;
 /// What is stored and does not run has no record.
 void require_record(const RecordStore& store, const std::string& name) {
     const container::DefinitionStore stored(container::DefinitionStore::default_root());
-    if (!store.has(name) && stored.has(name)) {
+    if (!store.has(name) && (stored.has(name) || find_declared(name))) {
         throw Error("container not running").at(name).mend("sctr start " + name);
     }
 }
@@ -100,6 +101,8 @@ int stop_verb(const Words& words) {
     return for_each_name(names, app, [&](const std::string& name) {
         if (stored.has(name)) {
             stored.stop(name, timeout);
+        } else if (const std::string unit = declared_unit(store, name); !unit.empty()) {
+            stored.stop(name, unit, timeout);
         } else {
             container::stop(store, name, timeout.transform([](std::chrono::microseconds usec) {
                 return usec.count();
@@ -141,6 +144,14 @@ int rm_verb(const Words& words) {
     return for_each_name(names, app, [&](const std::string& name) {
         if (stored.has(name)) {
             stored.remove(name, force);
+            return;
+        }
+        refuse_declared("remove",
+                        name,
+                        "stop it with 'sctr stop " + name +
+                            "', remove the file, then `systemctl daemon-reload`");
+        if (const std::string unit = declared_unit(store, name); force && !unit.empty()) {
+            stored.stop(name, unit, std::chrono::microseconds(0)); // else it might be started again
         } else {
             container::remove(
                 store, name, force, [](const Error& error) { log(LogLevel::warn, error.what()); });

@@ -30,7 +30,7 @@ struct Verb {
 constexpr const char* is_to_be_root = "who makes or enters a container of root's is root in it";
 constexpr const char* is_roots_store = "what is stored of them is closed to everybody else";
 
-constexpr std::array<Verb, 23> verbs = {{
+constexpr std::array<Verb, 25> verbs = {{
     {"run", "run a command in a new container", run_verb, is_to_be_root},
     {"create", "store a container, to be started as a service", create_verb, is_to_be_root},
     {"start", "start stored containers", start_verb},
@@ -45,6 +45,7 @@ constexpr std::array<Verb, 23> verbs = {{
     {"inspect", "show all that is known of containers", inspect_verb},
     {"kill", "send a signal to containers", kill_verb},
     {"stop", "ask containers to end, then kill them", stop_verb},
+    {"healthcheck", "ask a container whether it does its work", healthcheck_verb, is_to_be_root},
     {"wait",
      "wait until containers have ended",
      wait_verb,
@@ -56,6 +57,10 @@ constexpr std::array<Verb, 23> verbs = {{
     {"logs", "show the output of a container", logs_verb},
     {"events", "show what happens to containers", events_verb},
     {"rm", "forget stopped containers", rm_verb, is_roots_store},
+    {"generate",
+     "show the units that .container files become",
+     generate_verb,
+     "it shows what files of the caller's become"},
     {"doctor",
      "say what this host offers and what is missing",
      doctor_verb,

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "cli/declared.hpp"
 #include "cli/flags.hpp"
 #include "cli/ps_view.hpp"
 #include "cli/target.hpp"
@@ -24,6 +25,11 @@ void add_stored(std::vector<PsRow>& rows, const container::RecordStore& records)
             rows.push_back(stored_row(definition, store.last_run(definition.name)));
         }
     }
+    for (const declared::Service& service : declared_containers()) {
+        if (!records.has(service.container) && !store.has(service.container)) {
+            rows.push_back(declared_row(service, records));
+        }
+    }
 }
 
 std::vector<PsRow> own_rows(bool all) {
@@ -33,7 +39,14 @@ std::vector<PsRow> own_rows(bool all) {
     for (container::Record& record : store.list()) {
         const container::Status status = container::current_status(record);
         if (all || status != container::Status::stopped) {
-            rows.push_back({.record = std::move(record), .status = status});
+            PsRow row{.record = std::move(record), .status = status};
+            if (status != container::Status::stopped) {
+                if (const auto state =
+                        container::load_health(store.root() + "/" + row.record.id)) {
+                    row.health = state->health;
+                }
+            }
+            rows.push_back(std::move(row));
         }
     }
     if (all) {

@@ -16,6 +16,9 @@ std::string status_text(const PsRow& row) {
     if (row.status == container::Status::stopped && row.record.exit_status) {
         text = "exited (" + std::to_string(*row.record.exit_status) + ")";
     }
+    if (row.health) {
+        text += std::string(" (") + container::to_string(*row.health) + ")";
+    }
     if (row.record.oom_killed) {
         text += " oom";
     }
@@ -80,7 +83,11 @@ std::string ps_table(const std::vector<PsRow>& rows, std::int64_t now_usec) {
 std::string ps_json(const std::vector<PsRow>& rows) {
     auto list = nlohmann::ordered_json::array();
     for (const PsRow& row : rows) {
-        list.push_back(record_json(row.record, row.status));
+        auto json = record_json(row.record, row.status);
+        if (row.health) {
+            json["health"] = container::to_string(*row.health);
+        }
+        list.push_back(std::move(json));
     }
     return json_text(list) + '\n';
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "container/definition.hpp"
+#include "container/health.hpp"
 #include "container/record.hpp"
 
 /// What `sctr ps` shows. Pure.
@@ -15,6 +16,7 @@ namespace sctr::cli {
 struct PsRow {
     container::Record record;
     container::Status status = container::Status::stopped;
+    std::optional<container::Health> health{}; ///< of one that runs and has a health check
 };
 
 /// A stored container that does not run, as `definition` and its latest run have it.

@@ -51,15 +51,15 @@ void add_hostname(oci::Spec& spec, const RunFlags& flags, const std::string& id)
     spec.hostname = name;
 }
 
-plan::LogTarget parse_log(const std::string& target, bool tty) {
+plan::LogTarget parse_log(const std::string& target, bool tty, bool is_service) {
     if (target == "caller") {
         return plan::LogTarget::caller;
     }
     if (target != "journal") {
         throw bad_value("--log", target, "", "caller or journal");
     }
-    if (tty) {
-        throw Error("--log journal does not go with --tty").mend("drop one of them");
+    if (tty && !is_service) {
+        throw Error("--log journal does not go with --tty").mend("drop one of them, or add -d");
     }
     return plan::LogTarget::journal;
 }
@@ -78,9 +78,9 @@ void add_lifecycle(plan::Request& request, const RunFlags& flags) {
         request.stop_timeout =
             std::chrono::seconds(parse_in_range("--stop-timeout", *flags.stop_timeout, 0, year));
     }
-    // Of a service's terminal, its supervisor writes the journal.
-    const char* const by_default = flags.detach && !flags.process.tty ? "journal" : "caller";
-    request.log = parse_log(flags.log.value_or(by_default), flags.process.tty);
+    const bool is_service = flags.detach || flags.service;
+    request.log = parse_log(
+        flags.log.value_or(is_service ? "journal" : "caller"), flags.process.tty, is_service);
     request.no_pivot = flags.no_pivot;
 }
 
@@ -130,6 +130,7 @@ plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
     add_relabels(request, flags.mounts, facts);
     share_memory(request, flags, facts);
     add_lifecycle(request, flags);
+    request.health = health_check(flags);
     validate_flags(spec);
     request.description = describe(facts.rootfs, spec.process->args);
     return request;

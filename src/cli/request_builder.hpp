@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -46,6 +47,9 @@ void add_mounts(oci::Spec& spec,
                 const MountFlags& flags,
                 bool privileged,
                 const RootfsFacts& facts);
+
+/// The health check, if there is one (request_health.cpp).
+std::optional<plan::HealthCheck> health_check(const RunFlags& flags);
 
 /// What -v ...:z and :Z have relabelled, where there is SELinux (request_mounts.cpp).
 void add_relabels(plan::Request& request, const MountFlags& flags, const RootfsFacts& facts);

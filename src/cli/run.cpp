@@ -6,11 +6,13 @@
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
+#include "cli/declared.hpp"
 #include "cli/gather.hpp"
 #include "cli/log.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/run_flags.hpp"
 #include "cli/service_flags.hpp"
+#include "cli/service_main.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
 #include "container/stored.hpp"
@@ -39,18 +41,7 @@ void write_id_file(const std::string& path, const std::string& id) {
     }
 }
 
-/// A stored container owns its name whether it runs or not.
-void check_name_is_free(const std::string& name) {
-    const container::DefinitionStore stored(container::DefinitionStore::default_root());
-    if (stored.has(name)) {
-        throw Error("the name is in use")
-            .at(name)
-            .because("a stored container has it")
-            .mend("choose another --name, or remove it with 'sctr rm " + name + "'");
-    }
-}
-
-/// The same the other way round: one in the foreground.
+/// A container in the foreground has its name for as long as it runs.
 void check_name_is_not_running(const RecordStore& store, const std::string& name) {
     if (store.has(name) &&
         container::current_status(store.load(name)) != container::Status::stopped) {
@@ -70,6 +61,7 @@ int run_as_service(const RunFlags& flags, const RecordStore& store, bool start) 
         return 0;
     }
     check_name_is_not_running(store, request.id);
+    refuse_declared("store", request.id, "choose another --name");
     container::Definition definition = make_definition(flags, request, facts);
     definition.created_usec = sys::now_usec();
     container::Stored stored = container::Stored::own();
@@ -119,11 +111,24 @@ int run_in_foreground(const RunFlags& flags, const container::RunOptions& option
 
 } // namespace
 
+void check_name_is_free(const std::string& name) {
+    const container::DefinitionStore stored(container::DefinitionStore::default_root());
+    if (stored.has(name)) {
+        throw Error("the name is in use")
+            .at(name)
+            .because("a stored container has it")
+            .mend("choose another --name, or remove it with 'sctr rm " + name + "'");
+    }
+}
+
 int run_verb(const Words& words) {
     const RunFlags flags = parse_run_flags(words);
     check_id_file(flags.id_file);
     if (flags.detach) {
         return run_as_service(flags, RecordStore(RecordStore::default_root()), true);
+    }
+    if (flags.service && !flags.dry_run) {
+        return run_as_main_process(flags);
     }
     if (!flags.dry_run) {
         sys::warm_cgroup_lock();

@@ -70,7 +70,9 @@ void add_container_flags(Registrar& to, RunFlags& flags) {
     to.texts("--requires", flags.requisite, "the same, and start that too");
     to.text("--sdnotify",
             flags.sdnotify,
-            "of a service: what makes it ready: exec (default), or container: its own sd_notify");
+            "of a service: what makes it ready: exec (default), container: its own sd_notify, "
+            "healthy: its health check");
+    to.text("--service", flags.service, "be the main process of this service of systemd: %n");
     to.on_off("--rm",
               flags.remove,
               "forget the container when it ends (default: true; of a service: false)");
@@ -175,6 +177,21 @@ void add_privilege_flags(Registrar& to, PrivilegeFlags& flags) {
     to.texts("--sysctl", flags.sysctls, "NAME=VALUE of a kernel setting with a namespace");
 }
 
+void add_health_flags(Registrar& to, HealthFlags& flags) {
+    to.text("--health-cmd",
+            flags.command,
+            "command that succeeds while it does its work: for its shell, or [\"PROGRAM\",...]");
+    to.text("--health-interval", flags.interval, "between checks (default: 30s); or disable");
+    to.text("--health-timeout", flags.timeout, "of one check (default: 30s)");
+    to.text("--health-retries", flags.retries, "failures in a row that count (default: 3)");
+    to.text("--health-start-period", flags.start_period, "after the start none counts (0s)");
+    to.text("--health-start-interval", flags.start_interval, "between checks until then (5s)");
+    to.text("--health-on-failure",
+            flags.on_failure,
+            "of one that is unhealthy: none (default), kill, stop or restart it");
+    to.on_off("--no-healthcheck", flags.none, "no check, whatever else asks for one");
+}
+
 void add_process_flags(Registrar& to, ProcessFlags& flags) {
     to.on_off("-i,--interactive", flags.interactive, "pass standard input on");
     to.on_off("-t,--tty", flags.tty, "give it a terminal");
@@ -190,6 +207,8 @@ void add_run_flags(Registrar& to, RunFlags& flags) {
     add_container_flags(to, flags);
     to.heading("Process");
     add_process_flags(to, flags.process);
+    to.heading("Health");
+    add_health_flags(to, flags.health);
     to.heading("Limits");
     add_limit_flags(to, flags.limits);
     to.heading("systemd");
@@ -216,6 +235,8 @@ RunFlags parse_words(const std::vector<std::string>& words,
               "sctr " + verb +
                   " --name db -m 512m --cpus 1.5 -v ./data:/data --rootfs ./pg /bin/postgres",
               "sctr run -d --name web --restart always --after db --rootfs ./web /bin/httpd",
+              "sctr run -d --name api --health-cmd 'curl -f localhost' --sdnotify healthy --rootfs "
+              "./api /bin/api",
               "sctr run --ip-deny any --ip-allow 10.0.0.0/8 --network host --rootfs ./app /bin/app",
               "sctr run --dry-run --read-only --tmpfs /tmp --rootfs ./busybox /bin/true"});
     Registrar to(app, only);

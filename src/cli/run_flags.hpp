@@ -92,6 +92,18 @@ struct PrivilegeFlags {
     std::vector<std::string> sysctls;
 };
 
+/// The health check, as typed.
+struct HealthFlags {
+    std::optional<std::string> command;
+    std::optional<std::string> interval;
+    std::optional<std::string> timeout;
+    std::optional<std::string> start_period;
+    std::optional<std::string> start_interval;
+    std::optional<std::string> retries;
+    std::optional<std::string> on_failure;
+    bool none = false;
+};
+
 /// The command line of `sctr run`.
 struct RunFlags {
     std::optional<std::string> name;
@@ -107,6 +119,7 @@ struct RunFlags {
     std::vector<std::string> after;
     std::vector<std::string> requisite; ///< --requires
     std::optional<std::string> sdnotify;
+    std::optional<std::string> service; ///< this process is the main process of that unit
     bool detach = false;
     bool remove = true;
     bool no_register = false;
@@ -119,6 +132,7 @@ struct RunFlags {
     NamespaceFlags namespaces;
     MountFlags mounts;
     PrivilegeFlags privileges;
+    HealthFlags health;
     std::vector<std::string> command;
     std::vector<std::string> words; ///< the flags as typed, without the command
 };

@@ -35,17 +35,43 @@ void check_unit_word(const char* flag, const std::string& word) {
     }
 }
 
-void refuse_without_service(const RunFlags& flags) {
-    for (const auto& [flag, given] : {std::pair{"--restart", flags.restart.has_value()},
-                                      std::pair{"--sdnotify", flags.sdnotify.has_value()},
-                                      std::pair{"--after", !flags.after.empty()},
-                                      std::pair{"--requires", !flags.requisite.empty()}}) {
+/// What only a service has, or what its unit says.
+void refuse_unit_settings(const RunFlags& flags) {
+    for (const auto& [flag, given] :
+         {std::pair{"--restart", flags.restart.has_value()},
+          std::pair{"--after", !flags.after.empty()},
+          std::pair{"--requires", !flags.requisite.empty()},
+          std::pair{"--sdnotify", flags.sdnotify.has_value() && !flags.service}}) {
+        if (given && flags.service) {
+            throw Error("that is the unit's to say")
+                .at(flag)
+                .mend("give Restart=, After= or Requires= in " + *flags.service);
+        }
         if (given) {
             throw Error("a container in the foreground is no service of systemd")
                 .at(flag)
                 .mend("add -d, or drop " + std::string(flag));
         }
     }
+}
+
+/// A service has nobody before it.
+void refuse_input(const RunFlags& flags) {
+    if (flags.process.interactive && !flags.process.tty) {
+        throw Error("a container in the background has nobody's standard input")
+            .at("--interactive")
+            .mend("add -t for a terminal to attach to, or drop -i");
+    }
+}
+
+void check_service(const RunFlags& flags) {
+    const std::string& unit = *flags.service;
+    check_unit_word("--service", unit);
+    if (!unit.ends_with(".service")) {
+        throw bad_value("--service", unit, "no service", "the name of a unit: web.service");
+    }
+    refuse_input(flags);
+    static_cast<void>(readiness(flags));
 }
 
 /// Names of the variables that are taken from the caller.
@@ -74,8 +100,14 @@ std::string absolute(const std::string& path, const std::string& directory) {
 } // namespace
 
 plan::ServiceOptions service_options(const RunFlags& flags) {
+    if (flags.detach && flags.service) {
+        throw Error("--service does not go with --detach").mend("drop one of them");
+    }
     if (!flags.detach) {
-        refuse_without_service(flags);
+        refuse_unit_settings(flags);
+        if (flags.service) {
+            check_service(flags);
+        }
         return {};
     }
     plan::ServiceOptions options{.restart = parse_restart(flags.restart.value_or("no")),
@@ -93,21 +125,23 @@ plan::ServiceOptions service_options(const RunFlags& flags) {
             .because("what is forgotten when it ends cannot be started again")
             .mend("drop one of them");
     }
-    static_cast<void>(command_notifies(flags));
-    if (flags.process.interactive && !flags.process.tty) {
-        throw Error("a container in the background has nobody's standard input")
-            .at("--interactive")
-            .mend("add -t for a terminal to attach to, or drop -i");
-    }
+    static_cast<void>(readiness(flags));
+    refuse_input(flags);
     return options;
 }
 
-bool command_notifies(const RunFlags& flags) {
+Readiness readiness(const RunFlags& flags) {
     const std::string who = flags.sdnotify.value_or("exec");
-    if (who != "exec" && who != "container") {
-        throw bad_value("--sdnotify", who, "", "exec or container");
+    if (who == "exec") {
+        return Readiness::executed;
     }
-    return who == "container";
+    if (who == "container") {
+        return Readiness::notified;
+    }
+    if (who == "healthy") {
+        return Readiness::healthy;
+    }
+    throw bad_value("--sdnotify", who, "", "exec, container or healthy");
 }
 
 container::Definition

@@ -17,8 +17,12 @@ namespace sctr::cli {
 /// the foreground, has no use for.
 plan::ServiceOptions service_options(const RunFlags& flags);
 
-/// The command says itself when it is ready (--sdnotify). Throws Error.
-bool command_notifies(const RunFlags& flags);
+/// What makes a service ready: that its command has been executed, what the command says itself,
+/// or its health check.
+enum class Readiness { executed, notified, healthy };
+
+/// What --sdnotify says. Throws Error.
+Readiness readiness(const RunFlags& flags);
 
 /// What is stored: the flags, with the paths in them made absolute, and what they take from the
 /// caller.

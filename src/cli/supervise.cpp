@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 
 #include "base/error.hpp"
 #include "cli/flags.hpp"
@@ -11,8 +12,10 @@
 #include "cli/request_builder.hpp"
 #include "cli/run_flags.hpp"
 #include "cli/service_flags.hpp"
+#include "cli/service_main.hpp"
 #include "cli/verbs.hpp"
 #include "container/notify.hpp"
+#include "container/service_runs.hpp"
 #include "container/stored.hpp"
 #include "linux/cgroup_lock.hpp"
 #include "linux/clock.hpp"
@@ -33,8 +36,7 @@ std::string variable(const char* name) {
 
 /// A host that shuts down stops the services in their order, and the scope must not go before its
 /// service: what begins first is stopped last, systemd.unit(5).
-void stop_after_service(plan::Request& request) {
-    const std::string service = plan::service_name(request.id);
+void stop_after_service(plan::Request& request, const std::string& service) {
     const auto found =
         std::ranges::find(request.extra_properties, "Before", &plan::UnitProperty::name);
     if (found == request.extra_properties.end()) {
@@ -44,15 +46,13 @@ void stop_after_service(plan::Request& request) {
     }
 }
 
-plan::Request request_of(const container::Definition& definition,
-                         RunFlags& flags,
+plan::Request request_of(const RunFlags& flags,
+                         const Caller* caller,
+                         const std::string& unit,
                          const container::RecordStore& records) {
-    const Caller caller = caller_of(definition);
-    // Every path is absolute or begins at the caller's directory, which may be gone.
-    flags = parse_run_flags(words_of(definition));
-    plan::Request request = build_request(flags, gather(flags, records, &caller));
-    stop_after_service(request);
-    if (command_notifies(flags)) {
+    plan::Request request = build_request(flags, gather(flags, records, caller));
+    stop_after_service(request, unit);
+    if (readiness(flags) == Readiness::notified) {
         container::notify::add_to(request.spec, records.root() + "/" + request.id);
     }
     for (const plan::Relabel& relabel : request.relabels) {
@@ -61,36 +61,57 @@ plan::Request request_of(const container::Definition& definition,
     return request;
 }
 
-int supervise(const container::DefinitionStore& definitions, const std::string& name) {
-    const container::RecordStore records(container::RecordStore::default_root());
-    const container::Definition definition = definitions.load(name);
-    LastRun run{.boot_id = sys::boot_id(), .started_usec = sys::now_usec()};
-    definitions.save(name, run);
-    const auto write_down = [&](int exit_status) {
-        run.finished_usec = sys::now_usec();
-        run.exit_status = exit_status;
-        definitions.save(name, run);
-    };
-    try {
-        RunFlags flags;
-        plan::Request request = request_of(definition, flags, records);
-        const container::RunOptions options{
-            .machine = !flags.no_register,
+container::RunOptions options_of(const RunFlags& flags, const std::string& unit) {
+    const Readiness ready = readiness(flags);
+    return {.machine = !flags.no_register,
             .pid_file = flags.pid_file.value_or(""),
             .warn = [](const Error& error) { log(LogLevel::warn, error.what()); },
             .note = [](const Error& error) { log(LogLevel::debug, error.what()); },
             .service = true,
-            .notify_socket = command_notifies(flags) ? variable("NOTIFY_SOCKET") : "",
-            .ended =
-                [&](const container::RunOutcome& outcome) {
-                    run.oom_killed = outcome.oom_killed;
-                    write_down(outcome.exit_status);
-                }};
+            .service_unit = unit,
+            .notify_socket = ready == Readiness::notified ? variable("NOTIFY_SOCKET") : "",
+            .ready_when_healthy = ready == Readiness::healthy};
+}
+
+/// What a service runs, and where it is written down how that went.
+struct ServiceRun {
+    std::function<RunFlags()> flags; ///< may throw Error
+    const Caller* caller;            ///< nothing: this process
+    std::string unit;
+    std::function<void(const LastRun&)> save;
+};
+
+/// As systemd shall see it: what ended as it was asked to is fine, what was ended for its health is
+/// not, whatever its command said.
+int service_status(const container::RunOutcome& outcome) {
+    if (outcome.unhealthy) {
+        return std::max(outcome.exit_status, 1);
+    }
+    return outcome.stopped ? 0 : outcome.exit_status;
+}
+
+int run_service(const ServiceRun& what) {
+    const container::RecordStore records(container::RecordStore::default_root());
+    LastRun run{.boot_id = sys::boot_id(), .started_usec = sys::now_usec()};
+    what.save(run);
+    const auto write_down = [&](int exit_status) {
+        run.finished_usec = sys::now_usec();
+        run.exit_status = exit_status;
+        what.save(run);
+    };
+    try {
+        const RunFlags flags = what.flags();
+        plan::Request request = request_of(flags, what.caller, what.unit, records);
+        container::RunOptions options = options_of(flags, what.unit);
+        options.ended = [&](const container::RunOutcome& outcome) {
+            run.oom_killed = outcome.oom_killed;
+            write_down(outcome.exit_status);
+        };
         const container::RunOutcome outcome = container::run(std::move(request), options);
         if (run.finished_usec == 0) {
             write_down(outcome.exit_status); // stopped before its command ran
         }
-        return outcome.stopped ? 0 : outcome.exit_status;
+        return service_status(outcome);
     } catch (const Error& error) {
         run.error = error.what();
         write_down(static_cast<int>(error.exit_code()));
@@ -98,30 +119,66 @@ int supervise(const container::DefinitionStore& definitions, const std::string& 
     }
 }
 
+int supervise_stored(const std::string& name) {
+    const container::DefinitionStore definitions(container::DefinitionStore::default_root());
+    const container::Definition definition = definitions.load(name);
+    // Every path is absolute or begins at the caller's directory, which may be gone.
+    const Caller caller = caller_of(definition);
+    return run_service({.flags = [&] { return parse_run_flags(words_of(definition)); },
+                        .caller = &caller,
+                        .unit = plan::service_name(name),
+                        .save = [&](const LastRun& run) { definitions.save(name, run); }});
+}
+
+/// Whoever waits for the start is told what kept it from that.
+template <typename Run> int tell_failure(Run run) {
+    try {
+        sys::warm_cgroup_lock();
+        return run();
+    } catch (const Error& error) {
+        systemd::notify_status(error.what());
+        throw;
+    }
+}
+
 } // namespace
+
+int run_as_main_process(const RunFlags& flags) {
+    const container::ServiceRuns runs(container::RecordStore::default_root());
+    return tell_failure([&] {
+        static_cast<void>(service_options(flags)); // refuses what is its unit's to say
+        if (!flags.name) {
+            throw Error("a service's container has a name").mend("give --name");
+        }
+        check_name_is_free(*flags.name);
+        return run_service({.flags = [&] { return flags; },
+                            .caller = nullptr,
+                            .unit = *flags.service,
+                            .save = [&](const LastRun& run) { runs.save(*flags.name, run); }});
+    });
+}
 
 int supervise_verb(const Words& words) {
     bool ended = false;
+    std::optional<std::string> service;
     CLI::App app("Runs a stored container; for sctr@.service.", "sctr supervise");
     describe(app, "NAME", {"systemctl start sctr@web.service"});
     add_switch(app, "--ended", ended, "after its end, as ExecStopPost=");
+    add_text(app, "--service", service, "the unit, where that is not sctr@NAME.service");
     const auto names = parse_names(app, words);
     if (names.size() != 1) {
         throw Error("one container is supervised").mend("see 'sctr supervise --help'");
     }
-    if (ended) {
-        container::Stored::own().ended(
-            names.front(), variable("EXIT_CODE"), variable("EXIT_STATUS"));
-        return 0;
+    const std::string& name = names.front();
+    if (!ended) {
+        return tell_failure([&] { return supervise_stored(name); });
     }
-    try {
-        sys::warm_cgroup_lock();
-        return supervise(container::DefinitionStore(container::DefinitionStore::default_root()),
-                         names.front());
-    } catch (const Error& error) {
-        systemd::notify_status(error.what()); // for whoever waits for the start
-        throw;
+    if (service) {
+        container::service_ended(name, variable("EXIT_CODE"), variable("EXIT_STATUS"));
+    } else {
+        container::Stored::own().ended(name, variable("EXIT_CODE"), variable("EXIT_STATUS"));
     }
+    return 0;
 }
 
 } // namespace sctr::cli

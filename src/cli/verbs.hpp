@@ -30,10 +30,12 @@ int restart_verb(const Words& words);
 int enable_verb(const Words& words);
 int disable_verb(const Words& words);
 int rename_verb(const Words& words);
+int healthcheck_verb(const Words& words);
 int wait_verb(const Words& words);
 int update_verb(const Words& words);
 int attach_verb(const Words& words);
 int supervise_verb(const Words& words);
+int generate_verb(const Words& words);
 int doctor_verb(const Words& words);
 
 } // namespace sctr::cli

@@ -21,6 +21,7 @@ constexpr std::array all_events = {Event::create,
                                    Event::pause,
                                    Event::unpause,
                                    Event::oom,
+                                   Event::health_status,
                                    Event::stop,
                                    Event::die,
                                    Event::remove};
@@ -51,6 +52,9 @@ systemd::JournalEntry entry_of(std::initializer_list<Event> events,
         entry.add(field::exit_status, std::to_string(*details.exit_status));
         message += " (status " + std::to_string(*details.exit_status) + ")";
     }
+    if (!details.health.empty()) {
+        message += " " + details.health;
+    }
     return entry.add("MESSAGE", message)
         .add("MESSAGE_ID", event_message_id)
         .add("PRIORITY", std::to_string(priority_of(events)))
@@ -63,7 +67,8 @@ systemd::JournalEntry entry_of(std::initializer_list<Event> events,
                 record.unit)
         .add_if(field::image, image_name(config))
         .add_if(field::log, details.log)
-        .add_if(field::command, details.command);
+        .add_if(field::command, details.command)
+        .add_if(field::health, details.health);
 }
 
 } // namespace
@@ -82,6 +87,8 @@ const char* to_string(Event event) {
         return "unpause";
     case Event::oom:
         return "oom";
+    case Event::health_status:
+        return "health_status";
     case Event::stop:
         return "stop";
     case Event::die:

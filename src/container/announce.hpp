@@ -12,7 +12,7 @@
 namespace sctr::container {
 
 /// In the order in which they happen, where one entry tells of several.
-enum class Event { create, start, exec, pause, unpause, oom, stop, die, remove };
+enum class Event { create, start, exec, pause, unpause, oom, health_status, stop, die, remove };
 
 const char* to_string(Event event);
 
@@ -23,6 +23,7 @@ std::optional<Event> parse_event(std::string_view name);
 struct EventDetails {
     std::string log{};                ///< of create: where the output goes
     std::string command{};            ///< of exec
+    std::string health{};             ///< of health_status
     std::optional<int> exit_status{}; ///< of die, where it is known
 };
 

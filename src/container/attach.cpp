@@ -10,10 +10,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <cstring>
 
 #include "base/error.hpp"
+#include "container/output_log.hpp"
 #include "linux/unix_socket.hpp"
 
 namespace sctr::container {
@@ -21,7 +21,7 @@ namespace sctr::container {
 namespace {
 
 constexpr std::size_t packet_size = 16384;
-constexpr std::size_t log_limit = std::size_t{64} * 1024;
+constexpr std::size_t input_limit = std::size_t{64} * 1024;
 constexpr std::size_t client_limit = std::size_t{1024} * 1024;
 constexpr std::size_t most_clients = 16;
 
@@ -40,7 +40,7 @@ bool must_wait() {
 
 } // namespace
 
-AttachPoint::AttachPoint(UniqueFd master, const std::string& directory, int log)
+AttachPoint::AttachPoint(UniqueFd master, const std::string& directory, OutputLog* log)
     : master_(std::move(master)), listener_(sys::listen_in(directory, attach_socket)), log_(log) {
     ::fcntl(master_.get(), F_SETFL, O_NONBLOCK);
     container_end_ = UniqueFd(::ioctl(master_.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
@@ -48,7 +48,7 @@ AttachPoint::AttachPoint(UniqueFd master, const std::string& directory, int log)
 
 void AttachPoint::add_to(std::vector<struct pollfd>& items) const {
     short events = 0;
-    if (!closed_ && to_log_.size() < log_limit) {
+    if (!closed_ && (log_ == nullptr || log_->takes_more())) {
         events |= POLLIN;
     }
     if (!closed_ && !to_container_.empty()) {
@@ -57,14 +57,11 @@ void AttachPoint::add_to(std::vector<struct pollfd>& items) const {
     if (events != 0) {
         items.push_back({master_.get(), events, 0});
     }
-    if (!to_log_.empty()) {
-        items.push_back({log_, POLLOUT, 0});
-    }
     if (clients_.size() < most_clients) {
         items.push_back({listener_.get(), POLLIN, 0});
     }
     for (const Client& client : clients_) {
-        const bool takes_input = to_container_.size() < log_limit;
+        const bool takes_input = to_container_.size() < input_limit;
         items.push_back({client.socket.get(),
                          static_cast<short>((takes_input ? POLLIN : 0) |
                                             (client.waiting.empty() ? 0 : POLLOUT)),
@@ -84,9 +81,6 @@ void AttachPoint::handle(const std::vector<struct pollfd>& items) {
                !write_client(client);
     });
     write_container();
-    if (ready(items, log_, POLLOUT) != 0) {
-        write_log();
-    }
 }
 
 void AttachPoint::read_container() {
@@ -94,7 +88,9 @@ void AttachPoint::read_container() {
     const ssize_t size = ::read(master_.get(), buffer.data(), buffer.size());
     if (size > 0) {
         const std::string bytes(buffer.data(), static_cast<std::size_t>(size));
-        to_log_ += bytes;
+        if (log_ != nullptr) {
+            log_->add(bytes);
+        }
         give(AttachKind::output, bytes);
     } else if (size == 0 || !must_wait()) {
         closed_ = true;
@@ -150,17 +146,6 @@ void AttachPoint::give(AttachKind kind, const std::string& bytes) {
     });
 }
 
-void AttachPoint::write_log() {
-    // A ready pipe takes PIPE_BUF bytes without blocking, pipe(7); more might block.
-    const std::size_t size = std::min<std::size_t>(to_log_.size(), PIPE_BUF);
-    const ssize_t written = ::write(log_, to_log_.data(), size);
-    if (written > 0) {
-        to_log_.erase(0, static_cast<std::size_t>(written));
-    } else if (written < 0 && !must_wait()) {
-        to_log_.clear(); // journald was killed; the container goes on
-    }
-}
-
 void AttachPoint::write_container() {
     if (to_container_.empty()) {
         return;
@@ -173,21 +158,21 @@ void AttachPoint::write_container() {
     }
 }
 
-void AttachPoint::finish(int exit_status) {
-    constexpr int patience_ms = 1000;
+void AttachPoint::drain() {
     while (!closed_) {
         struct pollfd item{master_.get(), POLLIN, 0};
         if (::poll(&item, 1, 0) <= 0) {
-            break;
+            return;
         }
         read_container();
     }
+}
+
+void AttachPoint::finish(int exit_status) {
+    constexpr int patience_ms = 1000;
     give(AttachKind::end, std::to_string(exit_status));
     for (;;) {
         std::vector<struct pollfd> items;
-        if (!to_log_.empty()) {
-            items.push_back({log_, POLLOUT, 0});
-        }
         for (const Client& client : clients_) {
             if (!client.waiting.empty()) {
                 items.push_back({client.socket.get(), POLLOUT, 0});
@@ -197,9 +182,6 @@ void AttachPoint::finish(int exit_status) {
             return;
         }
         clients_.remove_if([](Client& client) { return !write_client(client); });
-        if (ready(items, log_, POLLOUT) != 0) {
-            write_log();
-        }
     }
 }
 

@@ -23,19 +23,24 @@ enum class AttachKind : char {
 
 constexpr const char* attach_socket = "attach";
 
+class OutputLog;
+
 /// The terminal of a container that nobody need look at: what it prints goes to the log and to
 /// everyone attached, and what they type goes to it. Whoever does not read in time is let go, so
 /// that the container never waits for anybody but the log.
 class AttachPoint {
   public:
-    /// Listens in the container's `directory`. `log` is borrowed. Throws Error.
-    AttachPoint(UniqueFd master, const std::string& directory, int log);
+    /// Listens in the container's `directory`. `log` is borrowed; nothing: there is none. Throws
+    /// Error.
+    AttachPoint(UniqueFd master, const std::string& directory, OutputLog* log);
 
     void add_to(std::vector<struct pollfd>& items) const;
     /// Moves what can be moved now; `items` as poll left them.
     void handle(const std::vector<struct pollfd>& items);
 
-    /// After the container's end: delivers what is still in the terminal and tells the status.
+    /// After the container's end: takes what is still in the terminal.
+    void drain();
+    /// Delivers the rest to everyone attached, and tells the status.
     void finish(int exit_status);
 
   private:
@@ -50,7 +55,6 @@ class AttachPoint {
     bool read_client(Client& client);
     static bool write_client(Client& client);
     void give(AttachKind kind, const std::string& bytes);
-    void write_log();
     void write_container();
 
     UniqueFd master_;
@@ -58,9 +62,8 @@ class AttachPoint {
     /// as getty does, must not end the relay.
     UniqueFd container_end_;
     UniqueFd listener_;
-    int log_;
+    OutputLog* log_;
     bool closed_ = false;
-    std::string to_log_;
     std::string to_container_;
     std::list<Client> clients_;
 };

@@ -22,6 +22,7 @@ struct RunOutcome {
     int exit_status = 0;     ///< as a shell sees it: the command's own, or 128+n for signal n
     bool oom_killed = false; ///< the kernel killed it at its memory limit
     bool stopped = false;    ///< it was asked to end, and ended as asked
+    bool unhealthy = false;  ///< it was ended for what its health check said
 };
 
 /// Is told what failed in vain: poststop hooks. May be empty.
@@ -39,7 +40,9 @@ struct RunOptions {
     /// This process is the main process of a systemd service, which is told when the command runs;
     /// SIGTERM asks the container to end in order.
     bool service = false;
+    std::string service_unit{};  ///< the name of that service
     std::string notify_socket{}; ///< as of CreateOptions; the command says that it is ready, then
+    bool ready_when_healthy = false; ///< the service is ready with the first good health check
     std::function<void(const RunOutcome&)> ended; ///< told before the record goes; may be empty
 };
 
@@ -85,6 +88,8 @@ struct ExecOptions : HandOver {
     std::string pid_file;
     std::vector<int> preserved_fds{}; ///< as of CreateOptions
     std::string state_root = RecordStore::default_root();
+    /// A health check: killed after this time with all of its process group, and no event.
+    std::optional<std::chrono::microseconds> timeout{};
 };
 
 /// A running container's record and config, read together; waits for a start that is under way.

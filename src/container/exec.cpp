@@ -229,17 +229,22 @@ int exec(const ExecOptions& options) {
         run_on_initial_cpus(process_config);
         InitProcess process = start(options, std::move(plan), signals);
         process.await_execution(signals);
-        announce({Event::exec},
-                 options.record,
-                 options.config,
-                 {.command = join(process_config.args, " ")});
+        if (!options.timeout) {
+            announce({Event::exec},
+                     options.record,
+                     options.config,
+                     {.command = join(process_config.args, " ")});
+        }
         hand_over(process, options);
         write_pid_file(options.pid_file, process.child().pid());
         if (options.detach) {
             process.child().release();
             return 0;
         }
-        return supervise(process, signals, {.interactive = options.interactive}).exit_status;
+        return supervise(process,
+                         signals,
+                         {.interactive = options.interactive, .timeout = options.timeout})
+            .exit_status;
     } catch (const Interrupted& interrupted) {
         return 128 + interrupted.signal;
     }

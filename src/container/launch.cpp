@@ -89,7 +89,7 @@ InitProcess start_init(plan::LaunchPlan& plan,
     if (!options.interactive || plan.init.process.terminal) {
         spawn.standard[0] = null.get();
     }
-    if (output != nullptr) {
+    if (output != nullptr && !plan.init.process.terminal) {
         spawn.standard[1] = output->write_end(1);
         spawn.standard[2] = output->write_end(2);
     }
@@ -201,6 +201,7 @@ Record make_record(const plan::LaunchPlan& plan,
     if (options.supervised) {
         record.supervisor_pid = ::getpid();
         record.supervisor_start = sys::process_start_time(::getpid()).value_or(0);
+        record.service_unit = options.service_unit;
         record.started = true; // who reads it waits for the lock, which is held until it is true
     }
     record.boot_id = sys::boot_id();
@@ -212,14 +213,6 @@ Record make_record(const plan::LaunchPlan& plan,
     record.stop_signal = request.stop_signal;
     record.stop_timeout_usec = request.stop_timeout.count();
     return record;
-}
-
-oci::Spec config_to_keep(const plan::Request& request) {
-    oci::Spec config = request.spec;
-    if (request.default_seccomp) {
-        config.annotations[plan::default_seccomp_annotation] = "true";
-    }
-    return config;
 }
 
 /// Writes a file that the caller asked for, and takes it back if the start fails later.
@@ -255,6 +248,14 @@ UniqueFd make_nested_cgroup(const plan::CgroupPlan& plan, UndoList& undo) {
 }
 
 } // namespace
+
+oci::Spec config_to_keep(const plan::Request& request) {
+    oci::Spec config = request.spec;
+    if (request.default_seccomp) {
+        config.annotations[plan::default_seccomp_annotation] = "true";
+    }
+    return config;
+}
 
 std::vector<UniqueFd> open_namespaces(plan::InitPlan& plan) {
     std::vector<UniqueFd> opened;

@@ -26,6 +26,7 @@ struct LaunchOptions {
     std::string id_file;          ///< written when not empty; must not exist
     std::string state_root;       ///< whose dead containers are swept meanwhile; empty: none
     std::vector<int> inherited{}; ///< besides what the plan says, with their numbers
+    std::string service_unit{};   ///< whose main process this is, if it is one's
 
     /// What is between the moment when the process is in its scope and success.
     std::function<void(InitProcess&)> finish;
@@ -57,6 +58,9 @@ host::Facts facts_for(const plan::Request& request);
 
 /// The same for those who set limits whether they can be enforced or not.
 host::Facts facts_with_every_controller();
+
+/// What is remembered of a request's config, for those that come after: exec, health checks.
+oci::Spec config_to_keep(const plan::Request& request);
 
 /// Opens the files behind namespace paths and notes their fds in the plan; sctr-init inherits them.
 std::vector<UniqueFd> open_namespaces(plan::InitPlan& plan);

@@ -22,6 +22,7 @@ inline constexpr const char* unit = "SCTR_UNIT";
 inline constexpr const char* log = "SCTR_LOG"; ///< of create: journal, caller or engine
 inline constexpr const char* exit_status = "SCTR_EXIT_STATUS";
 inline constexpr const char* command = "SCTR_COMMAND"; ///< of exec
+inline constexpr const char* health = "SCTR_HEALTH";   ///< of health_status
 } // namespace field
 
 /// Of each entry about an event.

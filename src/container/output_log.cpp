@@ -77,7 +77,8 @@ OutputLog::OutputLog(const plan::Request& request, const std::string& unit, std:
                             Stream{.read_end = {},
                                    .write_end = {},
                                    .fields = common_fields(request, unit, run, "stderr"),
-                                   .lines = LogLines(3)}} {
+                                   .lines = LogLines(3)}},
+      is_terminal_(request.spec.process && request.spec.process->terminal) {
     for (Stream& stream : streams_) {
         std::tie(stream.read_end, stream.write_end) = make_pipe();
     }
@@ -100,10 +101,21 @@ void OutputLog::add_to(std::vector<struct pollfd>& items) const {
         items.push_back({journal_.fd(), POLLOUT, 0});
     }
     for (const Stream& stream : streams_) {
-        if (stream.read_end.valid() && queue_.size() < longest_queue) {
+        if (stream.read_end.valid() && takes_more()) {
             items.push_back({stream.read_end.get(), POLLIN, 0});
         }
     }
+}
+
+bool OutputLog::takes_more() const {
+    return queue_.size() < longest_queue;
+}
+
+void OutputLog::add(std::string_view bytes) {
+    Stream& output = streams_.front();
+    output.lines.add(bytes);
+    queue_lines(output, false);
+    send_queued();
 }
 
 void OutputLog::handle(const std::vector<struct pollfd>& items) {
@@ -127,7 +139,10 @@ void OutputLog::read_from(Stream& stream) {
 }
 
 void OutputLog::queue_lines(Stream& stream, bool ended) {
-    while (const auto line = stream.lines.next(ended)) {
+    while (auto line = stream.lines.next(ended)) {
+        if (is_terminal_ && line->ends && line->text.ends_with('\r')) {
+            line->text.pop_back();
+        }
         systemd::JournalEntry entry;
         entry.add("MESSAGE", line->text).add("PRIORITY", std::to_string(line->priority));
         entry.add_if(field::prefix, line->prefix);

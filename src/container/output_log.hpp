@@ -39,6 +39,12 @@ class OutputLog {
     /// The command's first process is there, and has its ends of the pipes.
     void started(pid_t init);
 
+    /// Of a command with a terminal, whose output comes from whoever holds that: more of it. A
+    /// carriage return before the end of a line is the terminal's, and is left out.
+    void add(std::string_view bytes);
+    /// False while entries wait for journald, and what writes should wait too.
+    [[nodiscard]] bool takes_more() const;
+
     /// What to wait for in poll(2).
     void add_to(std::vector<struct pollfd>& items) const;
     void handle(const std::vector<struct pollfd>& items);
@@ -68,6 +74,7 @@ class OutputLog {
     std::array<Stream, 2> streams_;
     std::deque<std::string> queue_; ///< entries to be sent
     pid_t init_ = 0;
+    bool is_terminal_;
 };
 
 } // namespace sctr::container

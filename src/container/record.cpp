@@ -54,6 +54,7 @@ std::string to_json(const Record& record) {
     json value = {
         {"id", record.id},
         {"unit", record.unit},
+        {"serviceUnit", record.service_unit},
         {"description", record.description},
         {"pid", record.pid},
         {"startTime", record.start_time},
@@ -83,6 +84,7 @@ Record from_json(const std::string& text) {
     Record record;
     value.at("id").get_to(record.id);
     value.at("unit").get_to(record.unit);
+    record.service_unit = value.value("serviceUnit", ""); // of an older sctr: none
     value.at("description").get_to(record.description);
     value.at("pid").get_to(record.pid);
     value.at("startTime").get_to(record.start_time);

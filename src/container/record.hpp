@@ -23,7 +23,8 @@ const char* to_string(Status status);
 /// with this in state.json and the OCI config in config.json.
 struct Record {
     std::string id;
-    std::string unit; ///< "sctr-web.scope"; empty: it has none
+    std::string unit;         ///< "sctr-web.scope"; empty: it has no cgroup of its own
+    std::string service_unit; ///< of systemd, whose main process is its supervisor; may be empty
     std::string description;
     pid_t pid = 0;                ///< init, in the host's pid namespace; 0 before it exists
     std::uint64_t start_time = 0; ///< of init, in clock ticks since boot (proc_pid_stat(5), 22)

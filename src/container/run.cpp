@@ -10,6 +10,7 @@
 #include "container/announce.hpp"
 #include "container/clean_up.hpp"
 #include "container/engine.hpp"
+#include "container/health_watch.hpp"
 #include "container/hooks.hpp"
 #include "container/launch.hpp"
 #include "container/notify.hpp"
@@ -136,7 +137,8 @@ void announce_end(const Record& record,
 RunOutcome to_run_outcome(const Outcome& outcome) {
     return {.exit_status = outcome.exit_status,
             .oom_killed = outcome.oom_killed,
-            .stopped = outcome.stopped};
+            .stopped = outcome.stopped,
+            .unhealthy = outcome.unhealthy};
 }
 
 Outcome run_locked(systemd::EarlyBus bus,
@@ -160,6 +162,7 @@ Outcome run_locked(systemd::EarlyBus bus,
         .pid_file = options.pid_file,
         .id_file = options.id_file,
         .state_root = options.state_root,
+        .service_unit = options.service_unit,
         .finish = [&](InitProcess& process) {
             process.send(plan::protocol::Kind::start);
             process.await_execution(signals);
@@ -174,6 +177,10 @@ Outcome run_locked(systemd::EarlyBus bus,
              request.spec,
              {.log = running.output ? "journal" : "caller"});
     register_machine(running, options);
+    std::optional<HealthWatch> health;
+    if (request.health) {
+        health.emplace(*request.health, record, config_to_keep(request), directory.directory());
+    }
     const Supervision supervision{
         .interactive = options.interactive,
         .stop_signal = request.stop_signal,
@@ -185,9 +192,20 @@ Outcome run_locked(systemd::EarlyBus bus,
         .service = options.service,
         .notifies = !options.notify_socket.empty(),
         .unit = record.unit,
+        .service_unit = options.service_unit,
         .directory = directory.directory(),
-        .stop_timeout = request.stop_timeout};
+        .stop_timeout = request.stop_timeout,
+        .health = health ? &*health : nullptr,
+        .ready_when_healthy = options.ready_when_healthy,
+        .on_health =
+            [&](const HealthState& state) {
+                announce({Event::health_status},
+                         record,
+                         request.spec,
+                         {.health = to_string(state.health)});
+            }};
     const Outcome outcome = supervise(running.process, signals, supervision);
+    health.reset();
     unregister_machine(running);
     if (stop_rest) {
         end_rest(running);

@@ -2,16 +2,14 @@
 #include "container/service_job.hpp"
 
 #include "base/error.hpp"
-#include "plan/service.hpp"
 
 namespace sctr::container {
-
-using plan::service_name;
 
 namespace {
 
 /// The error that the container's supervisor left behind, or what systemd knows.
 Error job_failure(const std::string& name,
+                  const std::string& unit,
                   const char* what,
                   const std::string& outcome,
                   const systemd::ServiceStatus& status) {
@@ -26,7 +24,7 @@ Error job_failure(const std::string& name,
         return error;
     }
     Error error(what);
-    error.at(name).mend("journalctl -u " + service_name(name));
+    error.at(name).mend("journalctl -u " + unit);
     if (status.load_state == "not-found") {
         return error.because("systemd has no unit sctr@.service")
             .mend("install sctr's units, then `systemctl daemon-reload`");
@@ -49,12 +47,12 @@ bool is_active(const systemd::ServiceStatus& status) {
 
 void run_service_job(systemd::Services& services,
                      const std::string& name,
+                     const std::string& unit,
                      const char* what,
                      std::string (systemd::Services::*job)(const std::string&)) {
-    const std::string unit = service_name(name);
     const std::string outcome = (services.*job)(unit);
     if (outcome != "done") {
-        throw job_failure(name, what, outcome, services.status(unit));
+        throw job_failure(name, unit, what, outcome, services.status(unit));
     }
 }
 

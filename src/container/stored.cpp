@@ -12,9 +12,9 @@
 #include "base/scope_exit.hpp"
 #include "base/strings.hpp"
 #include "container/service_job.hpp"
+#include "container/service_runs.hpp"
 #include "container/supervise.hpp"
 #include "host/caller.hpp"
-#include "linux/clock.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
 #include "linux/syscalls.hpp"
@@ -102,25 +102,40 @@ void Stored::add(const Definition& definition, const plan::ServiceOptions& optio
     undo.dismiss();
 }
 
-void Stored::run_job(const std::string& name,
-                     const char* what,
-                     std::string (systemd::Services::*job)(const std::string&)) {
+void Stored::require(const std::string& name) const {
     if (!has(name)) {
         static_cast<void>(definitions_.load(name)); // throws what says so
     }
-    services().keep(service_name(name));
-    run_service_job(services(), name, what, job);
 }
 
 void Stored::start(const std::string& name) {
-    run_job(name, "cannot start the container", &systemd::Services::start);
+    require(name);
+    start(name, service_name(name));
+}
+
+void Stored::start(const std::string& name, const std::string& unit) {
+    services().keep(unit);
+    run_service_job(services(), name, unit, "cannot start the container", &systemd::Services::start);
 }
 
 void Stored::restart(const std::string& name) {
-    run_job(name, "cannot restart the container", &systemd::Services::restart);
+    require(name);
+    restart(name, service_name(name));
+}
+
+void Stored::restart(const std::string& name, const std::string& unit) {
+    services().keep(unit);
+    run_service_job(services(), name, unit, "cannot restart the container", &systemd::Services::restart);
 }
 
 void Stored::stop(const std::string& name, std::optional<std::chrono::microseconds> timeout) {
+    require(name);
+    stop(name, service_name(name), timeout);
+}
+
+void Stored::stop(const std::string& name,
+                  const std::string& unit,
+                  std::optional<std::chrono::microseconds> timeout) {
     const std::string file = records_.root() + "/" + name + "/" + stop_timeout_file;
     if (timeout && records_.has(name)) {
         sys::replace_file(file,
@@ -129,7 +144,8 @@ void Stored::stop(const std::string& name, std::optional<std::chrono::microsecon
                           sys::Durability::memory,
                           "cannot set the timeout of the stop");
     }
-    run_job(name, "cannot stop the container", &systemd::Services::stop);
+    // Not kept: one that runs while its file is gone could not be.
+    run_service_job(services(), name, unit, "cannot stop the container", &systemd::Services::stop);
 }
 
 void Stored::enable(const std::string& name) {
@@ -224,14 +240,7 @@ void Stored::ended(const std::string& name,
         return; // removed while it ran
     }
     if (auto run = definitions_.last_run(name); run && run->finished_usec == 0) {
-        constexpr int signal_base = 128;
-        const bool killed = exit_code == "killed" || exit_code == "dumped";
-        const auto number =
-            killed ? parse_signal(exit_status)
-                   : std::optional(static_cast<int>(parse_int(exit_status).value_or(signal_base)));
-        run->finished_usec = sys::now_usec();
-        run->exit_status = number.value_or(0) + (killed ? signal_base : 0);
-        definitions_.save(name, *run);
+        definitions_.save(name, ended_by(*run, exit_code, exit_status));
     }
     if (definitions_.load(name).forget) {
         // systemd must not read its units again before it has forgotten this one (CollectMode=).
@@ -247,7 +256,9 @@ int wait_for_exit(const DefinitionStore& definitions,
                   const RecordStore& records,
                   const std::string& name) {
     const bool stored = definitions.has(name);
-    if (records.has(name) || !stored) {
+    const ServiceRuns runs(records.root());
+    const bool known = stored || runs.load(name);
+    if (records.has(name) || !known) {
         const Record record = records.load(name);
         const UniqueFd pidfd(sys::pidfd_open(record.pid));
         if (pidfd.valid() && is_alive(record.pid, record.start_time)) {
@@ -257,8 +268,8 @@ int wait_for_exit(const DefinitionStore& definitions,
         }
         wait_for_supervisor(record);
     }
-    if (stored) {
-        const auto run = definitions.last_run(name);
+    if (known || runs.load(name)) {
+        const auto run = stored ? definitions.last_run(name) : runs.load(name);
         if (run && run->exit_status) {
             return *run->exit_status;
         }

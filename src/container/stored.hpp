@@ -34,6 +34,12 @@ class Stored {
     /// Returns when the command runs. Throws the Error that kept it from that, with its exit code.
     void start(const std::string& name);
     void restart(const std::string& name);
+    /// The same for a container that another unit runs (`sctr run --service`).
+    void start(const std::string& name, const std::string& unit);
+    void restart(const std::string& name, const std::string& unit);
+    void stop(const std::string& name,
+              const std::string& unit,
+              std::optional<std::chrono::microseconds> timeout);
     /// Returns when it has ended. `timeout` counts until SIGKILL; empty: the container's own.
     void stop(const std::string& name, std::optional<std::chrono::microseconds> timeout);
 
@@ -58,9 +64,7 @@ class Stored {
 
   private:
     systemd::Services& services();
-    void run_job(const std::string& name,
-                 const char* what,
-                 std::string (systemd::Services::*job)(const std::string&));
+    void require(const std::string& name) const;
     /// True when systemd must read its units again.
     static bool write_drop_in(const std::string& name, const std::string& text);
     static bool remove_drop_in(const std::string& name);

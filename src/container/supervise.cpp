@@ -16,12 +16,14 @@
 #include "base/strings.hpp"
 #include "container/attach.hpp"
 #include "container/cgroup_stats.hpp"
+#include "container/health_watch.hpp"
 #include "container/output_log.hpp"
 #include "container/relay.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
 #include "systemd/manager.hpp"
 #include "systemd/notify.hpp"
+#include "systemd/services.hpp"
 
 namespace sctr::container {
 
@@ -63,17 +65,20 @@ class Supervisor {
     Supervisor(InitProcess& process, const sys::SignalQueue& signals, const Supervision& what)
         : process_(process), signals_(signals), what_(what), oom_(what.memory_events) {
         if (process.terminal().valid() && what.service) {
-            attach_.emplace(std::move(process.terminal()), what.directory, STDOUT_FILENO);
+            attach_.emplace(std::move(process.terminal()), what.directory, what.output);
         } else if (process.terminal().valid()) {
             const int input = what.interactive ? STDIN_FILENO : -1;
             raw_.emplace(input);
             relay_.emplace(std::move(process.terminal()), input, STDOUT_FILENO);
             sys::set_terminal_size(relay_->master(), sys::terminal_size(STDIN_FILENO));
         }
+        if (what.timeout) {
+            kill_at_ = Clock::now() + *what.timeout;
+        }
     }
 
     Outcome run() {
-        if (what_.service && !what_.notifies) {
+        if (what_.service && !what_.notifies && !what_.ready_when_healthy) {
             systemd::notify_ready();
         }
         while (!ended_) {
@@ -81,6 +86,9 @@ class Supervisor {
         }
         if (oom_.fd() >= 0) {
             look_for_oom_kills();
+        }
+        if (attach_) {
+            attach_->drain();
         }
         if (what_.output != nullptr) {
             what_.output->finish();
@@ -91,8 +99,10 @@ class Supervisor {
         Outcome outcome;
         outcome.exit_status = process_.child().wait();
         outcome.oom_killed = process_.child().was_killed() && oom_.killed();
-        outcome.stopped = stopping_ && (outcome.exit_status == 0 ||
-                                        outcome.exit_status == signal_base + what_.stop_signal);
+        outcome.unhealthy = unhealthy_;
+        outcome.stopped =
+            stopping_ && !unhealthy_ &&
+            (outcome.exit_status == 0 || outcome.exit_status == signal_base + what_.stop_signal);
         if (relay_) {
             relay_->drain(signals_.fd());
         }
@@ -122,6 +132,10 @@ class Supervisor {
         if (attach_) {
             attach_->add_to(items);
         }
+        if (what_.health != nullptr) {
+            what_.health->add_to(items);
+            timeout = earlier(timeout, what_.health->timeout_ms());
+        }
         if (::poll(items.data(), items.size(), timeout) < 0 && errno != EINTR) {
             throw Error("cannot wait for the container").because(errno);
         }
@@ -147,9 +161,81 @@ class Supervisor {
         if (attach_) {
             attach_->handle(items);
         }
+        if (what_.health != nullptr) {
+            look_after_health(items);
+        }
         if (kill_at_ && Clock::now() >= *kill_at_) {
+            if (what_.timeout) {
+                ::kill(-process_.child().pid(), SIGKILL); // it began a session
+            }
             process_.child().signal(SIGKILL);
             kill_at_.reset();
+        }
+    }
+
+    void look_after_health(const std::vector<struct pollfd>& items) {
+        const auto state = what_.health->handle(items);
+        if (!state) {
+            return;
+        }
+        if (state->health != what_.health->before() && what_.on_health) {
+            what_.on_health(*state);
+        }
+        const bool waits = what_.ready_when_healthy && !ready_;
+        if (state->health == Health::healthy && waits) {
+            ready_ = true;
+            systemd::notify_ready();
+        } else if (state->health == Health::unhealthy && !stopping_) {
+            end_unhealthy(*state, waits);
+        } else if (waits) {
+            extend_start();
+        }
+    }
+
+    /// systemd would end a slow start by its own timeout, which knows nothing of the checks.
+    void extend_start() const {
+        constexpr auto margin = std::chrono::minutes(1);
+        const auto& check = what_.health->check();
+        systemd::notify_starting(check.interval.value_or(margin) + check.timeout + margin);
+    }
+
+    /// What has never been ready has failed, whatever is wanted of one that was.
+    void end_unhealthy(const HealthState& state, bool is_starting) {
+        const auto wanted = what_.health->check().on_unhealthy;
+        if (is_starting) {
+            std::string said = state.log.empty() ? "" : state.log.back().output;
+            said.erase(said.find_last_not_of('\n') + 1);
+            systemd::notify_status("the container is unhealthy" +
+                                   (said.empty() ? "" : ": " + said));
+        }
+        switch (is_starting && wanted == plan::OnUnhealthy::none ? plan::OnUnhealthy::stop
+                                                                 : wanted) {
+        case plan::OnUnhealthy::none:
+            return;
+        case plan::OnUnhealthy::restart:
+            if (!is_starting) {
+                ask_for_restart();
+                return;
+            }
+            break;
+        case plan::OnUnhealthy::kill:
+            unhealthy_ = true;
+            process_.child().signal(SIGKILL);
+            return;
+        case plan::OnUnhealthy::stop:
+            break;
+        }
+        unhealthy_ = true;
+        begin_stop();
+        kill_at_ = Clock::now() + stop_timeout();
+    }
+
+    /// systemd stops this service, and starts it again.
+    void ask_for_restart() const {
+        try {
+            systemd::Services(systemd::own_instance()).request_restart(what_.service_unit);
+        } catch (const Error&) {
+            // Without systemd there is nobody to start it again: the next check asks anew.
         }
     }
 
@@ -205,6 +291,9 @@ class Supervisor {
             return;
         }
         stopping_ = true;
+        if (what_.health != nullptr) {
+            what_.health->stop();
+        }
         if (what_.service) {
             // systemd would end a service by its own timeout, which knows nothing of ours.
             constexpr auto margin = std::chrono::seconds(20);
@@ -247,6 +336,8 @@ class Supervisor {
     std::optional<Clock::time_point> kill_at_;
     bool ended_ = false;
     bool stopping_ = false;
+    bool ready_ = false;     ///< where that is the health check's to say
+    bool unhealthy_ = false; ///< it is being ended for that
 };
 
 } // namespace

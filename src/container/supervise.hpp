@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "container/init_process.hpp"
@@ -14,7 +16,9 @@ class Manager;
 
 namespace sctr::container {
 
+class HealthWatch;
 class OutputLog;
+struct HealthState;
 
 /// What a supervisor watches besides the process itself.
 struct Supervision {
@@ -28,10 +32,17 @@ struct Supervision {
     /// Nobody sits before it: SIGTERM asks the container to end in order, and its terminal is for
     /// those who attach.
     bool service = false;
-    bool notifies = false; ///< the command says itself when the service is ready
-    std::string unit;      ///< of the container; for a service
-    std::string directory; ///< of its record; for a service
+    bool notifies = false;    ///< the command says itself when the service is ready
+    std::string unit;         ///< of the container; for a service
+    std::string service_unit; ///< of this process; for a service
+    std::string directory;    ///< of its record; for a service
     std::chrono::microseconds stop_timeout{0};
+    HealthWatch* health = nullptr;   ///< asks it whether it does its work, if it has such a check
+    bool ready_when_healthy = false; ///< for a service
+    /// Told of each change of its health.
+    std::function<void(const HealthState&)> on_health{};
+    /// Its process group is killed after this time; for what is no container.
+    std::optional<std::chrono::microseconds> timeout{};
 };
 
 /// A file in the directory of a container's record: microseconds that a stop which is about to be
@@ -41,7 +52,8 @@ constexpr const char* stop_timeout_file = "stop-timeout";
 struct Outcome {
     int exit_status = 0; ///< as a shell sees it
     bool oom_killed = false;
-    bool stopped = false; ///< it was asked to end, and did as asked
+    bool stopped = false;   ///< it was asked to end, and did as asked
+    bool unhealthy = false; ///< it was ended for what its health check said
 };
 
 /// Waits for the end of a process that runs the command: passes signals on, carries the terminal,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "oci/spec.hpp"
+#include "plan/health.hpp"
 #include "plan/unit.hpp"
 
 namespace sctr::plan {
@@ -40,6 +41,7 @@ struct Request {
     int shared_memory_of = 0; ///< pid of the process whose /dev/shm this container has too; 0: none
     std::vector<Relabel> relabels;
     LogTarget log = LogTarget::caller;
+    std::optional<HealthCheck> health;
     /// --property, and flags for what only systemd offers; they win over what is planned.
     std::vector<UnitProperty> extra_properties;
     /// The default profile for the default capabilities, whose program is prepared at build time;

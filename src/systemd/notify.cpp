@@ -18,6 +18,10 @@ void notify_ready() {
     notify("READY=1");
 }
 
+void notify_starting(std::chrono::microseconds patience) {
+    notify("EXTEND_TIMEOUT_USEC=" + std::to_string(patience.count()));
+}
+
 void notify_stopping(std::chrono::microseconds patience) {
     notify("STOPPING=1\nEXTEND_TIMEOUT_USEC=" + std::to_string(patience.count()));
 }

@@ -15,6 +15,9 @@ void notify(const std::string& text);
 /// The container runs.
 void notify_ready();
 
+/// The container needs so much more time until it is ready.
+void notify_starting(std::chrono::microseconds patience);
+
 /// The container is asked to end, and gets `patience` until it is killed.
 void notify_stopping(std::chrono::microseconds patience);
 

@@ -133,6 +133,15 @@ std::string Services::restart(const std::string& unit) {
     return connection_->run_job("cannot restart the unit", unit, "RestartUnit");
 }
 
+void Services::request_restart(const std::string& unit) {
+    call_manager(connection_->bus(),
+                 "cannot restart the unit",
+                 unit,
+                 "RestartUnit",
+                 unit,
+                 std::string("replace"));
+}
+
 std::string Services::stop(const std::string& unit) {
     return connection_->run_stop_job(unit, Clock::time_point::max()).value_or("");
 }
@@ -146,9 +155,11 @@ void Services::keep(const std::string& unit) {
     if (!call_if_there(connection_->bus(), "cannot keep the unit loaded", unit, "RefUnit")) {
         throw Error("systemd does not know the unit")
             .at(unit)
-            .because("sctr@.service is not installed, or systemd has not read it yet")
-            .mend("install sctr's units and run `systemctl daemon-reload` (with --user for a plain "
-                  "user)");
+            .because(unit.starts_with("sctr@")
+                         ? "sctr@.service is not installed, or systemd has not read it yet"
+                         : "systemd has not read it yet")
+            .mend(std::string(unit.starts_with("sctr@") ? "install sctr's units and " : "") +
+                  "run `systemctl daemon-reload` (with --user for a plain user)");
     }
 }
 

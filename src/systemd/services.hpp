@@ -36,7 +36,9 @@ class Services {
     /// Starts a unit and waits for its job. How that ended: "done", "failed", "dependency", ...
     std::string start(const std::string& unit);
     std::string restart(const std::string& unit);
-    /// The same; "done" when it is not loaded.
+    /// The same without waiting, for the unit that the caller is a part of.
+    void request_restart(const std::string& unit);
+    /// As start(); "done" when it is not loaded.
     std::string stop(const std::string& unit);
 
     /// As stop(), which is no longer waited for after `patience`; false then.

@@ -10,38 +10,15 @@ from pathlib import Path
 import pytest
 
 from harness import STATE, WAIT, eventually, host, sctr, unique_name, unit_of
+from services import init_of, row, service_of, show, status
 from terminal import Terminal
 
 STORED = Path("/var/lib/sctr/containers")
 UNITS = Path("/etc/systemd/system")
 
 
-def service_of(name):
-    return f"sctr@{name}.service"
-
-
-def show(name, *properties):
-    text = host("systemctl", "show", service_of(name), "-p", ",".join(properties))
-    return dict(line.split("=", 1) for line in text.splitlines())
-
-
 def drop_in(name):
     return UNITS / f"{service_of(name)}.d" / "50-sctr.conf"
-
-
-def row(name):
-    """What `ps -a` says of a container; nothing when it does not know it."""
-    rows = json.loads(sctr("ps", "-a", "--json").ok())
-    return next((each for each in rows if each["id"] == name), None)
-
-
-def status(name):
-    shown = row(name)
-    return shown and (shown["status"], shown.get("exitStatus"))
-
-
-def init_of(name):
-    return json.loads((STATE / name / "state.json").read_text())["pid"]
 
 
 def journal_has(name, word):
@@ -307,6 +284,20 @@ def test_create(detached):
     assert status(name) == ("running", None)
 
 
+def test_inspect_of_one_that_does_not_run(detached):
+    name = detached("-e", "A=b", command=["sh", "-c", "exit 3"], verb=["create"])
+    (shown,) = json.loads(sctr("inspect", name).ok())
+    assert shown["id"] == name and shown["status"] == "created" and "pid" not in shown
+    assert shown["definition"]["command"] == ["sh", "-c", "exit 3"]
+    assert "A=b" in shown["definition"]["flags"]
+    sctr("start", name).ok()
+    sctr("wait", name).ok()
+    eventually(lambda: status(name) == ("stopped", 3))
+    (shown,) = json.loads(sctr("inspect", name).ok())
+    assert shown["status"] == "stopped" and shown["exitStatus"] == 3
+    assert shown["started"] <= shown["finished"]
+
+
 def test_enable(detached):
     name = detached(verb=["create"])
     state = lambda: show(name, "UnitFileState")["UnitFileState"]  # noqa: E731
@@ -486,8 +477,15 @@ def test_attach(detached):
             screen.send("end\n")
             assert screen.wait() == 6 and other.wait() == 6
     assert sctr("wait", name).ok() == "6"
-    log = host("journalctl", "-o", "cat", "--no-pager", "-u", service_of(name))
-    assert "got one" in log
+    assert "got one" in host("journalctl", "-o", "cat", "--no-pager", "-u", unit_of(name))
+
+
+def test_logs_of_a_terminal(detached):
+    name = detached("-t", command=["sh", "-c", "echo one; printf 'two\nlast'; sleep 0.1"])
+    sctr("wait", name).ok()
+    logs = sctr("logs", name)
+    assert logs.ok() == "one\ntwo\nlast" and logs.out == b"one\ntwo\nlast"
+    assert "one" in host("journalctl", "-o", "cat", "--no-pager", "-u", unit_of(name))
 
 
 def test_attach_to_none(detached, start):

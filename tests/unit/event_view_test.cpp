@@ -73,7 +73,7 @@ TEST(EventFilter, RefusesWhatItDoesNotKnow) {
 
 TEST(Event, HasANameForEach) {
     for (const char* name :
-         {"create", "start", "exec", "pause", "unpause", "oom", "stop", "die", "remove"}) {
+         {"create", "start", "exec", "pause", "unpause", "oom", "health_status", "stop", "die", "remove"}) {
         const auto event = container::parse_event(name);
         ASSERT_TRUE(event) << name;
         EXPECT_STREQ(container::to_string(*event), name);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "declared/unit_file.hpp"
+
+/// From a file NAME.container to NAME.service. Pure: what it gives depends on its arguments alone.
+namespace sctr::declared {
+
+/// A file and its drop-ins, in the order in which they are read.
+struct Source {
+    std::string path;
+    std::string text;
+};
+
+/// A symlink beside the unit.
+struct Link {
+    std::string path;   ///< "multi-user.target.wants/web.service"
+    std::string target; ///< "../web.service"
+
+    bool operator==(const Link&) const = default;
+};
+
+/// What a file asks for.
+struct Service {
+    std::string unit;      ///< "web.service", "web@.service"
+    std::string container; ///< its name; with specifiers where the unit is a template
+    std::string file;
+    std::string description;
+    std::string rootfs;
+    std::vector<std::string> flags;
+    std::vector<std::string> command;
+    std::string text; ///< of the unit
+    std::vector<Link> links;
+    std::vector<Problem> problems; ///< if there is one, the rest is not to be used
+};
+
+/// `sctr` is the path of that program. The first of `sources` is the file itself.
+Service make_service(const std::vector<Source>& sources, const std::string& sctr);
+
+/// "web.service" of "/etc/sctr/web.container".
+std::string unit_of(const std::string& path);
+
+} // namespace sctr::declared
