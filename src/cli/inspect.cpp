@@ -9,6 +9,8 @@
 #include "cli/flags.hpp"
 #include "cli/record_json.hpp"
 #include "cli/verbs.hpp"
+#include "container/id.hpp"
+#include "container/record_store.hpp"
 #include "oci/serialize.hpp"
 #include "systemd/manager.hpp"
 

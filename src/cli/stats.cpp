@@ -15,6 +15,7 @@
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "container/id.hpp"
 
 namespace sctr::cli {
 namespace {

@@ -8,6 +8,7 @@
 #include "cli/names.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
+#include "container/id.hpp"
 
 /// The verbs of stored containers, which are services of systemd: start, restart, enable, disable,
 /// rename; and wait, which is for all.

@@ -6,6 +6,7 @@
 #include "cli/process_table.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "container/id.hpp"
 
 namespace sctr::cli {
 

@@ -16,7 +16,7 @@
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
-#include "container/record.hpp"
+#include "container/id.hpp"
 #include "host/caller.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
