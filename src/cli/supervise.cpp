@@ -61,15 +61,26 @@ plan::Request request_of(const container::Definition& definition,
     return request;
 }
 
+/// A full disk must keep no container from running, nor its service from the right exit status.
+void save_if_possible(const container::DefinitionStore& definitions,
+                      const std::string& name,
+                      const LastRun& run) {
+    try {
+        definitions.save(name, run);
+    } catch (const Error& error) {
+        log(LogLevel::warn, error.what());
+    }
+}
+
 int supervise(const container::DefinitionStore& definitions, const std::string& name) {
     const container::RecordStore records(container::RecordStore::default_root());
     const container::Definition definition = definitions.load(name);
     LastRun run{.boot_id = sys::boot_id(), .started_usec = sys::now_usec()};
-    definitions.save(name, run);
+    save_if_possible(definitions, name, run);
     const auto write_down = [&](int exit_status) {
         run.finished_usec = sys::now_usec();
         run.exit_status = exit_status;
-        definitions.save(name, run);
+        save_if_possible(definitions, name, run);
     };
     try {
         RunFlags flags;
