@@ -9,7 +9,7 @@ namespace sctr {
 
 /// Steps that take back what was done so far; run last step first unless dismissed.
 ///
-/// An undo step must not throw: it runs while another error is on its way.
+/// What a step throws is dropped: another error is on its way.
 class UndoList {
   public:
     UndoList() = default;
@@ -28,7 +28,11 @@ class UndoList {
         while (!steps_.empty()) {
             auto step = std::move(steps_.back());
             steps_.pop_back();
-            step();
+            try {
+                step();
+            } catch (...) {
+                continue; // the first error is the caller's, and the other steps are still due
+            }
         }
     }
 

@@ -10,7 +10,8 @@
 #include "cli/flags.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
-#include "container/record.hpp"
+#include "container/id.hpp"
+#include "container/record_store.hpp"
 
 namespace sctr::cli {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/ps_view.hpp"
-#include "container/record.hpp"
+#include "container/record_store.hpp"
 #include "declared/service.hpp"
 
 /// Containers that files NAME.container describe, whose services a generator of systemd makes.

@@ -5,6 +5,7 @@
 #include "cli/gather.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "container/id.hpp"
 
 namespace sctr::cli {
 namespace {

@@ -22,6 +22,7 @@
 #include "cli/own_ids.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/values.hpp"
+#include "container/id.hpp"
 #include "linux/syscalls.hpp"
 
 namespace sctr::cli {

@@ -4,7 +4,7 @@
 #include "base/unique_fd.hpp"
 #include "cli/rootfs_facts.hpp"
 #include "cli/run_flags.hpp"
-#include "container/record.hpp"
+#include "container/record_store.hpp"
 
 /// The reading that comes before the pure building of a request.
 namespace sctr::cli {

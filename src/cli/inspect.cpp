@@ -13,6 +13,8 @@
 #include "cli/record_json.hpp"
 #include "cli/target.hpp"
 #include "cli/verbs.hpp"
+#include "container/id.hpp"
+#include "container/record_store.hpp"
 #include "container/service_runs.hpp"
 #include "container/system_containers.hpp"
 #include "oci/serialize.hpp"

@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 #include "cli/log.hpp"
-#include "container/record.hpp"
+#include "container/id.hpp"
 
 namespace sctr::cli {
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 
 #include "base/error.hpp"
@@ -10,7 +9,9 @@
 #include "cli/target.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "container/stored.hpp"
 #include "container/system_containers.hpp"
+#include "linux/clock.hpp"
 
 namespace sctr::cli {
 
@@ -19,7 +20,9 @@ namespace {
 /// Those that are stored and of which nothing is in memory: they do not run, or no longer since the
 /// host was started.
 void add_stored(std::vector<PsRow>& rows, const container::RecordStore& records) {
-    const container::DefinitionStore store(container::DefinitionStore::default_root());
+    container::Stored stored = container::Stored::own();
+    stored.recover();
+    const container::DefinitionStore& store = stored.definitions();
     for (const container::Definition& definition : store.list()) {
         if (!records.has(definition.name)) {
             rows.push_back(stored_row(definition, store.last_run(definition.name)));
@@ -89,8 +92,7 @@ int ps_verb(const Words& words) {
     } else if (json) {
         text = ps_json(rows);
     } else {
-        const auto now = std::chrono::system_clock::now().time_since_epoch();
-        text = ps_table(rows, std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+        text = ps_table(rows, sys::since_boot_usec());
     }
     std::fputs(text.c_str(), stdout);
     return 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cli/ps_view.hpp"
 
+#include <unistd.h>
+
 #include <array>
 
 #include "cli/record_json.hpp"
@@ -23,6 +25,12 @@ std::string status_text(const PsRow& row) {
         text += " oom";
     }
     return text;
+}
+
+/// Microseconds after the boot at which its first process began.
+std::int64_t started_usec(const container::Record& record) {
+    static const std::int64_t tick_usec = 1'000'000 / ::sysconf(_SC_CLK_TCK);
+    return static_cast<std::int64_t>(record.start_time) * tick_usec;
 }
 
 } // namespace
@@ -65,7 +73,7 @@ std::string format_age(std::int64_t microseconds) {
     return "0 seconds";
 }
 
-std::string ps_table(const std::vector<PsRow>& rows, std::int64_t now_usec) {
+std::string ps_table(const std::vector<PsRow>& rows, std::int64_t since_boot_usec) {
     Table table({"NAME", "PID", "STATUS", "UPTIME", "COMMAND", "UNIT"});
     for (const PsRow& row : rows) {
         const container::Record& record = row.record;
@@ -73,7 +81,7 @@ std::string ps_table(const std::vector<PsRow>& rows, std::int64_t now_usec) {
         table.add({record.id,
                    lives ? std::to_string(record.pid) : "-",
                    status_text(row),
-                   lives ? format_age(now_usec - record.created_usec) : "-",
+                   lives ? format_age(since_boot_usec - started_usec(record)) : "-",
                    record.description,
                    record.unit});
     }

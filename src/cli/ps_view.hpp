@@ -23,11 +23,12 @@ struct PsRow {
 PsRow stored_row(const container::Definition& definition,
                  const std::optional<container::LastRun>& run);
 
-/// "3 seconds", "2 hours": the largest unit that is not zero. A clock that went back gives zero.
+/// "3 seconds", "2 hours": the largest unit that is not zero.
 std::string format_age(std::int64_t microseconds);
 
-/// Columns under a heading, one line a container. `now_usec` is CLOCK_REALTIME.
-std::string ps_table(const std::vector<PsRow>& rows, std::int64_t now_usec);
+/// Columns under a heading, one line a container. `since_boot_usec` is CLOCK_BOOTTIME, as a clock
+/// that is set makes nothing older or younger.
+std::string ps_table(const std::vector<PsRow>& rows, std::int64_t since_boot_usec);
 
 /// A JSON array with one object a container.
 std::string ps_json(const std::vector<PsRow>& rows);

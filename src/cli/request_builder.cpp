@@ -6,7 +6,7 @@
 
 #include "base/strings.hpp"
 #include "cli/values.hpp"
-#include "container/record.hpp"
+#include "container/id.hpp"
 #include "oci/validate.hpp"
 
 namespace sctr::cli {

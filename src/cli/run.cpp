@@ -33,8 +33,11 @@ void check_id_file(const std::optional<std::string>& path) {
     }
 }
 
-void write_id_file(const std::string& path, const std::string& id) {
+void write_id_file(const std::string& path, const std::string& id, UndoList& undo) {
     const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    if (file.valid()) {
+        undo.add([path] { ::unlink(path.c_str()); });
+    }
     if (!file.valid() ||
         ::write(file.get(), id.data(), id.size()) != static_cast<ssize_t>(id.size())) {
         throw Error("cannot write the file").at(path).because(errno);
@@ -49,6 +52,15 @@ void check_name_is_not_running(const RecordStore& store, const std::string& name
             .at(name)
             .because("a container of that name is running")
             .mend("choose another --name, or remove it with 'sctr rm -f " + name + "'");
+    }
+}
+
+/// Where systemd does not answer, what it may start later finds nothing to run.
+void forget(container::Stored& stored, const std::string& name) {
+    try {
+        stored.remove(name, true);
+    } catch (const Error&) {
+        stored.definitions().remove(name);
     }
 }
 
@@ -67,16 +79,9 @@ int run_as_service(const RunFlags& flags, const RecordStore& store, bool start) 
     container::Stored stored = container::Stored::own();
     stored.add(definition, service);
     UndoList undo;
-    undo.add([&] {
-        try {
-            stored.remove(request.id, true);
-        } catch (const Error& error) {
-            log(LogLevel::debug, error.what()); // the first error is the caller's
-        }
-    });
+    undo.add([&] { forget(stored, request.id); });
     if (flags.id_file) {
-        write_id_file(*flags.id_file, request.id);
-        undo.add([&] { ::unlink(flags.id_file->c_str()); });
+        write_id_file(*flags.id_file, request.id, undo);
     }
     if (start) {
         stored.start(request.id);

@@ -16,6 +16,7 @@
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "container/id.hpp"
 #include "container/system_containers.hpp"
 
 namespace sctr::cli {

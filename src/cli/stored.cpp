@@ -11,6 +11,7 @@
 #include "cli/target.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
+#include "container/id.hpp"
 #include "container/system_containers.hpp"
 
 /// The verbs of stored containers, which are services of systemd: start, restart, enable, disable,

@@ -61,6 +61,15 @@ plan::Request request_of(const RunFlags& flags,
     return request;
 }
 
+/// A full disk must keep no container from running, nor its service from the right exit status.
+void save_if_possible(const std::function<void(const LastRun&)>& save, const LastRun& run) {
+    try {
+        save(run);
+    } catch (const Error& error) {
+        log(LogLevel::warn, error.what());
+    }
+}
+
 container::RunOptions options_of(const RunFlags& flags, const std::string& unit) {
     const Readiness ready = readiness(flags);
     return {.machine = !flags.no_register,
@@ -93,11 +102,11 @@ int service_status(const container::RunOutcome& outcome) {
 int run_service(const ServiceRun& what) {
     const container::RecordStore records(container::RecordStore::default_root());
     LastRun run{.boot_id = sys::boot_id(), .started_usec = sys::now_usec()};
-    what.save(run);
+    save_if_possible(what.save, run);
     const auto write_down = [&](int exit_status) {
         run.finished_usec = sys::now_usec();
         run.exit_status = exit_status;
-        what.save(run);
+        save_if_possible(what.save, run);
     };
     try {
         const RunFlags flags = what.flags();

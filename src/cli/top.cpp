@@ -7,6 +7,7 @@
 #include "cli/target.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "container/id.hpp"
 #include "container/system_containers.hpp"
 
 namespace sctr::cli {

@@ -103,10 +103,10 @@ void start(const RecordStore& store, const std::string& id) {
             control.send(plan::protocol::Kind::listener_taken);
         }
     }
-    record.started = true;
-    directory.save(record);
-    announce({Event::start}, record, config);
     try {
+        record.started = true;
+        directory.save(record);
+        announce({Event::start}, record, config);
         oci::State state = hook_state(record, config);
         state.pid = record.pid; // a short command may have ended, and the hook is about its start
         run_poststart_hooks(config, std::move(state), signals);

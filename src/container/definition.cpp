@@ -16,7 +16,7 @@
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
-#include "container/record.hpp"
+#include "container/id.hpp"
 #include "host/caller.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
@@ -48,6 +48,14 @@ UniqueFd open_locked(const std::string& path) {
     while (directory.valid() && ::flock(directory.get(), LOCK_EX) < 0 && errno == EINTR) {
     }
     return directory;
+}
+
+void write_run(const std::string& directory, const LastRun& run) {
+    sys::replace_file(directory + "/" + last_run_file,
+                      to_json(run),
+                      0600,
+                      run.finished_usec != 0 ? Durability::disk : Durability::memory,
+                      "cannot write down how the container ran");
 }
 
 /// Bytes that are no UTF-8 cannot be said in JSON, and must not change on the way.
@@ -113,10 +121,10 @@ std::string to_json(const LastRun& run) {
     return value.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
 }
 
-std::optional<LastRun> last_run_from_json(const std::string& text) {
+LastRun last_run_from_json(const std::string& text) {
+    LastRun run;
     try {
         const json value = json::parse(text);
-        LastRun run;
         value.at("bootId").get_to(run.boot_id);
         value.at("startedUsec").get_to(run.started_usec);
         value.at("finishedUsec").get_to(run.finished_usec);
@@ -127,7 +135,7 @@ std::optional<LastRun> last_run_from_json(const std::string& text) {
         }
         return run;
     } catch (const json::exception&) {
-        return std::nullopt; // not synced: a power cut may have spoilt it
+        return {};
     }
 }
 
@@ -195,26 +203,64 @@ std::vector<Definition> DefinitionStore::list() const {
     return found;
 }
 
-void DefinitionStore::add(const Definition& definition) const {
+bool DefinitionStore::remove_rest(const std::string& name) const {
+    return remove_rest_ && remove_rest_(name);
+}
+
+bool DefinitionStore::recover_locked() const {
+    bool removed = false;
+    for (const char* leftover : {unfinished, discarded}) {
+        const std::string directory = root_ + leftover;
+        const auto text = sys::read_small_file(directory + "/" + definition_file);
+        try {
+            // Without its definition it had nothing elsewhere yet, or nothing any more.
+            const std::string name = text ? definition_from_json(*text).name : "";
+            removed = (!name.empty() && !has(name) && remove_rest(name)) || removed;
+        } catch (const Error&) {
+            // Half written, and so with nothing elsewhere.
+        }
+        std::error_code ignored;
+        fs::remove_all(directory, ignored);
+    }
+    return removed;
+}
+
+bool DefinitionStore::recover() const {
+    const auto is_there = [this](const char* leftover) {
+        return ::access((root_ + leftover).c_str(), F_OK) == 0;
+    };
+    if (!is_there(unfinished) && !is_there(discarded)) {
+        return false;
+    }
+    const UniqueFd locked = lock_root(); // whoever is at it has ended by then
+    return recover_locked();
+}
+
+void DefinitionStore::add(const Definition& definition,
+                          const std::function<void()>& make_rest) const {
+    const std::string& name = definition.name;
     const std::string text = to_json(definition);
+    const std::string place = path(name);
     const UniqueFd locked = lock_root();
+    recover_locked();
+    if (has(name)) {
+        throw Error("the name is in use")
+            .at(name)
+            .because("a stored container has it")
+            .mend("choose another --name, or remove it with 'sctr rm " + name + "'");
+    }
     const std::string made = root_ + unfinished;
-    std::error_code ignored;
-    fs::remove_all(made, ignored); // of one that was killed
     UndoList undo;
-    undo.add([&] { fs::remove_all(made, ignored); });
+    undo.add([&] { recover_locked(); });
     if (::mkdir(made.c_str(), 0700) < 0) {
         throw Error(cannot_store).at(made).because(errno);
     }
     sys::replace_file(made + "/" + definition_file, text, 0600, Durability::disk, cannot_store);
-    const std::string place = path(definition.name);
-    if (::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, place.c_str(), RENAME_NOREPLACE) < 0) {
-        if (errno == EEXIST) {
-            throw Error("the name is in use")
-                .at(definition.name)
-                .because("a stored container has it")
-                .mend("choose another --name, or remove it with 'sctr rm " + definition.name + "'");
-        }
+    sys::sync_directory(root_);
+    if (make_rest) {
+        make_rest();
+    }
+    if (::rename(made.c_str(), place.c_str()) < 0) {
         throw Error(cannot_store).at(place).because(errno);
     }
     undo.dismiss();
@@ -229,38 +275,43 @@ void DefinitionStore::replace(const Definition& definition) const {
                       cannot_store);
 }
 
-void DefinitionStore::rename(const std::string& name, const Definition& definition) const {
+void DefinitionStore::copy(const std::string& name,
+                           const Definition& definition,
+                           const std::function<void()>& make_rest) const {
     const auto run = last_run(name);
-    add(definition);
-    if (run) {
-        save(definition.name, *run);
-    }
-    remove(name);
+    add(definition, [&] {
+        if (run) {
+            write_run(root_ + unfinished, *run);
+        }
+        make_rest();
+    });
 }
 
-void DefinitionStore::remove(const std::string& name) const {
+bool DefinitionStore::remove(const std::string& name) const {
     const UniqueFd locked = lock_root();
-    const std::string old = root_ + discarded;
-    std::error_code ignored;
-    fs::remove_all(old, ignored); // of one that was killed
-    if (::rename(path(name).c_str(), old.c_str()) < 0 && errno != ENOENT) {
+    recover_locked();
+    if (::rename(path(name).c_str(), (root_ + discarded).c_str()) < 0 && errno != ENOENT) {
         throw Error("cannot remove the stored container").at(path(name)).because(errno);
     }
     sys::sync_directory(root_);
-    fs::remove_all(old, ignored);
+    return recover_locked();
 }
 
 std::optional<LastRun> DefinitionStore::last_run(const std::string& name) const {
     const auto text = sys::read_small_file(path(name) + "/" + last_run_file);
-    return text ? last_run_from_json(*text) : std::nullopt;
+    return text ? std::optional(last_run_from_json(*text)) : std::nullopt;
 }
 
 void DefinitionStore::save(const std::string& name, const LastRun& run) const {
-    sys::replace_file(path(name) + "/" + last_run_file,
-                      to_json(run),
-                      0600,
-                      Durability::memory,
-                      "cannot write down how the container ran");
+    try {
+        write_run(path(name), run);
+    } catch (const Error&) {
+        // What is known of an earlier run is not of this one.
+        const std::string file = path(name) + "/" + last_run_file;
+        static_cast<void>(
+            UniqueFd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)));
+        throw;
+    }
 }
 
 UniqueFd DefinitionStore::lock(const std::string& name) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -47,13 +48,20 @@ struct LastRun {
 };
 
 std::string to_json(const LastRun& run);
-std::optional<LastRun> last_run_from_json(const std::string& text);
+/// A text that a power cut has spoilt is a run of which nothing is known.
+LastRun last_run_from_json(const std::string& text);
 
 /// The stored containers: one directory each, that is there as a whole or not at all, whatever
-/// happens meanwhile. None of it is needed to look at what runs (see RecordStore).
+/// happens meanwhile: what belongs to it elsewhere is made before it and goes after it, and what a
+/// power cut leaves of the one or the other goes when the next is made or removed. None of it is
+/// needed to look at what runs (see RecordStore).
 class DefinitionStore {
   public:
-    explicit DefinitionStore(std::string root) : root_(std::move(root)) {}
+    /// Removes what a container has elsewhere; true when there was something.
+    using RemoveRest = std::function<bool(const std::string& name)>;
+
+    explicit DefinitionStore(std::string root, RemoveRest remove_rest = {})
+        : root_(std::move(root)), remove_rest_(std::move(remove_rest)) {}
 
     /// /var/lib/sctr/containers; a user's: ~/.local/share/sctr/containers.
     static std::string default_root();
@@ -63,15 +71,25 @@ class DefinitionStore {
     [[nodiscard]] Definition load(const std::string& name) const;
     [[nodiscard]] std::vector<Definition> list() const; ///< sorted by creation
 
-    /// Throws Error when the name is taken.
-    void add(const Definition& definition) const;
+    /// `make_rest` makes what it has elsewhere. Throws Error, also when the name is taken; nothing
+    /// of it is there then.
+    void add(const Definition& definition, const std::function<void()>& make_rest = {}) const;
     /// Replaces the one of that name.
     void replace(const Definition& definition) const;
-    /// Replaces `name` by `definition`, which has another name. Throws Error when that is taken.
-    void rename(const std::string& name, const Definition& definition) const;
-    void remove(const std::string& name) const;
+    /// Adds `definition`, whose latest run is that of `name`.
+    void copy(const std::string& name,
+              const Definition& definition,
+              const std::function<void()>& make_rest) const;
+    /// True when there was something elsewhere.
+    bool remove(const std::string& name) const;
+
+    /// Removes what a power cut has left half made or half removed; true when there was something
+    /// elsewhere.
+    bool recover() const;
 
     [[nodiscard]] std::optional<LastRun> last_run(const std::string& name) const;
+    /// To disk, once it has ended: nobody should learn of an end that a power cut takes back.
+    /// Throws Error; of the latest run nothing is known then.
     void save(const std::string& name, const LastRun& run) const;
 
     /// Held by whoever changes a container's definition and its unit. Throws Error when there is
@@ -81,8 +99,11 @@ class DefinitionStore {
   private:
     [[nodiscard]] std::string path(const std::string& name) const;
     [[nodiscard]] UniqueFd lock_root() const;
+    bool recover_locked() const;
+    bool remove_rest(const std::string& name) const;
 
     std::string root_;
+    RemoveRest remove_rest_;
 };
 
 } // namespace sctr::container

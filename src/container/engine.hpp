@@ -10,7 +10,7 @@
 
 #include "base/error.hpp"
 #include "container/cgroup_stats.hpp"
-#include "container/record.hpp"
+#include "container/record_store.hpp"
 #include "oci/spec.hpp"
 #include "plan/request.hpp"
 

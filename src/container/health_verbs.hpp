@@ -4,7 +4,7 @@
 #include <string>
 
 #include "container/health.hpp"
-#include "container/record.hpp"
+#include "container/record_store.hpp"
 
 /// What people ask of the health of a container that runs.
 namespace sctr::container {

@@ -127,6 +127,12 @@ void OutputLog::handle(const std::vector<struct pollfd>& items) {
     send_queued();
 }
 
+int OutputLog::timeout_ms() const {
+    // Nobody tells when there is a journald again.
+    constexpr int retry_ms = 200;
+    return queue_.empty() || journal_.fd() >= 0 ? -1 : retry_ms;
+}
+
 void OutputLog::read_from(Stream& stream) {
     std::array<char, std::size_t{64} * 1024> buffer{};
     const ssize_t size = ::read(stream.read_end.get(), buffer.data(), buffer.size());

@@ -48,6 +48,8 @@ class OutputLog {
     /// What to wait for in poll(2).
     void add_to(std::vector<struct pollfd>& items) const;
     void handle(const std::vector<struct pollfd>& items);
+    /// When handle() is to be called though nothing happens, in milliseconds; -1: never.
+    [[nodiscard]] int timeout_ms() const;
 
     /// Sends what is left, when the command has ended, and waits until journald has looked up whose
     /// it is; the first process must not have been reaped.

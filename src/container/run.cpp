@@ -111,15 +111,21 @@ void unregister_machine(Running& running) {
 void keep_or_forget(const LockedRecord& directory,
                     Record record,
                     const Outcome& outcome,
-                    bool remove) {
+                    const RunOptions& options) {
     directory.lock();
-    if (remove) {
+    if (options.remove) {
         directory.remove();
         return;
     }
     record.exit_status = outcome.exit_status;
     record.oom_killed = outcome.oom_killed;
-    directory.save(record);
+    try {
+        directory.save(record);
+    } catch (const Error& error) {
+        if (options.warn) {
+            options.warn(error); // and the command's exit status is the caller's due
+        }
+    }
 }
 
 void announce_end(const Record& record,
@@ -214,7 +220,7 @@ Outcome run_locked(systemd::EarlyBus bus,
     if (options.ended) {
         options.ended(to_run_outcome(outcome));
     }
-    keep_or_forget(directory, record, outcome, options.remove);
+    keep_or_forget(directory, record, outcome, options);
     announce_end(record, request.spec, outcome, options.remove);
     running.output.reset(); // the rest is never destroyed
     if (options.remove) {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/unique_fd.hpp"
-#include "container/record.hpp"
+#include "container/record_store.hpp"
 #include "plan/seccomp.hpp"
 
 namespace sctr::container {

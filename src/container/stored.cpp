@@ -5,8 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <filesystem>
+#include <csignal>
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
@@ -14,7 +13,7 @@
 #include "container/service_job.hpp"
 #include "container/service_runs.hpp"
 #include "container/supervise.hpp"
-#include "host/caller.hpp"
+#include "container/unit_files.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
 #include "linux/syscalls.hpp"
@@ -23,20 +22,7 @@ namespace sctr::container {
 
 namespace {
 
-namespace fs = std::filesystem;
 using plan::service_name;
-
-constexpr const char* drop_in_file = "50-sctr.conf";
-
-/// Where units are that outlive a boot: systemd reads them before anything of sctr runs.
-std::string drop_in_directory(const std::string& name) {
-    std::string units = "/etc/systemd/system";
-    if (!host::caller().is_system) {
-        const char* home = std::getenv("HOME");
-        units = std::string(home != nullptr ? home : "") + "/.config/systemd/user";
-    }
-    return units + "/" + service_name(name) + ".d";
-}
 
 bool is_enabled(const systemd::ServiceStatus& status) {
     return status.unit_file_state.starts_with("enabled");
@@ -45,7 +31,7 @@ bool is_enabled(const systemd::ServiceStatus& status) {
 } // namespace
 
 Stored Stored::own() {
-    return {DefinitionStore(DefinitionStore::default_root()),
+    return {DefinitionStore(DefinitionStore::default_root(), remove_unit_files),
             RecordStore(RecordStore::default_root()),
             systemd::own_instance()};
 }
@@ -61,51 +47,33 @@ systemd::ServiceStatus Stored::status(const std::string& name) {
     return services().status(service_name(name));
 }
 
-bool Stored::write_drop_in(const std::string& name, const std::string& text) {
-    if (text.empty()) {
-        return remove_drop_in(name);
-    }
-    const std::string directory = drop_in_directory(name);
-    std::error_code error;
-    fs::create_directories(directory, error);
-    if (error) {
-        throw Error("cannot write the drop-in of the container's unit")
-            .at(directory)
-            .because(error.value());
-    }
-    sys::replace_file(directory + "/" + drop_in_file,
-                      text,
-                      0644,
-                      sys::Durability::disk,
-                      "cannot write the drop-in of the container's unit");
-    return true;
-}
-
-bool Stored::remove_drop_in(const std::string& name) {
-    const std::string directory = drop_in_directory(name);
-    const bool removed = ::unlink((directory + "/" + drop_in_file).c_str()) == 0;
-    ::rmdir(directory.c_str()); // stays where the administrator has a drop-in too
-    return removed;
-}
-
 void Stored::add(const Definition& definition, const plan::ServiceOptions& options) {
     const std::string& name = definition.name;
-    definitions_.add(definition);
+    bool changed = false;
+    definitions_.add(definition,
+                     [&] { changed = write_drop_in(name, plan::service_drop_in(options)); });
     UndoList undo;
-    undo.add([&] {
-        remove_drop_in(name);
-        definitions_.remove(name);
-    });
-    if (write_drop_in(name, plan::service_drop_in(options))) {
+    undo.add([&] { definitions_.remove(name); });
+    if (changed) {
         services().reload();
     }
     undo.dismiss();
+}
+
+void Stored::recover() {
+    if (definitions_.recover()) {
+        services().reload();
+    }
 }
 
 void Stored::require(const std::string& name) const {
     if (!has(name)) {
         static_cast<void>(definitions_.load(name)); // throws what says so
     }
+}
+
+bool Stored::is_running(const std::string& name) const {
+    return records_.has(name) && current_status(records_.load(name)) != Status::stopped;
 }
 
 void Stored::start(const std::string& name) {
@@ -115,7 +83,13 @@ void Stored::start(const std::string& name) {
 
 void Stored::start(const std::string& name, const std::string& unit) {
     services().keep(unit);
-    run_service_job(services(), name, unit, "cannot start the container", &systemd::Services::start);
+    // Where it has ended and systemd is about to know, a start would have nothing to do.
+    const bool has_ended = !is_running(name) && services().status(unit).active_state == "active";
+    run_service_job(services(),
+                    name,
+                    unit,
+                    "cannot start the container",
+                    has_ended ? &systemd::Services::restart : &systemd::Services::start);
 }
 
 void Stored::restart(const std::string& name) {
@@ -136,27 +110,39 @@ void Stored::stop(const std::string& name, std::optional<std::chrono::microsecon
 void Stored::stop(const std::string& name,
                   const std::string& unit,
                   std::optional<std::chrono::microseconds> timeout) {
-    const std::string file = records_.root() + "/" + name + "/" + stop_timeout_file;
     if (timeout && records_.has(name)) {
-        sys::replace_file(file,
-                          std::to_string(timeout->count()),
-                          0600,
-                          sys::Durability::memory,
-                          "cannot set the timeout of the stop");
+        set_stop_timeout(name, *timeout);
     }
     // Not kept: one that runs while its file is gone could not be.
     run_service_job(services(), name, unit, "cannot stop the container", &systemd::Services::stop);
 }
 
+void Stored::set_stop_timeout(const std::string& name, std::chrono::microseconds timeout) {
+    try {
+        sys::replace_file(records_.root() + "/" + name + "/" + stop_timeout_file,
+                          std::to_string(timeout.count()),
+                          0600,
+                          sys::Durability::memory,
+                          "cannot set the timeout of the stop");
+    } catch (const Error&) {
+        if (timeout.count() > 0) {
+            throw;
+        }
+        kill(records_, name, SIGKILL, false); // a full disk must keep nobody from this
+    }
+}
+
 void Stored::enable(const std::string& name) {
     const UniqueFd locked = definitions_.lock(name);
     services().enable(service_name(name));
+    sync_boot_links();
     services().reload();
 }
 
 void Stored::disable(const std::string& name) {
     const UniqueFd locked = definitions_.lock(name);
     services().disable(service_name(name));
+    sync_boot_links();
     services().reload();
 }
 
@@ -182,13 +168,7 @@ void Stored::remove(const std::string& name, bool force) {
         }
         stop(name, std::chrono::microseconds(0));
     }
-    bool changed = remove_drop_in(name);
-    if (is_enabled(before)) {
-        services().disable(service_name(name));
-        changed = true;
-    }
-    definitions_.remove(name);
-    if (changed) {
+    if (definitions_.remove(name)) {
         services().reload();
     }
     services().reset_failed(service_name(name));
@@ -206,16 +186,15 @@ void Stored::rename(const std::string& name, const std::string& new_name) {
     Definition definition = definitions_.load(name);
     definition.name = new_name;
     definition.flags.push_back("--name=" + new_name);
-    definitions_.rename(name, definition);
-    const std::string drop_in = drop_in_directory(name) + "/" + drop_in_file;
-    if (const auto text = sys::read_small_file(drop_in)) {
-        write_drop_in(new_name, *text);
-        remove_drop_in(name);
-    }
+    definitions_.copy(name, definition, [&] { write_drop_in(new_name, read_drop_in(name)); });
+    UndoList undo;
+    undo.add([&] { definitions_.remove(new_name); });
     if (is_enabled(before)) {
-        services().disable(service_name(name));
         services().enable(service_name(new_name));
+        sync_boot_links();
     }
+    undo.dismiss();
+    definitions_.remove(name);
     services().reset_failed(service_name(name));
     services().reload();
 }
@@ -223,11 +202,15 @@ void Stored::rename(const std::string& name, const std::string& new_name) {
 void Stored::replace(const Definition& definition, const plan::ServiceOptions& options) {
     const UniqueFd locked = definitions_.lock(definition.name);
     const std::string text = plan::service_drop_in(options);
-    const std::string file = drop_in_directory(definition.name) + "/" + drop_in_file;
-    const bool changes = text != sys::read_small_file(file).value_or("");
-    definitions_.replace(definition);
-    if (changes) {
+    const std::string old = read_drop_in(definition.name);
+    UndoList undo;
+    if (text != old) {
         write_drop_in(definition.name, text);
+        undo.add([&] { write_drop_in(definition.name, old); });
+    }
+    definitions_.replace(definition);
+    undo.dismiss();
+    if (text != old) {
         services().reload();
     }
 }
@@ -237,17 +220,18 @@ void Stored::ended(const std::string& name,
                    const std::string& exit_status) {
     sweep(records_);
     if (!has(name)) {
-        return; // removed while it ran
+        recover(); // removed while it ran, or half removed when the host went down
+        return;
     }
     if (auto run = definitions_.last_run(name); run && run->finished_usec == 0) {
-        definitions_.save(name, ended_by(*run, exit_code, exit_status));
+        try {
+            definitions_.save(name, ended_by(*run, exit_code, exit_status));
+        } catch (const Error&) {
+            // Then nothing is known of this run, which is no failure of the service.
+        }
     }
     if (definitions_.load(name).forget) {
         // systemd must not read its units again before it has forgotten this one (CollectMode=).
-        remove_drop_in(name);
-        if (is_enabled(status(name))) {
-            services().disable(service_name(name));
-        }
         definitions_.remove(name);
     }
 }
@@ -275,7 +259,8 @@ int wait_for_exit(const DefinitionStore& definitions,
         }
         throw Error("no exit status is known")
             .at(name)
-            .because(run ? "the host went down while it ran" : "it has never run");
+            .because(run ? "the host went down while it ran, or its disk was full"
+                         : "it has never run");
     }
     if (records.has(name)) {
         if (const auto status = records.load(name).exit_status) {

@@ -31,6 +31,9 @@ class Stored {
     /// stored then.
     void add(const Definition& definition, const plan::ServiceOptions& options);
 
+    /// Removes what a power cut has left half made or half removed.
+    void recover();
+
     /// Returns when the command runs. Throws the Error that kept it from that, with its exit code.
     void start(const std::string& name);
     void restart(const std::string& name);
@@ -65,9 +68,8 @@ class Stored {
   private:
     systemd::Services& services();
     void require(const std::string& name) const;
-    /// True when systemd must read its units again.
-    static bool write_drop_in(const std::string& name, const std::string& text);
-    static bool remove_drop_in(const std::string& name);
+    [[nodiscard]] bool is_running(const std::string& name) const;
+    void set_stop_timeout(const std::string& name, std::chrono::microseconds timeout);
     systemd::ServiceStatus status_at_rest(const std::string& name);
 
     DefinitionStore definitions_;

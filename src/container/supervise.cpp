@@ -128,6 +128,7 @@ class Supervisor {
         }
         if (what_.output != nullptr) {
             what_.output->add_to(items);
+            timeout = earlier(timeout, what_.output->timeout_ms());
         }
         if (attach_) {
             attach_->add_to(items);
@@ -314,10 +315,11 @@ class Supervisor {
     /// A frozen process takes no signal but SIGKILL.
     void thaw() {
         try {
-            const auto status =
-                what_.manager != nullptr ? what_.manager->unit_status(what_.unit) : std::nullopt;
+            // Over a connection of its own: the other one may have been lost.
+            systemd::Manager manager(systemd::own_instance());
+            const auto status = manager.unit_status(what_.unit);
             if (status && status->freezer_state == "frozen") {
-                what_.manager->thaw_unit(what_.unit);
+                manager.thaw_unit(what_.unit);
             }
         } catch (const Error&) {
             // Then SIGKILL ends it.

@@ -142,12 +142,20 @@ bool SystemContainers::is_service(const std::string& name) {
 
 void SystemContainers::start(const std::string& name) {
     let_polkit_ask();
-    run_service_job(services_, name, "cannot start the container", &systemd::Services::start);
+    run_service_job(services_,
+                    name,
+                    plan::service_name(name),
+                    "cannot start the container",
+                    &systemd::Services::start);
 }
 
 void SystemContainers::restart(const std::string& name) {
     let_polkit_ask();
-    run_service_job(services_, name, "cannot restart the container", &systemd::Services::restart);
+    run_service_job(services_,
+                    name,
+                    plan::service_name(name),
+                    "cannot restart the container",
+                    &systemd::Services::restart);
 }
 
 void SystemContainers::stop(const std::string& name,

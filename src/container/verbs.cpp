@@ -148,7 +148,7 @@ void forget(const RecordStore& store,
             const Record& record,
             const LockedRecord& directory,
             const Warn& warn) {
-    const oci::Spec config = store.load_config(record.id);
+    const oci::Spec config = config_or_none(store, record.id);
     directory.remove();
     announce_removal(record, config);
     clean_up(record, config, warn);

@@ -107,8 +107,11 @@ JournalSocket::try_send(const std::string& entry, int file, pid_t sender) const 
 
 bool JournalSocket::send(const std::string& entry, pid_t sender) {
     UniqueFd file;
-    bool reconnected = false;
     for (;;) {
+        const bool was_connected = socket_.valid();
+        if (!was_connected && !connect()) {
+            return false;
+        }
         switch (try_send(entry, file.get(), may_name_others_ ? sender : 0)) {
         case Sent::yes:
             return true;
@@ -121,11 +124,10 @@ bool JournalSocket::send(const std::string& entry, pid_t sender) {
             file = sys::sealed_memfd("journal-entry", entry, false);
             break;
         case Sent::lost_connection:
-            // systemd-journald.socket was restarted.
-            if (reconnected || !connect()) {
-                return true;
+            socket_.reset(); // systemd-journald.socket was stopped or restarted
+            if (!was_connected) {
+                return false;
             }
-            reconnected = true;
             break;
         case Sent::refused:
             if (!may_name_others_) {

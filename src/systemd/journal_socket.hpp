@@ -17,7 +17,8 @@ class JournalSocket {
     JournalSocket();
 
     /// Gives an entry (as JournalEntry encodes it) to journald; false when it takes none now, and
-    /// fd() says when it does (POLLOUT). What it refuses for good is lost.
+    /// fd() says when it does (POLLOUT), or is -1 where there is no journald: then try again later.
+    /// What it refuses for good is lost.
     ///
     /// With `sender`, journald takes the entry for that process's, and so for its unit's. That is
     /// for those with CAP_SYS_ADMIN (unix(7), SCM_CREDENTIALS); for others it stays their own.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # First process of the emulator's namespaces: runs QEMU out of the cached root, with a loopback of its own,
 # so that neither the machine's QEMU nor its ports matter.
-# Usage: vm-init.sh INSTANCE_DIR IMAGE_DIR LOWER cold|save|warm
+# Usage: vm-init.sh INSTANCE_DIR IMAGE_DIR LOWER cold|save|warm|again
 set -euo pipefail
 . "$(dirname "$0")/root-mounts.sh"
 dir=$1 image=$2 lower=$3 mode=$4
@@ -29,7 +29,7 @@ ram_file=memory-backend-file,id=ram,size=${memory_mib}M
 backing=(-b /srv/image/disk.img -F raw)
 incoming=()
 case $mode in
-cold) ram+=(-object "memory-backend-ram,id=ram,size=${memory_mib}M") ;;
+cold | again) ram+=(-object "memory-backend-ram,id=ram,size=${memory_mib}M") ;;
 save) ram+=(-object "$ram_file,mem-path=/srv/run/ram,share=on") ;;
 warm)
     # Private: the saved memory stays as it is for the next start.
@@ -38,7 +38,7 @@ warm)
     incoming=(-incoming defer)
     ;;
 esac
-qemu-img create -q -f qcow2 "${backing[@]}" /srv/run/disk.qcow2
+[ "$mode" = again ] || qemu-img create -q -f qcow2 "${backing[@]}" /srv/run/disk.qcow2
 
 append='console=ttyS0 rw quiet net.ifnames=0 psi=1 mitigations=off no_timer_check tsc=reliable'
 append+=' random.trust_cpu=on rcupdate.rcu_expedited=1 systemd.show_status=0 systemd.ssh_auto=no'

@@ -81,21 +81,61 @@ vm_saved_make() {
     mv -T "$image/.new-saved" "$image/saved"
 }
 
-# vm_start LOWER IMAGE cold|save|warm
+# vm_start LOWER IMAGE cold|save|warm: with a disk of its own.
 vm_start() {
-    local lower=$1 image=$2 mode=$3
     vm_down
     mkdir -p "$vm_dir"
-    printf '%s\n' "$lower" "$image" >"$vm_dir/roots"
+    printf '%s\n' "$1" "$2" >"$vm_dir/roots"
     vm_ssh_config >"$vm_dir/ssh_config"
     mkfifo "$vm_dir/boot"
+    vm_launch "$@"
+}
+
+# vm_launch LOWER IMAGE MODE
+vm_launch() {
+    local lower=$1 image=$2 mode=$3
     exec {vm_boot}<>"$vm_dir/boot"
     (
         keep_only_standard_files
         exec setsid unshare --fork --kill-child --pid --mount --net --ipc -- \
             bash "$here/vm-init.sh" "$vm_dir" "$image" "$lower" "$mode"
-    ) </dev/null >"$vm_dir/log" 2>&1 &
+    ) </dev/null >>"$vm_dir/log" 2>&1 &
     vm_await_monitor
+}
+
+# A power cut: what the VM's kernel has not written is lost.
+vm_cut() {
+    local pid
+    pid=$(vm_pid) || die "the VM is not running: $0 up --vm"
+    kill -KILL "$pid"
+    vm_await_end
+    rm -f "$vm_dir/pid" "$vm_dir/qmp"
+}
+
+# Boots the disk of a VM whose power was cut, and waits until it answers.
+vm_boot_again() {
+    local lower image
+    { read -r lower && read -r image; } <"$vm_dir/roots"
+    vm_launch "$lower" "$image" again
+    vm_await_boot
+}
+
+# A unit that failed is for whoever looks, and no reason not to.
+vm_await_boot() {
+    local state=''
+    read -r -t 300 -u "$vm_boot" _ state || die "the VM does not boot (console: $vm_dir/console)"
+    say "the VM is ${state%$'\r'} again"
+    vm_connect || die "the VM does not answer ssh (console: $vm_dir/console)"
+}
+
+vm_reboot() {
+    local account
+    exec {vm_boot}<>"$vm_dir/boot"
+    vm_exec_quietly systemctl --no-block reboot || true
+    for account in root guest; do
+        vm_inside timeout 20 ssh -F /srv/run/ssh_config -O exit -l "$account" vm </dev/null >>"$vm_dir/log" 2>&1 || true
+    done
+    vm_await_boot
 }
 
 vm_await_monitor() {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The records of containers: who holds a name, and what is left of those that are gone.
-#include "container/record.hpp"
+#include "container/record_store.hpp"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <fstream>
 
 #include "base/error.hpp"
+#include "container/id.hpp"
 #include "linux/procfs.hpp"
 #include "sandbox.hpp"
 
@@ -25,6 +27,7 @@ namespace fs = std::filesystem;
 using container::LockedRecord;
 using container::Record;
 using container::RecordStore;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -170,12 +173,49 @@ TEST(Record, ThatIsMissingOrUnreadableIsNoContainer) {
 }
 
 TEST(Record, CannotBeSavedOnAFullDisk) {
+    // None is left, or room for a part of it.
+    for (const std::uintmax_t pages_left : {0, 1}) {
+        expect_passes([&] {
+            fs::create_directories(state_root);
+            ASSERT_EQ(::mount("small", state_root.c_str(), "tmpfs", 0, "size=64k"), 0);
+            const LockedRecord locked = store().create("web");
+            locked.save(living("web"));
+            const std::string filler = state_root + "/web/filler";
+            std::ofstream(filler) << std::string(128 << 10, 'x');
+            fs::resize_file(filler, fs::file_size(filler) - 4096 * pages_left);
+            Record large = ended("web");
+            large.description = std::string(10'000, 'x');
+            EXPECT_THAT(error_of([&] { locked.save(large); }),
+                        AllOf(HasSubstr("cannot save"), HasSubstr("No space left on device")));
+            EXPECT_EQ(store().load("web").exit_status, std::nullopt) << "the old one stays";
+            EXPECT_FALSE(fs::exists(state_root + "/web/state.json.new"));
+        });
+    }
+}
+
+TEST(Record, OfAnOlderOrANewerSctrIsRead) {
+    const std::string needed = R"("id":"web","unit":"u.scope","pid":7,"startTime":8,"bootId":"b")";
+    expect_passes([&] {
+        for (const std::string& text :
+             {"{" + needed + "}", R"({"version":1,"later":{"a":[1]},)" + needed + "}"}) {
+            write_state("web", text);
+            const Record read = store().load("web");
+            EXPECT_EQ(read.pid, 7);
+            EXPECT_EQ(read.start_time, 8U);
+            EXPECT_EQ(read.stop_signal, 15);
+            EXPECT_FALSE(read.exit_status);
+        }
+    });
+}
+
+TEST(Record, ThatOnlyANewerSctrCanReadIsLeftAlone) {
     expect_passes([] {
-        const LockedRecord locked = store().create("web");
-        locked.save(living("web"));
-        fs::create_symlink("/dev/full", state_root + "/web/state.json.new");
-        EXPECT_THAT(error_of([&] { locked.save(ended("web")); }), HasSubstr("cannot save"));
-        EXPECT_EQ(store().load("web").exit_status, std::nullopt) << "the old one stays";
+        write_state("web", R"({"version":2})");
+        EXPECT_THAT(error_of([] { (void)store().load("web"); }), HasSubstr("newer sctr"));
+        EXPECT_THAT(error_of([] { (void)store().create("web"); }), HasSubstr("newer sctr"));
+        EXPECT_TRUE(store().list().empty());
+        store().sweep([](const Record&) { FAIL(); });
+        EXPECT_TRUE(store().has("web"));
     });
 }
 

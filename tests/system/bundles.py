@@ -77,6 +77,20 @@ class Bundle:
         self.write(*command)
         return sctr_oci("run", "--bundle", self.path, self.name, **options)
 
+    def create(self, *command):
+        """`sctr-oci create`; what the container writes is in `output`, and not to be waited for."""
+        self.write(*(command or ("sh", "-c", harness.WAIT)))
+        words = ["sctr-oci", "create", "--bundle", str(self.path), self.name]
+        with open(self.output, "wb") as file:
+            done = subprocess.run(
+                words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, timeout=harness.DEADLINE
+            )
+        return harness.Result(words, done.returncode, b"", self.output.read_bytes())
+
+    @property
+    def output(self):
+        return self.path / "output"
+
     @contextlib.contextmanager
     def started(self, *command):
         """The container in the background, once its command has printed "ready"."""

@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
+import bundles
 import leftovers
 from harness import STATE, WAIT, eventually, host, sctr, unique_name, unit_of
 
@@ -262,3 +264,59 @@ def test_systemctl_stop_during_the_start(launch):
         error = process.stderr.read().decode()
         assert status in (0, 125, 137, 143), (status, error)
         assert error.count("\n") <= 1
+
+
+@pytest.mark.parametrize("hook", ["prestart", "createRuntime", "createContainer", "startContainer"])
+def test_init_is_killed_while_a_hook_runs(bundle, tmp_path, background, hook):
+    """Before the cgroup is entered, after it, and right before the command."""
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    where = "/seen" if hook == "startContainer" else seen
+    shell = "/bin/sh"
+    script = f"touch {where}/now; sleep 1"
+    bundle.config["hooks"] = {hook: [{"path": shell, "args": ["sh", "-c", script]}]}
+    bundle.config["mounts"].append(
+        {"destination": "/seen", "type": "bind", "source": str(seen), "options": ["bind", "rw"]}
+    )
+    bundle.write("true")
+    words = ["sctr-oci", "run", "--bundle", bundle.path, bundle.name]
+    process = background(*words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    eventually((seen / "now").exists)
+    state = Path("/run/sctr-oci") / bundle.name / "state.json"
+    os.kill(json.loads(state.read_text())["pid"], signal.SIGKILL)
+    status = process.wait(20)
+    error = process.stderr.read().decode()
+    # As if it had been the command; or the step that needed it says so.
+    assert (status, bool(error)) in ((137, False), (1, True)), error
+    assert error.count("\n") <= 1, error
+    eventually(lambda: not state.parent.exists())
+    eventually(lambda: is_gone(bundle.name))
+    bundle.config["hooks"] = {}
+    assert bundle.run("echo", "free").ok() == "free"
+
+
+def test_a_created_container_whose_init_is_killed(bundle):
+    bundle.create("true").ok()
+    state = Path("/run/sctr-oci") / bundle.name / "state.json"
+    os.kill(json.loads(state.read_text())["pid"], signal.SIGKILL)
+
+    def status():
+        return json.loads(bundles.sctr_oci("state", bundle.name).ok())["status"]
+
+    eventually(lambda: status() == "stopped")
+    refused = bundles.sctr_oci("start", bundle.name)
+    assert refused.status == 1 and "stopped" in refused.stderr
+    bundles.sctr_oci("delete", bundle.name).ok()
+    assert bundle.run("echo", "free").ok() == "free"
+
+
+@pytest.mark.parametrize("lost", ["config.json", "start"])
+def test_an_engines_container_of_which_a_file_is_lost(bundle, lost):
+    """sctr-oci may be killed between two of them."""
+    bundle.create().ok()
+    (Path("/run/sctr-oci") / bundle.name / lost).unlink()
+    refused = bundles.sctr_oci("start", bundle.name)
+    assert refused.status == 1 and bundle.name in refused.stderr
+    bundles.sctr_oci("kill", bundle.name, "KILL").ok()
+    bundles.sctr_oci("delete", "--force", bundle.name).ok()
+    assert bundles.sctr_oci("state", bundle.name).status == 1

@@ -197,6 +197,7 @@ TEST(Ps, TableLinesUp) {
                           .unit = "sctr-web.scope",
                           .description = "/r: nginx",
                           .pid = 12,
+                          .start_time = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)),
                           .created_usec = 1'000'000};
     container::Record batch = web;
     batch.id = "batch-job";

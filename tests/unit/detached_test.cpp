@@ -92,7 +92,9 @@ TEST(LastRun, ComesBackAsItWas) {
     for (const LastRun& each : {LastRun{}, failed, killed}) {
         EXPECT_EQ(container::last_run_from_json(container::to_json(each)), each);
     }
-    EXPECT_EQ(container::last_run_from_json("{\"bootId"), std::nullopt);
+    for (const char* spoilt : {"", "{\"bootId", "[]", "{\"bootId\": 7}"}) {
+        EXPECT_EQ(container::last_run_from_json(spoilt), LastRun{}) << spoilt;
+    }
 }
 
 /// The flags of `sctr run WORDS`.

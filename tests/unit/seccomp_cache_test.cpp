@@ -13,6 +13,7 @@
 #include <functional>
 
 #include "base/error.hpp"
+#include "container/id.hpp"
 #include "linux/procfs.hpp"
 
 namespace sctr::container {

@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 #include "cli/verbs.hpp"
-#include "container/record.hpp"
+#include "container/record_store.hpp"
 
 /// The verbs of `sctr-oci`, the command line that engines speak (conmon, containerd, CRI-O), as
 /// runc has defined it. Every function takes the words after the verb and returns the exit status;

@@ -18,6 +18,7 @@
 #include "cli/oci/engine.hpp"
 #include "cli/oci/report.hpp"
 #include "cli/values.hpp"
+#include "container/id.hpp"
 #include "linux/process.hpp"
 
 /// The command line for engines. The one place that reports errors.

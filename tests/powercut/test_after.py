@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""After a reboot or a power cut: each container is there as a whole or not at all, and is what it was."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness import eventually, host, sctr
+
+STORED = Path("/var/lib/sctr/containers")
+UNITS = Path("/etc/systemd/system")
+
+
+def service_of(name):
+    return f"sctr@{name}.service"
+
+
+def rows():
+    return {row["id"]: row for row in json.loads(sctr("ps", "-a", "--json").ok())}
+
+
+def show(unit, name):
+    return host("systemctl", "show", unit, "-P", name).strip()
+
+
+def drop_in(name):
+    return UNITS / f"{service_of(name)}.d" / "50-sctr.conf"
+
+
+def boot_link(name):
+    return UNITS / "multi-user.target.wants" / service_of(name)
+
+
+def test_ps_knows_them_all():
+    assert {"on", "off", "never", "three", "stopped"} <= set(rows())
+    assert " on " in " " + sctr("ps", "-a").ok().replace("\n", " ")
+
+
+def test_what_is_enabled_runs_again_within_its_limits():
+    eventually(lambda: rows()["on"]["status"] == "running")
+    assert show("sctr-on.scope", "MemoryMax") == str(64 << 20)
+    assert show("sctr-on.scope", "TasksMax") == "33"
+    cgroup = Path("/sys/fs/cgroup" + show("sctr-on.scope", "ControlGroup"))
+    assert (cgroup / "memory.max").read_text().strip() == str(64 << 20)
+    assert (cgroup / "pids.max").read_text().strip() == "33"
+    assert sctr("exec", "on", "echo", "here").ok() == "here"
+    assert show(service_of("on"), "Restart") == "always"
+
+
+@pytest.mark.parametrize(
+    "name, status, exit_status",
+    [
+        ("off", "stopped", None),  # it ran, and nobody saw its end
+        ("never", "created", None),
+        ("three", "stopped", 3),
+        ("stopped", "stopped", 0),
+    ],
+)
+def test_what_is_not_enabled_is_as_it_was(facts, name, status, exit_status):
+    row = rows()[name]
+    if name == "off" and row.get("exitStatus") is not None:
+        # Where the host went down in order, the container was stopped in order.
+        status, exit_status = "stopped", 0
+    assert (row["status"], row.get("exitStatus")) == (status, exit_status)
+    assert show(service_of(name), "ActiveState") == "inactive"
+
+
+def test_what_was_made_is_whole(facts):
+    known = rows()
+    for name in facts.names("create"):
+        if facts.is_begun("rm", name):
+            continue
+        if facts.is_done("create", name):
+            assert name in known
+        if name in known:
+            definition = json.loads((STORED / name / "definition.json").read_text())
+            assert definition["name"] == name and definition["command"]
+            wants_drop_in = "always" in " ".join(definition["flags"])
+            assert drop_in(name).exists() == wants_drop_in
+            assert ("Restart=always" in drop_in(name).read_text()) if wants_drop_in else True
+        else:
+            assert not drop_in(name).parent.exists()
+
+
+def test_what_was_removed_is_gone(facts):
+    known = rows()
+    for name in facts.names("rm"):
+        if facts.is_done("rm", name):
+            assert name not in known
+        if name in known:
+            assert drop_in(name).exists() and boot_link(name).is_symlink()
+        else:
+            assert not drop_in(name).parent.exists() and not boot_link(name).is_symlink()
+
+
+def test_what_was_enabled_is(facts):
+    known = rows()
+    for name in facts.names("enable"):
+        if facts.is_done("enable", name) and name in known:
+            assert boot_link(name).is_symlink()
+            eventually(lambda name=name: rows()[name]["status"] == "running")
+
+
+def test_what_was_running_is_not_said_to_run(facts):
+    known = rows()
+    for name in facts.names("start"):
+        if name in known and not boot_link(name).is_symlink():
+            row = known[name]
+            assert row["status"] in ("stopped", "created"), row
+            if facts.last(name) == ("done", "stop"):
+                assert row.get("exitStatus") == 0
+
+
+def test_each_can_be_started_and_removed(facts):
+    for name in sorted(rows()):
+        if name in ("on", "off", "never", "three", "stopped"):
+            continue
+        sctr("start", name).ok()
+        assert rows()[name]["status"] == "running"
+        sctr("rm", "-f", name).ok()
+        assert not drop_in(name).parent.exists() and not boot_link(name).is_symlink()
+
+
+def test_nothing_else_is_left():
+    known = rows()
+    assert {path.name for path in STORED.iterdir()} == set(known)
+    for name in known:
+        # What a write was at is there until the next one.
+        extra = {path.name for path in (STORED / name).iterdir()}
+        assert extra <= {"definition.json", "last.json", "last.json.new"}
+    for path in UNITS.rglob("sctr@*"):
+        assert path.name.removeprefix("sctr@").split(".service")[0] in known, path
+    assert {path.name for path in Path("/run/sctr").glob("[!.]*")} == {
+        name for name, row in known.items() if row["status"] == "running"
+    }
+
+
+def test_off_is_started_for_the_next_round():
+    sctr("start", "off").ok()
+    assert rows()["off"]["status"] == "running"

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Makes, starts, stops and removes containers, and says what is begun and what is done.
+
+Usage: work.py prepare | round-N. The latter ends with the host.
+"""
+
+import itertools
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "system"))
+
+import rootfs  # noqa: E402
+
+ROOTFS = "/var/lib/powercut/rootfs"
+TRAP = 'trap "exit 0" TERM; while sleep 1000 & wait $!; do :; done'
+SHELL = ["sh", "-c", TRAP]
+LOCK = threading.Lock()
+
+
+def say(*words):
+    with LOCK:
+        print(*words, flush=True)
+
+
+def sctr(*words):
+    subprocess.run(["sctr", *words], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def fact(verb, name, *words):
+    """One command, with its name before and after it."""
+    say("begun", verb, name)
+    sctr(*words)
+    say("done", verb, name)
+
+
+def create(name, *flags, command=SHELL):
+    fact("create", name, "create", "--name", name, "--rootfs", ROOTFS, *flags, *command)
+
+
+def prepare():
+    if not os.path.exists(ROOTFS):
+        rootfs.build(ROOTFS)
+    create("on", "--restart", "always", "-m", "64m", "--pids-limit", "33")
+    fact("enable", "on", "enable", "on")
+    fact("start", "on", "start", "on")
+    create("off")
+    fact("start", "off", "start", "off")
+    create("never")
+    create("three", command=["sh", "-c", "exit 3"])
+    fact("start", "three", "start", "three")
+    sctr("wait", "three")
+    create("stopped", "--rm=false")
+    fact("start", "stopped", "start", "stopped")
+    fact("stop", "stopped", "stop", "stopped")
+
+
+def make(prefix):
+    for number in itertools.count():
+        create(f"{prefix}-made-{number}", *(["--restart", "always"] if number % 2 else []))
+
+
+def run(prefix):
+    name = f"{prefix}-run"
+    create(name)
+    for _ in itertools.count():
+        fact("start", name, "start", name)
+        fact("stop", name, "stop", name)
+
+
+def remove(prefix):
+    for number in itertools.count():
+        name = f"{prefix}-gone-{number}"
+        create(name, "--restart", "always")
+        fact("enable", name, "enable", name)
+        fact("rm", name, "rm", name)
+
+
+def main():
+    [what] = sys.argv[1:]
+    if what == "prepare":
+        prepare()
+        return
+    threads = [threading.Thread(target=work, args=[what]) for work in (make, run, remove)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.exit("the work has ended, which it must not")
+
+
+main()
