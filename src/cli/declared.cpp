@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
+#include "container/id.hpp"
 #include "container/service_runs.hpp"
 #include "declared/search.hpp"
 #include "host/caller.hpp"

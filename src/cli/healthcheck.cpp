@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/verbs.hpp"
+#include "container/id.hpp"
 #include "container/health_verbs.hpp"
 
 namespace sctr::cli {

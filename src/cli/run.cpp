@@ -14,6 +14,7 @@
 #include "cli/service_flags.hpp"
 #include "cli/service_main.hpp"
 #include "cli/verbs.hpp"
+#include "container/id.hpp"
 #include "container/engine.hpp"
 #include "container/stored.hpp"
 #include "linux/cgroup_lock.hpp"

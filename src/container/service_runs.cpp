@@ -5,6 +5,7 @@
 
 #include "base/strings.hpp"
 #include "container/engine.hpp"
+#include "container/id.hpp"
 #include "linux/clock.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
@@ -31,7 +32,7 @@ void ServiceRuns::save(const std::string& name, const LastRun& run) const {
 
 std::optional<LastRun> ServiceRuns::load(const std::string& name) const {
     const auto text = sys::read_small_file(path(name));
-    return text ? last_run_from_json(*text) : std::nullopt;
+    return text ? std::optional(last_run_from_json(*text)) : std::nullopt;
 }
 
 LastRun ended_by(LastRun run, const std::string& exit_code, const std::string& exit_status) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "container/id.hpp"
 #include "container/service_job.hpp"
 #include "linux/procfs.hpp"
 #include "plan/service.hpp"
