@@ -4,8 +4,8 @@
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/verbs.hpp"
-#include "container/id.hpp"
 #include "container/health_verbs.hpp"
+#include "container/id.hpp"
 
 namespace sctr::cli {
 

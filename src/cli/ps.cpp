@@ -44,8 +44,7 @@ std::vector<PsRow> own_rows(bool all) {
         if (all || status != container::Status::stopped) {
             PsRow row{.record = std::move(record), .status = status};
             if (status != container::Status::stopped) {
-                if (const auto state =
-                        container::load_health(store.root() + "/" + row.record.id)) {
+                if (const auto state = container::load_health(store.root() + "/" + row.record.id)) {
                     row.health = state->health;
                 }
             }

@@ -99,7 +99,8 @@ void Stored::restart(const std::string& name) {
 
 void Stored::restart(const std::string& name, const std::string& unit) {
     services().keep(unit);
-    run_service_job(services(), name, unit, "cannot restart the container", &systemd::Services::restart);
+    run_service_job(
+        services(), name, unit, "cannot restart the container", &systemd::Services::restart);
 }
 
 void Stored::stop(const std::string& name, std::optional<std::chrono::microseconds> timeout) {

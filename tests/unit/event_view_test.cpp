@@ -72,8 +72,16 @@ TEST(EventFilter, RefusesWhatItDoesNotKnow) {
 }
 
 TEST(Event, HasANameForEach) {
-    for (const char* name :
-         {"create", "start", "exec", "pause", "unpause", "oom", "health_status", "stop", "die", "remove"}) {
+    for (const char* name : {"create",
+                             "start",
+                             "exec",
+                             "pause",
+                             "unpause",
+                             "oom",
+                             "health_status",
+                             "stop",
+                             "die",
+                             "remove"}) {
         const auto event = container::parse_event(name);
         ASSERT_TRUE(event) << name;
         EXPECT_STREQ(container::to_string(*event), name);
