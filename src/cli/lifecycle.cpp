@@ -12,6 +12,7 @@
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
 #include "container/stored.hpp"
+#include "storage/root.hpp"
 
 /// The verbs that do one thing to each container named: kill, stop, pause, unpause, rm.
 namespace sctr::cli {
@@ -110,6 +111,7 @@ int rm_verb(const Words& words) {
             container::remove(
                 store, name, force, [](const Error& error) { log(LogLevel::warn, error.what()); });
         }
+        storage::remove_root(storage::Store::own(), name);
     });
 }
 

@@ -24,7 +24,7 @@ struct Verb {
     int (*run)(const Words&);
 };
 
-constexpr std::array<Verb, 23> verbs = {{
+constexpr std::array<Verb, 36> verbs = {{
     {"run", "run a command in a new container", run_verb},
     {"create", "store a container, to be started as a service", create_verb},
     {"start", "start stored containers", start_verb},
@@ -47,6 +47,19 @@ constexpr std::array<Verb, 23> verbs = {{
     {"logs", "show the output of a container", logs_verb},
     {"events", "show what happens to containers", events_verb},
     {"rm", "forget stopped containers", rm_verb},
+    {"pull", "fetch images from registries", pull_verb},
+    {"push", "send an image to a registry", push_verb},
+    {"images", "list images", images_verb},
+    {"image", "show what is known of an image", image_verb},
+    {"tag", "give an image one more name", tag_verb},
+    {"rmi", "remove images", rmi_verb},
+    {"load", "take images from an archive", load_verb},
+    {"save", "write an image to an archive", save_verb},
+    {"import", "make an image from an archive of a root file system", import_verb},
+    {"commit", "make an image of what a container has written", commit_verb},
+    {"diff", "show what a container has changed of its image", diff_verb},
+    {"export", "write a container's files to an archive", export_verb},
+    {"system", "show, check and clear what is stored", system_verb},
     {"doctor", "say what this host offers and what is missing", doctor_verb},
 }};
 
@@ -83,7 +96,7 @@ int run_top(const Words& words) {
     CLI::App app("Runs containers as systemd scopes.", "sctr");
     describe(app,
              "[OPTIONS] VERB ...",
-             {"sctr run -it --rootfs ./debian /bin/bash", "sctr ps", "sctr run --help"});
+             {"sctr run -it docker.io/library/debian bash", "sctr ps", "sctr run --help"});
     add_switch(app, "--version", version, "print the version");
     for (const Verb& verb : verbs) {
         app.add_subcommand(std::string(verb.name), verb.summary)->group("Verbs");

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
 #include "cli/gather.hpp"
+#include "cli/image_source.hpp"
 #include "cli/log.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/run_flags.hpp"
@@ -17,6 +18,7 @@
 #include "linux/cgroup_lock.hpp"
 #include "linux/clock.hpp"
 #include "linux/relabel.hpp"
+#include "storage/root.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -61,9 +63,28 @@ void check_name_is_not_running(const RecordStore& store, const std::string& name
     }
 }
 
+/// What the container writes into, where it is not its root itself.
+std::optional<storage::ContainerRoot> make_root(const plan::Request& request) {
+    if (request.overlay.lower.empty()) {
+        return std::nullopt;
+    }
+    return storage::ContainerRoot(storage::Store::own(), request.id, request.overlay);
+}
+
+void remove_root(std::optional<storage::ContainerRoot>& root) {
+    try {
+        if (root) {
+            root->remove();
+        }
+    } catch (const Error& error) {
+        log(LogLevel::warn, error.what());
+    }
+}
+
 int run_as_service(const RunFlags& flags, const RecordStore& store, bool start) {
     const plan::ServiceOptions service = service_options(flags);
-    const RootfsFacts facts = gather(flags, store);
+    const auto image = open_image(flags);
+    const RootfsFacts facts = gather(flags, store, image);
     const plan::Request request = build_request(flags, facts);
     if (flags.dry_run) {
         std::puts(container::dry_run(request).c_str());
@@ -96,7 +117,9 @@ int run_as_service(const RunFlags& flags, const RecordStore& store, bool start) 
 
 int run_in_foreground(const RunFlags& flags, const container::RunOptions& options) {
     static_cast<void>(service_options(flags)); // refuses what only a service has
-    plan::Request request = build_request(flags, gather(flags, RecordStore(options.state_root)));
+    const auto image = open_image(flags);
+    plan::Request request =
+        build_request(flags, gather(flags, RecordStore(options.state_root), image));
     if (flags.dry_run) {
         std::puts(container::dry_run(request).c_str());
         return 0;
@@ -109,7 +132,13 @@ int run_in_foreground(const RunFlags& flags, const container::RunOptions& option
     }
     log(LogLevel::debug, "container " + request.id + " in " + request.slice);
     const std::string id = request.id;
+    auto root = make_root(request);
+    UndoList undo;
+    undo.add([&] { remove_root(root); });
     const container::RunOutcome outcome = container::run(std::move(request), options);
+    if (!flags.remove) {
+        undo.dismiss();
+    }
     if (outcome.oom_killed) {
         log(LogLevel::error,
             "container '" + id + "' was killed: out of memory at its limit (raise --memory)");

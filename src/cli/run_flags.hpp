@@ -95,7 +95,10 @@ struct PrivilegeFlags {
 /// The command line of `sctr run`.
 struct RunFlags {
     std::optional<std::string> name;
-    std::optional<std::string> rootfs;
+    std::optional<std::string> rootfs; ///< with ":O": under an overlay
+    std::optional<std::string> image;  ///< the first word, where there is no --rootfs
+    std::optional<std::string> pull;
+    std::optional<std::string> platform;
     std::optional<std::string> hostname;
     std::optional<std::string> entrypoint;
     std::optional<std::string> stop_signal;
@@ -119,8 +122,8 @@ struct RunFlags {
     NamespaceFlags namespaces;
     MountFlags mounts;
     PrivilegeFlags privileges;
-    std::vector<std::string> command;
-    std::vector<std::string> words; ///< the flags as typed, without the command
+    std::vector<std::string> command; ///< without the image
+    std::vector<std::string> words;   ///< the flags as typed, without the command
 };
 
 /// Parses the words after `sctr run`, or `create` where `verb` says so. Throws as parse_flags

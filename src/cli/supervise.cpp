@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/gather.hpp"
+#include "cli/image_source.hpp"
 #include "cli/log.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/run_flags.hpp"
@@ -18,6 +19,7 @@
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "linux/relabel.hpp"
+#include "storage/root.hpp"
 #include "systemd/notify.hpp"
 
 /// The main process of sctr@NAME.service (units/sctr@.service), and what that runs afterwards.
@@ -46,11 +48,12 @@ void stop_after_service(plan::Request& request) {
 
 plan::Request request_of(const container::Definition& definition,
                          RunFlags& flags,
-                         const container::RecordStore& records) {
+                         const container::RecordStore& records,
+                         const std::optional<storage::ImageUse>& image) {
     const Caller caller = caller_of(definition);
     // Every path is absolute or begins at the caller's directory, which may be gone.
     flags = parse_run_flags(words_of(definition));
-    plan::Request request = build_request(flags, gather(flags, records, &caller));
+    plan::Request request = build_request(flags, gather(flags, records, image, &caller));
     stop_after_service(request);
     if (command_notifies(flags)) {
         container::notify::add_to(request.spec, records.root() + "/" + request.id);
@@ -73,7 +76,12 @@ int supervise(const container::DefinitionStore& definitions, const std::string& 
     };
     try {
         RunFlags flags;
-        plan::Request request = request_of(definition, flags, records);
+        const auto image = open_pinned_image(definition.image, definition.image_digest);
+        plan::Request request = request_of(definition, flags, records, image);
+        std::optional<storage::ContainerRoot> root;
+        if (!request.overlay.lower.empty()) {
+            root.emplace(storage::Store::own(), name, request.overlay);
+        }
         const container::RunOptions options{
             .machine = !flags.no_register,
             .pid_file = flags.pid_file.value_or(""),
@@ -110,8 +118,11 @@ int supervise_verb(const Words& words) {
         throw Error("one container is supervised").mend("see 'sctr supervise --help'");
     }
     if (ended) {
-        container::Stored::own().ended(
-            names.front(), variable("EXIT_CODE"), variable("EXIT_STATUS"));
+        container::Stored stored = container::Stored::own();
+        stored.ended(names.front(), variable("EXIT_CODE"), variable("EXIT_STATUS"));
+        if (!stored.has(names.front())) {
+            storage::remove_root(storage::Store::own(), names.front());
+        }
         return 0;
     }
     try {

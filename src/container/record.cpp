@@ -55,6 +55,7 @@ std::string to_json(const Record& record) {
         {"id", record.id},
         {"unit", record.unit},
         {"description", record.description},
+        {"image", record.image},
         {"pid", record.pid},
         {"startTime", record.start_time},
         {"supervisorPid", record.supervisor_pid},
@@ -84,6 +85,7 @@ Record from_json(const std::string& text) {
     value.at("id").get_to(record.id);
     value.at("unit").get_to(record.unit);
     value.at("description").get_to(record.description);
+    record.image = value.value("image", "");
     value.at("pid").get_to(record.pid);
     value.at("startTime").get_to(record.start_time);
     value.at("supervisorPid").get_to(record.supervisor_pid);

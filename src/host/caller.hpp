@@ -29,6 +29,9 @@ std::optional<std::uint32_t> outside_id(std::string_view id_map, std::uint32_t i
 /// on, or logind's directory for the uid. Whether it exists shows when it is used.
 std::string runtime_directory(const Caller& caller);
 
+/// Where this user's programs keep what outlives a boot: /var/lib/sctr, or ~/.local/share/sctr.
+std::string data_directory(const Caller& caller);
+
 /// The cgroup of this user's service manager, below /sys/fs/cgroup: where `systemd --user` makes
 /// its slices.
 std::string user_manager_cgroup(const Caller& caller);

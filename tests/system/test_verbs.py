@@ -41,7 +41,7 @@ def test_misspelt_words(words):
 
 
 def test_nothing_to_list():
-    assert sctr("ps").ok().split() == ["NAME", "PID", "STATUS", "UPTIME", "COMMAND", "UNIT"]
+    assert sctr("ps").ok().split() == ["NAME", "IMAGE", "PID", "STATUS", "UPTIME", "COMMAND", "UNIT"]
     assert json.loads(sctr("ps", "--json").ok()) == []
     assert sctr("ps", "-q").ok() == ""
 
