@@ -41,8 +41,8 @@ class Layer:
     def symlink(self, name, target):
         return self.add(name, kind=tarfile.SYMTYPE, linkname=target, mode=0o777)
 
-    def hardlink(self, name, target):
-        return self.add(name, kind=tarfile.LNKTYPE, linkname=target)
+    def hardlink(self, name, target, **attributes):
+        return self.add(name, kind=tarfile.LNKTYPE, linkname=target, **attributes)
 
     def device(self, name, major, minor, kind=tarfile.CHRTYPE, mode=0o600):
         return self.add(name, kind=kind, devmajor=major, devminor=minor, mode=mode)

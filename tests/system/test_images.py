@@ -223,7 +223,7 @@ def lower_again():
 def test_metadata(load):
     layer = base_layer()
     layer.file("suid", "x", mode=0o4755, uid=7, gid=8)
-    layer.hardlink("hard", "suid")
+    layer.hardlink("hard", "suid", mode=0o4755, uid=7, gid=8)
     layer.dir("sticky", 0o1770, uid=3, gid=4)
     layer.file("sticky/inside", "x")
     layer.add("fifo", kind=tarfile.FIFOTYPE, mode=0o640)
@@ -391,7 +391,7 @@ def test_the_tree_is_podmans(load, tmp_path):
 
 
 def test_images_and_tags(load):
-    name = load(Image(base_layer()))
+    name = load(Image(base_layer().file("own", os.urandom(8))))
     other = f"localhost/{unique_name('t')}:2"
     sctr("tag", name, other).ok()
     listed = json.loads(sctr("images", "--json").ok())
