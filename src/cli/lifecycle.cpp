@@ -15,6 +15,7 @@
 #include "container/engine.hpp"
 #include "container/stored.hpp"
 #include "container/system_containers.hpp"
+#include "storage/root.hpp"
 
 /// The verbs that do one thing to each container named: kill, stop, pause, unpause, rm.
 namespace sctr::cli {
@@ -144,6 +145,7 @@ int rm_verb(const Words& words) {
     return for_each_name(names, app, [&](const std::string& name) {
         if (stored.has(name)) {
             stored.remove(name, force);
+            storage::remove_root(storage::Store::own(), name);
             return;
         }
         refuse_declared("remove",
@@ -156,6 +158,7 @@ int rm_verb(const Words& words) {
             container::remove(
                 store, name, force, [](const Error& error) { log(LogLevel::warn, error.what()); });
         }
+        storage::remove_root(storage::Store::own(), name);
     });
 }
 

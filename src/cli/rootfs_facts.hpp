@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "oci/image.hpp"
 #include "oci/spec.hpp"
+#include "plan/init_plan.hpp"
 
 namespace sctr::cli {
 
@@ -33,9 +35,13 @@ struct Caller {
 /// What a command line needs to know of the world, read beforehand by gather() so that building
 /// the request is pure. What no flag asks for is left empty.
 struct RootfsFacts {
-    std::string rootfs; ///< absolute, links resolved
-    std::string passwd; ///< text of the container's /etc/passwd
-    std::string group;  ///< text of the container's /etc/group
+    std::string image;        ///< name of the image; empty: a directory
+    std::string image_digest; ///< of its manifest
+    oci::ImageProcess image_process;
+    plan::OverlayStep overlay; ///< what `rootfs` will show, if it has lower directories
+    std::string rootfs;        ///< absolute, links resolved
+    std::string passwd;        ///< text of the container's /etc/passwd
+    std::string group;         ///< text of the container's /etc/group
     std::string random_id;
     std::string working_directory;                          ///< of the caller
     std::vector<std::string> env_files;                     ///< texts, in the order of the flags

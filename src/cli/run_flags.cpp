@@ -60,7 +60,12 @@ class Registrar {
 };
 
 void add_container_flags(Registrar& to, RunFlags& flags) {
-    to.text("--rootfs", flags.rootfs, "directory that becomes the container's root");
+    to.text("--rootfs",
+            flags.rootfs,
+            "instead of an image: the directory that becomes the container's root; DIR:O: what is "
+            "written goes above it and is forgotten");
+    to.text("--pull", flags.pull, "fetch the image: missing (default), always, never");
+    to.text("--platform", flags.platform, "of the image to fetch: OS/ARCHITECTURE[/VARIANT]");
     to.text("--name", flags.name, "name of the container (default: random)");
     to.text("--hostname", flags.hostname, "host name (default: the container's name)");
     to.text("--entrypoint", flags.entrypoint, "program that gets COMMAND as its arguments");
@@ -230,10 +235,10 @@ RunFlags parse_words(const std::vector<std::string>& words,
                                : "Stores a container, to be started as a service later.",
                  "sctr " + verb);
     describe(app,
-             "[OPTIONS] --rootfs DIR [--] [COMMAND [ARG...]]",
-             {"sctr " + verb + " -it --rootfs ./debian /bin/bash",
-              "sctr " + verb +
-                  " --name db -m 512m --cpus 1.5 -v ./data:/data --rootfs ./pg /bin/postgres",
+             "[OPTIONS] IMAGE|--rootfs DIR [--] [COMMAND [ARG...]]",
+             {"sctr " + verb + " -it docker.io/library/debian bash",
+              "sctr " + verb + " -it --rootfs ./debian /bin/bash",
+              "sctr " + verb + " --name db -m 512m --cpus 1.5 -v ./data:/data postgres",
               "sctr run -d --name web --restart always --after db --rootfs ./web /bin/httpd",
               "sctr run -d --name api --health-cmd 'curl -f localhost' --sdnotify healthy --rootfs "
               "./api /bin/api",
@@ -247,6 +252,10 @@ RunFlags parse_words(const std::vector<std::string>& words,
     const CLI::Option* remove = app.get_option_no_throw("--rm");
     flags.remove_given = remove != nullptr && remove->count() > 0;
     flags.command = std::move(command);
+    if (!flags.rootfs && !flags.command.empty()) {
+        flags.image = flags.command.front();
+        flags.command.erase(flags.command.begin());
+    }
     return flags;
 }
 

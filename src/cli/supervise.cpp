@@ -6,8 +6,11 @@
 #include <functional>
 
 #include "base/error.hpp"
+#include "base/scope_exit.hpp"
+#include "cli/container_root.hpp"
 #include "cli/flags.hpp"
 #include "cli/gather.hpp"
+#include "cli/image_source.hpp"
 #include "cli/log.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/run_flags.hpp"
@@ -21,6 +24,7 @@
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "linux/relabel.hpp"
+#include "storage/root.hpp"
 #include "systemd/notify.hpp"
 
 /// The main process of sctr@NAME.service (units/sctr@.service), and what that runs afterwards.
@@ -49,8 +53,9 @@ void stop_after_service(plan::Request& request, const std::string& service) {
 plan::Request request_of(const RunFlags& flags,
                          const Caller* caller,
                          const std::string& unit,
-                         const container::RecordStore& records) {
-    plan::Request request = build_request(flags, gather(flags, records, caller));
+                         const container::RecordStore& records,
+                         const std::optional<storage::ImageUse>& image) {
+    plan::Request request = build_request(flags, gather(flags, records, image, caller));
     stop_after_service(request, unit);
     if (readiness(flags) == Readiness::notified) {
         container::notify::add_to(request.spec, records.root() + "/" + request.id);
@@ -85,8 +90,10 @@ container::RunOptions options_of(const RunFlags& flags, const std::string& unit)
 /// What a service runs, and where it is written down how that went.
 struct ServiceRun {
     std::function<RunFlags()> flags; ///< may throw Error
+    std::function<std::optional<storage::ImageUse>(const RunFlags&)> image; ///< may throw Error
     const Caller* caller;            ///< nothing: this process
     std::string unit;
+    bool keeps_root = false; ///< what the container writes is there when it starts again
     std::function<void(const LastRun&)> save;
 };
 
@@ -110,7 +117,13 @@ int run_service(const ServiceRun& what) {
     };
     try {
         const RunFlags flags = what.flags();
-        plan::Request request = request_of(flags, what.caller, what.unit, records);
+        const auto image = what.image(flags);
+        plan::Request request = request_of(flags, what.caller, what.unit, records, image);
+        auto root = make_container_root(request);
+        UndoList undo;
+        if (!what.keeps_root) {
+            undo.add([&root] { remove_container_root(root); });
+        }
         container::RunOptions options = options_of(flags, what.unit);
         options.ended = [&](const container::RunOutcome& outcome) {
             run.oom_killed = outcome.oom_killed;
@@ -134,8 +147,13 @@ int supervise_stored(const std::string& name) {
     // Every path is absolute or begins at the caller's directory, which may be gone.
     const Caller caller = caller_of(definition);
     return run_service({.flags = [&] { return parse_run_flags(words_of(definition)); },
+                        .image =
+                            [&](const RunFlags&) {
+                                return open_pinned_image(definition.image, definition.image_digest);
+                            },
                         .caller = &caller,
                         .unit = plan::service_name(name),
+                        .keeps_root = true,
                         .save = [&](const LastRun& run) { definitions.save(name, run); }});
 }
 
@@ -150,6 +168,15 @@ template <typename Run> int tell_failure(Run run) {
     }
 }
 
+/// Of a container that is gone; a stored one, or another of the name that runs, keeps its own.
+void remove_left_root(const std::string& name) {
+    const container::DefinitionStore definitions(container::DefinitionStore::default_root());
+    const container::RecordStore records(container::RecordStore::default_root());
+    if (!definitions.has(name) && !records.has(name)) {
+        storage::remove_root(storage::Store::own(), name);
+    }
+}
+
 } // namespace
 
 int run_as_main_process(const RunFlags& flags) {
@@ -161,6 +188,7 @@ int run_as_main_process(const RunFlags& flags) {
         }
         check_name_is_free(*flags.name);
         return run_service({.flags = [&] { return flags; },
+                            .image = open_image,
                             .caller = nullptr,
                             .unit = *flags.service,
                             .save = [&](const LastRun& run) { runs.save(*flags.name, run); }});
@@ -187,6 +215,7 @@ int supervise_verb(const Words& words) {
     } else {
         container::Stored::own().ended(name, variable("EXIT_CODE"), variable("EXIT_STATUS"));
     }
+    remove_left_root(name);
     return 0;
 }
 

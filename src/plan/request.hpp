@@ -9,6 +9,7 @@
 
 #include "oci/spec.hpp"
 #include "plan/health.hpp"
+#include "plan/init_plan.hpp"
 #include "plan/unit.hpp"
 
 namespace sctr::plan {
@@ -32,6 +33,8 @@ struct Request {
     std::string id;
     std::string bundle;      ///< directory of the config, for hooks; empty: there is none
     std::string description; ///< of the scope, for systemctl status
+    std::string image;       ///< name of the image that it is made from; empty: none
+    OverlayStep overlay;     ///< what spec.root.path shows, if it has lower directories
     std::string slice = "sctr.slice";
     std::string unit_name; ///< empty: sctr-ID.scope
     /// The flag that asked for what stands at a JSON pointer, or for a property, for messages.

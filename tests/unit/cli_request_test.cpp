@@ -48,6 +48,9 @@ RootfsFacts facts() {
 plan::Request request_of(const std::string& line, const RootfsFacts& world = facts()) {
     std::vector<std::string> words = split(line, ' ');
     std::erase(words, "");
+    if (world.image.empty()) {
+        words.insert(words.begin(), "--rootfs=/r");
+    }
     return build_request(parse_run_flags(words), world);
 }
 
@@ -667,6 +670,66 @@ TEST(CliRequest, RelabelsVolumesWhereThereIsSelinux) {
          {"-v /a:/b:Z sh", "--mount type=bind,src=/a,dst=/b,relabel=private sh"}) {
         EXPECT_THROW(request_of(line, world), Error) << line;
     }
+}
+
+// Images -----------------------------------------------------------------------------------------
+
+RootfsFacts image_facts() {
+    RootfsFacts world = facts();
+    world.image = "docker.io/library/web:latest";
+    world.overlay = {.lower = {"/layer"}, .upper = "/upper", .work = "/work"};
+    world.image_process = {.user = "web",
+                           .env = {"PATH=/opt/bin", "COLOUR=green"},
+                           .entrypoint = {"/bin/httpd", "-f"},
+                           .cmd = {"/etc/httpd.conf"},
+                           .working_dir = "/srv",
+                           .labels = {{"org.systemd.property.CPUWeight", "10000"}},
+                           .stop_signal = "SIGWINCH"};
+    return world;
+}
+
+TEST(Image, SaysWhatTheCallerDoesNot) {
+    const plan::Request request = request_of("web", image_facts());
+    const oci::Process& process = *request.spec.process;
+    EXPECT_EQ(join(process.args, " "), "/bin/httpd -f /etc/httpd.conf");
+    EXPECT_THAT(process.env, testing::IsSupersetOf({"PATH=/opt/bin", "COLOUR=green"}));
+    EXPECT_EQ(process.user.uid, 33U);
+    EXPECT_EQ(process.cwd, "/srv");
+    EXPECT_EQ(request.stop_signal, 28);
+    EXPECT_EQ(request.image, "docker.io/library/web:latest");
+    EXPECT_THAT(request.description,
+                testing::StartsWith("docker.io/library/web:latest: /bin/httpd"));
+    EXPECT_EQ(request.overlay.upper, "/upper");
+}
+
+TEST(Image, IsOverruledByTheCaller) {
+    const plan::Request request =
+        request_of("-u 0 -w /tmp -e COLOUR=red --stop-signal INT web other.conf", image_facts());
+    const oci::Process& process = *request.spec.process;
+    EXPECT_EQ(join(process.args, " "), "/bin/httpd -f other.conf");
+    EXPECT_THAT(process.env, testing::Contains("COLOUR=red"));
+    EXPECT_EQ(process.user.uid, 0U);
+    EXPECT_EQ(process.cwd, "/tmp");
+    EXPECT_EQ(request.stop_signal, 2);
+}
+
+TEST(Image, ItsCommandGoesWithItsEntrypoint) {
+    EXPECT_EQ(request_of("--entrypoint sh web", image_facts()).spec.process->args,
+              std::vector<std::string>{"sh"});
+    EXPECT_EQ(join(request_of("--entrypoint= web a b", image_facts()).spec.process->args, " "),
+              "a b");
+}
+
+TEST(Image, ItsLabelsAreNoAnnotationsThatMeanSomething) {
+    const auto& annotations = request_of("web", image_facts()).spec.annotations;
+    EXPECT_FALSE(annotations.contains("org.systemd.property.CPUWeight"));
+    EXPECT_EQ(annotations.at("io.sctr.label/org.systemd.property.CPUWeight"), "10000");
+}
+
+TEST(Image, WithoutACommandIsAnError) {
+    RootfsFacts world = image_facts();
+    world.image_process = {};
+    EXPECT_THROW(request_of("web", world), Error);
 }
 
 } // namespace
