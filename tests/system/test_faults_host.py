@@ -84,7 +84,7 @@ def test_a_stop_signal_of_its_own_after_the_bus_was_restarted(rootfs):
     sctr("run", "-d", *words).ok()
     try:
         journal = ["journalctl", "-o", "cat", "--no-pager", "-u", unit_of(name)]
-        eventually(lambda: "ready" in host(*journal))
+        eventually(lambda: "ready" in host(*journal).splitlines())
         restart("dbus")
         sctr("pause", name).ok()
         sctr("stop", name).ok()
