@@ -66,6 +66,7 @@ TEST(CgroupFiles, StandInPlaceOfAScope) {
     request.cgroup = "/system.slice/web.service/payload";
     host::Facts facts;
     facts.controllers = {"pids", "memory"};
+    facts.is_root = true;
     const LaunchPlan plan = make(request, facts);
     EXPECT_EQ(plan.unit.name, "");
     EXPECT_THAT(plan.unit.properties, IsEmpty());
