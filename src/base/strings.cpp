@@ -8,8 +8,10 @@
 #include <csignal>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <set>
 #include <span>
+#include <utility>
 
 namespace sctr {
 namespace {
@@ -355,6 +357,20 @@ std::optional<std::vector<unsigned>> parse_cpu_list(std::string_view text) {
         return std::nullopt;
     }
     return std::vector<unsigned>(numbers.begin(), numbers.end());
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i);
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+        }
+    }
+    return row.back();
 }
 
 } // namespace sctr

@@ -48,4 +48,7 @@ std::string signal_name(int signal);
 /// Parses "0-3,7" into ascending CPU or node numbers; nothing if invalid, empty or above 8191.
 std::optional<std::vector<unsigned>> parse_cpu_list(std::string_view text);
 
+/// How many letters must be changed, added or left out to make one of the other (Levenshtein).
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
 } // namespace sctr

@@ -4,9 +4,9 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/error.hpp"
+#include "base/strings.hpp"
 #include "cli/log.hpp"
 
 namespace sctr::cli {
@@ -30,20 +30,6 @@ bool short_group_wants_value(const CLI::App& app, const std::string& word) {
         }
     }
     return false;
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i);
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
-        }
-    }
-    return row.back();
 }
 
 std::string help_hint(const CLI::App& app) {

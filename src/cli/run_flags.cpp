@@ -240,8 +240,7 @@ RunFlags parse_words(const std::vector<std::string>& words,
               "sctr " + verb + " -it --rootfs ./debian /bin/bash",
               "sctr " + verb + " --name db -m 512m --cpus 1.5 -v ./data:/data postgres",
               "sctr run -d --name web --restart always --after db --rootfs ./web /bin/httpd",
-              "sctr run -d --name api --health-cmd 'curl -f localhost' --sdnotify healthy --rootfs "
-              "./api /bin/api",
+              "sctr run -d --health-cmd 'curl -f localhost' --sdnotify healthy --rootfs ./api api",
               "sctr run --ip-deny any --ip-allow 10.0.0.0/8 --network host --rootfs ./app /bin/app",
               "sctr run --dry-run --read-only --tmpfs /tmp --rootfs ./busybox /bin/true"});
     Registrar to(app, only);

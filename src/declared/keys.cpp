@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 #include "base/strings.hpp"
 
@@ -111,20 +110,6 @@ constexpr std::array keys = {
     Key{"SubUIDMap", Kind::missing, "UIDMap="},
     Key{"Timezone", Kind::missing, "Volume=/etc/localtime:/etc/localtime:ro"},
 };
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i);
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
-        }
-    }
-    return row.back();
-}
 
 /// Of a file that is named relative to the one in which it is named. A specifier may be a path.
 std::string path_of(const std::string& value, const Place& place) {

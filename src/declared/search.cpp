@@ -18,8 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view suffix = ".container";
-
 std::string variable(const char* name) {
     const char* value = std::getenv(name);
     return value != nullptr ? value : "";
@@ -39,7 +37,7 @@ std::vector<std::string> user_directories() {
     return paths;
 }
 
-/// Files that end in `suffix`, also below directories, by name.
+/// Files that end in `ending`, also below directories, by name.
 std::vector<std::string> files_in(const std::string& directory, std::string_view ending) {
     std::vector<std::string> found;
     std::error_code error;
@@ -130,7 +128,7 @@ std::vector<std::vector<Source>> find_sources(const std::vector<std::string>& di
                                               std::vector<Problem>& problems) {
     std::map<std::string, std::string> files; // the first of a name
     for (const std::string& directory : directories) {
-        for (const std::string& path : files_in(directory, suffix)) {
+        for (const std::string& path : files_in(directory, container_suffix)) {
             files.emplace(fs::path(path).filename(), path);
         }
     }

@@ -12,8 +12,6 @@ namespace sctr::declared {
 
 namespace {
 
-constexpr std::string_view suffix = ".container";
-
 /// Keys of [Unit] whose values are units.
 constexpr std::array<std::string_view, 16> unit_lists = {"After",
                                                          "Before",
@@ -197,7 +195,7 @@ class Builder {
         }
         std::vector<std::string> units;
         for (const std::string& word : split(entry.value, ' ')) {
-            units.push_back(word.ends_with(suffix) ? unit_of(word) : word);
+            units.push_back(word.ends_with(container_suffix) ? unit_of(word) : word);
         }
         return join(units, " ");
     }
@@ -320,7 +318,7 @@ class Builder {
                                       : entry.key == "RequiredBy" ? ".requires/"
                                                                   : ".upholds/";
         for (const std::string& name : unit_names(entry)) {
-            const std::string unit = name.ends_with(suffix) ? unit_of(name) : name;
+            const std::string unit = name.ends_with(container_suffix) ? unit_of(name) : name;
             service_.links.push_back(
                 {.path = unit + directory + wanted, .target = "../" + service_.unit});
         }
@@ -337,8 +335,8 @@ class Builder {
 
 std::string unit_of(const std::string& path) {
     std::string name = base_name(path);
-    if (name.ends_with(suffix)) {
-        name.resize(name.size() - suffix.size());
+    if (name.ends_with(container_suffix)) {
+        name.resize(name.size() - container_suffix.size());
     }
     return name + ".service";
 }

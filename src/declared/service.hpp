@@ -2,12 +2,16 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "declared/unit_file.hpp"
 
 /// From a file NAME.container to NAME.service. Pure: what it gives depends on its arguments alone.
 namespace sctr::declared {
+
+/// Of the files' names.
+constexpr std::string_view container_suffix = ".container";
 
 /// A file and its drop-ins, in the order in which they are read.
 struct Source {

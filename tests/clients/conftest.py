@@ -13,19 +13,19 @@ for folder in (HERE, HERE.parent / "oci", HERE.parent / "system"):
 
 from fixtures import *  # noqa: E402,F401,F403
 
-import accounts  # noqa: E402
+import callers  # noqa: E402
 import images  # noqa: E402
 import podman as engine_podman  # noqa: E402
 import remains  # noqa: E402
 from podman import podman  # noqa: E402
 
 
-@pytest.fixture(scope="session", autouse=True, params=list(accounts.ALL))
+@pytest.fixture(scope="session", autouse=True, params=list(callers.ALL))
 def account(request):
     """Whose podman it is."""
-    yield accounts.choose(request.param)
+    yield callers.choose(request.param)
     if request.param == "guest":
-        accounts.end_pause_process()
+        callers.end_pause_process()
 
 
 @pytest.fixture

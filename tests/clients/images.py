@@ -3,7 +3,7 @@
 
 import shutil
 
-import accounts
+import callers
 import rootfs
 from harness import host
 
@@ -14,7 +14,7 @@ def make(directory):
     """A podman image of busybox; returns its name."""
     root = rootfs.build(directory / "root")
     (root / "run").mkdir()
-    account = accounts.current()
+    account = callers.current()
     archive = account.directory() / "root.tar"
     host("tar", "-C", root, "-cf", archive, ".")
     account.run("podman", "import", "--quiet", "--change", "CMD=/bin/sh", archive, NAME)

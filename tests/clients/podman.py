@@ -4,7 +4,7 @@
 import json
 import subprocess
 
-import accounts
+import callers
 import harness
 from harness import DEADLINE, WAIT, eventually
 
@@ -12,7 +12,7 @@ COMMAND = ["podman", "--runtime", "sctr"]
 
 
 def command_line(*args, env=None):
-    return accounts.current().words(*COMMAND, *args, env=env)
+    return callers.current().words(*COMMAND, *args, env=env)
 
 
 def podman(*args, input=None, timeout=3 * DEADLINE, **options):
@@ -51,7 +51,7 @@ class Container:
 
     def status(self):
         """What podman says and what the runtime says; None: it does not know the container."""
-        state = accounts.current().oci("state", self.id)
+        state = callers.current().oci("state", self.id)
         if state.status:
             assert "does not exist" in state.stderr, state
             return self.inspect("State", "Status"), None

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-import accounts
+import callers
 import engine
 import guest
 import leftovers
@@ -17,7 +17,7 @@ PATTERNS = ("libpod*", "cri-*", "buildah-*", "sctr-*")
 
 
 def units():
-    account = accounts.current()
+    account = callers.current()
     text = account.systemctl("list-units", "--all", "--plain", "--no-legend", *PATTERNS)
     return {f"unit {line.split()[0]}" for line in text.splitlines() if ".slice" not in line.split()[0]}
 

@@ -105,4 +105,4 @@ def test_the_life_of_a_task(ctr, task):
     eventually(lambda: status() == "STOPPED", what="the end of the task")
     assert ctr("task", "delete", name).returncode in (0, 137)
     assert ctr("container", "delete", name).returncode == 0
-    assert not scope.exists()
+    eventually(lambda: not scope.exists())

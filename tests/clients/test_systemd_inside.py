@@ -31,7 +31,7 @@ def test_it_boots_and_stops(systemd_rootfs, how):
         eventually(lambda: podman("inspect", "-f", "{{.State.Status}}", name).ok() == "exited", what="the end")
         # Not by SIGKILL.
         assert podman("inspect", "-f", "{{.State.ExitCode}}", name).ok() != "137"
-        assert not scope.exists()
+        eventually(lambda: not scope.exists())
     finally:
         podman("rm", "--force", "--time", "0", name)
 

@@ -32,7 +32,7 @@ suite_asan() {
     # gcc warns falsely of what its own sanitizers insert: warnings count in the default build. To optimise what
     # they insert would take it three times as long as the rest.
     meson_suite "$1" "$2" asan unit dbus ns -- -Db_sanitize=address,undefined -Db_lundef=false \
-        -Doptimization=0 -Ddebug=false -Dcpp_args=-g1 -Dwerror=false -Dunity=on -Dunity_size=5
+        -Doptimization=0 -Ddebug=false -Dcpp_args=-g1 -Dwerror=false
 }
 
 # The targets alone: the rest of the tree is compiled twice already.

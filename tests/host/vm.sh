@@ -199,12 +199,15 @@ CONF
 
 # One connection for each account stays open: later commands take 0.1 s instead of seconds.
 vm_connect() {
-    local account
+    local account pid connecting=()
     for account in root guest; do
         vm_inside timeout --kill-after=5 120 ssh -F /srv/run/ssh_config -o ControlMaster=yes -o ControlPersist=yes \
             -l "$account" -fN vm </dev/null >>"$vm_dir/log" 2>&1 &
+        connecting+=($!)
     done
-    wait -n && wait -n && vm_exec_quietly true
+    # By number: the QEMU whose power was cut is a child, too.
+    for pid in "${connecting[@]}"; do wait "$pid" || return; done
+    vm_exec_quietly true
 }
 
 vm_exec_quietly() { (vm_exec root "$@") >>"$vm_dir/log" 2>&1 </dev/null; }

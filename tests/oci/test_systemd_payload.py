@@ -55,7 +55,7 @@ def test_it_boots_and_stops(booted):
     # As podman and `systemctl stop` do it.
     oci("kill", booted.id, "RTMIN+3").ok()
     eventually(lambda: booted.status() == "stopped", deadline=3 * DEADLINE, what="the end")
-    assert not scope.exists()
+    eventually(lambda: not scope.exists())
 
 
 def test_pause_and_resume(booted):

@@ -173,7 +173,7 @@ def nothing_is_left(known_leftovers, look_for_leftovers, request):
         return not new
 
     try:
-        eventually(is_clean, deadline=5)
+        eventually(is_clean)
     except AssertionError:
         known_leftovers.update(new)
         pytest.fail(f"{request.node.name} left behind: {sorted(new)}")

@@ -84,7 +84,7 @@ def detached(rootfs, bundle, command=("sh", "-c", WAIT)):
     sctr(*words).ok()
     try:
         journal = ["journalctl", "-o", "cat", "--no-pager", "-u", container.unit]
-        eventually(lambda: "ready" in host(*journal), what="its output in the journal")
+        eventually(lambda: "ready" in host(*journal).splitlines(), what="its output in the journal")
         yield container
     finally:
         sctr("rm", "-f", container.name)

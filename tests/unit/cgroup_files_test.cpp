@@ -60,11 +60,13 @@ TEST(CgroupFiles, StandInPlaceOfAScope) {
     request.id = "web";
     request.spec.process.emplace().args = {"true"};
     request.spec.root.path = "/rootfs";
+    request.spec.linux.namespaces = {{.type = oci::NamespaceType::mount}};
     request.spec.linux.resources.pids_limit = 7;
     request.extra_properties = {{"KillSignal", std::int32_t{15}}, {"MemoryHigh", std::uint64_t{9}}};
     request.cgroup = "/system.slice/web.service/payload";
     host::Facts facts;
     facts.controllers = {"pids", "memory"};
+    facts.is_root = true;
     const LaunchPlan plan = make(request, facts);
     EXPECT_EQ(plan.unit.name, "");
     EXPECT_THAT(plan.unit.properties, IsEmpty());

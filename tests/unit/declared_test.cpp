@@ -180,7 +180,7 @@ TEST(Container, ProblemsNameFileLineAndWhatToDo) {
         {"Environment=\"A=1", "Environment=: a quote is not closed"},
         {"Exec='a", "Exec=: a quote is not closed"},
         {"Group=1", "Group=: there is no User="},
-        {"PodmanArgs=-x", "use SctrArgs="},
+        {"PodmanArgs=-x", "PodmanArgs=: not supported yet (use SctrArgs="},
         {"[Service]\nExecStart=x", "ExecStart= in [Service]: it is made of [Container]"},
         {"[Service]\nUser=x", "User= in [Service]"},
         {"[Service]\nType=forking", "Type= in [Service]: give notify"},

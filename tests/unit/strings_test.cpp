@@ -271,4 +271,23 @@ TEST(ParseCpuList, GivesAscendingNumbers) {
 }
 
 } // namespace
+
+TEST(EditDistance, CountsLetters) {
+    struct Case {
+        const char* a;
+        const char* b;
+        std::size_t distance;
+    };
+
+    for (const Case& each : {Case{"", "", 0},
+                             Case{"run", "run", 0},
+                             Case{"", "run", 3},
+                             Case{"run", "rum", 1},
+                             Case{"stop", "top", 1},
+                             Case{"kitten", "sitting", 3}}) {
+        EXPECT_EQ(edit_distance(each.a, each.b), each.distance) << each.a << " " << each.b;
+        EXPECT_EQ(edit_distance(each.b, each.a), each.distance) << each.b << " " << each.a;
+    }
+}
+
 } // namespace sctr

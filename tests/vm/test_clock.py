@@ -26,7 +26,7 @@ def shift():
 
 def is_ready(name):
     journal = ["journalctl", "-o", "cat", "--no-pager", "-u", unit_of(name)]
-    return lambda: "ready" in host(*journal)
+    return lambda: "ready" in host(*journal).splitlines()
 
 
 @pytest.mark.parametrize("seconds", [400 * 86400, -400 * 86400])
@@ -68,9 +68,9 @@ def test_logs_of_a_clock_that_went_back(rootfs, shift):
     sctr("run", "-d", *words).ok()
     try:
         journal = ["journalctl", "-o", "cat", "--no-pager", "-u", unit_of(name)]
-        eventually(lambda: "first" in host(*journal))
+        eventually(lambda: "first" in host(*journal).splitlines())
         shift(-3600)
-        eventually(lambda: "second" in host(*journal))
+        eventually(lambda: "second" in host(*journal).splitlines())
         host("journalctl", "--sync")
         assert sctr("logs", name).lines[:2] == ["first", "second"]
     finally:
