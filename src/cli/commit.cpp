@@ -11,6 +11,7 @@
 #include "cli/verbs.hpp"
 #include "container/definition.hpp"
 #include "container/engine.hpp"
+#include "container/id.hpp"
 #include "storage/commit.hpp"
 #include "storage/helper.hpp"
 

@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 #include "container/definition.hpp"
-#include "container/record.hpp"
+#include "container/record_store.hpp"
 #include "oci/reference.hpp"
 
 namespace sctr::cli {
