@@ -20,10 +20,12 @@
 #include "cli/mount_flags.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/values.hpp"
+#include "cli/volumes_from.hpp"
 #include "container/id.hpp"
 #include "container/id_maps.hpp"
 #include "linux/syscalls.hpp"
 #include "storage/root.hpp"
+#include "storage/volumes.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -350,7 +352,8 @@ void gather_root(const RunFlags& flags,
     facts.rootfs = directory;
     if (!lower.empty()) {
         const std::string name = flags.name.value_or(facts.random_id);
-        const bool keep = flags.detach ? !(flags.remove_given && flags.remove) : !flags.remove && !flags.service;
+        const bool keep =
+            flags.detach ? !(flags.remove_given && flags.remove) : !flags.remove && !flags.service;
         facts.overlay = storage::ContainerRoot::overlay(store, name, std::move(lower), keep);
         facts.rootfs = storage::ContainerRoot::place(store, name);
     }
@@ -360,6 +363,16 @@ void gather_root(const RunFlags& flags,
     } else {
         gather_accounts(directory, facts);
     }
+}
+
+void gather_volumes(const MountFlags& flags,
+                    const container::RecordStore& records,
+                    const Caller* caller,
+                    RootfsFacts& facts) {
+    facts.volumes = storage::volumes_directory(storage::Store::own());
+    facts.volume_owner =
+        caller != nullptr && !caller->volume_owner.empty() ? caller->volume_owner : random_id();
+    facts.volumes_from = mounts_of_others(flags.volumes_from, records);
 }
 
 } // namespace
@@ -382,6 +395,7 @@ RootfsFacts gather(const RunFlags& flags,
         tell_ignored_labels(flags.mounts);
     }
     check_bind_sources(flags.mounts, facts.working_directory);
+    gather_volumes(flags.mounts, store, caller, facts);
     for (const std::string& path : device_sources(flags.mounts, flags.limits)) {
         facts.devices[path] = find_devices(path);
     }

@@ -19,12 +19,12 @@ namespace {
 
 using storage::Store;
 
-std::string read_blob(const Store& store, const std::string& hex) {
-    const auto text = sys::read_small_file(store.blob(hex));
+std::string read_text(const std::string& path) {
+    const auto text = sys::read_small_file(path);
     if (!text) {
-        throw Error("the store lacks a blob")
-            .at("sha256:" + hex)
-            .mend("pull or load the image again");
+        throw Error("the store lacks a file")
+            .at(path)
+            .mend("see 'sctr system check'; pull or load the image again");
     }
     return *text;
 }
@@ -55,21 +55,22 @@ void inspect(const Store& store, const std::vector<storage::ImageUse>& images) {
         for (const std::string& chain_id : image.layers) {
             layers.push_back(store.layer_tree(chain_id));
         }
-        list.push_back({{"id", image.id},
-                        {"digest", "sha256:" + image.digest},
-                        {"names", names},
-                        {"size", image.size},
-                        {"layers", layers},
-                        {"config", ordered_json::parse(read_blob(store, image.id))},
-                        {"manifest", ordered_json::parse(read_blob(store, image.digest))}});
+        list.push_back(
+            {{"id", image.id},
+             {"digest", "sha256:" + image.digest},
+             {"names", names},
+             {"size", image.size},
+             {"layers", layers},
+             {"config", ordered_json::parse(read_text(store.blob(image.id)))},
+             {"manifest", ordered_json::parse(read_text(store.manifest(image.digest)))}});
     }
     std::puts(json_text(list).c_str());
 }
 
 void history(const Store& store, const std::vector<storage::ImageUse>& images) {
     for (const storage::ImageUse& use : images) {
-        const auto config = oci::parse_image_config(read_blob(store, use.image.id));
-        const auto manifest = oci::parse_manifest(read_blob(store, use.image.digest));
+        const auto config = oci::parse_image_config(read_text(store.blob(use.image.id)));
+        const auto manifest = oci::parse_manifest(read_text(store.manifest(use.image.digest)));
         Table table({"CREATED", "SIZE", "CREATED BY"});
         std::size_t layer = 0;
         for (const oci::HistoryEntry& entry : config.history) {
@@ -88,7 +89,7 @@ void history(const Store& store, const std::vector<storage::ImageUse>& images) {
 void tree(const Store& store, const std::vector<storage::ImageUse>& images) {
     const auto all = store.images();
     for (const storage::ImageUse& use : images) {
-        const auto manifest = oci::parse_manifest(read_blob(store, use.image.digest));
+        const auto manifest = oci::parse_manifest(read_text(store.manifest(use.image.digest)));
         std::printf("%s\n", use.name.empty() ? use.image.id.c_str() : use.name.c_str());
         for (std::size_t i = 0; i < use.image.layers.size(); ++i) {
             const std::string& chain_id = use.image.layers[use.image.layers.size() - 1 - i];

@@ -54,6 +54,15 @@ std::vector<std::string> kept_roots() {
     return kept;
 }
 
+std::vector<std::string> kept_volume_owners() {
+    std::vector<std::string> kept;
+    for (const auto& definition :
+         container::DefinitionStore(container::DefinitionStore::default_root()).list()) {
+        kept.push_back(definition.volume_owner);
+    }
+    return kept;
+}
+
 std::string local_name(const std::string& text) {
     oci::Reference reference = oci::parse_reference(text);
     if (reference.is_short()) {

@@ -19,6 +19,9 @@ std::vector<std::string> names_of(const storage::Store& store, const std::string
 /// Names of containers whose roots are kept.
 std::vector<std::string> kept_roots();
 
+/// Owners of anonymous volumes that are kept.
+std::vector<std::string> kept_volume_owners();
+
 /// A name that people give to an image here: localhost's where they name no registry.
 std::string local_name(const std::string& text);
 

@@ -16,6 +16,7 @@
 #include "oci/reference.hpp"
 #include "storage/remove.hpp"
 #include "storage/store.hpp"
+#include "storage/volumes.hpp"
 
 /// The verbs of images that need no registry: images, tag, rmi.
 namespace sctr::cli {
@@ -162,6 +163,7 @@ int rmi_verb(const Words& words) {
     const int status =
         for_each_word(names, app, [&](const std::string& name) { remove_one(store, name); });
     storage::sweep_store(store, kept_roots());
+    storage::sweep_volumes(store, kept_volume_owners());
     return status;
 }
 

@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
-#include "cli/container_root.hpp"
+#include "cli/container_files.hpp"
 #include "cli/declared.hpp"
 #include "cli/gather.hpp"
 #include "cli/image_source.hpp"
@@ -21,7 +21,6 @@
 #include "container/stored.hpp"
 #include "linux/cgroup_lock.hpp"
 #include "linux/clock.hpp"
-#include "linux/relabel.hpp"
 #include "storage/root.hpp"
 
 namespace sctr::cli {
@@ -113,14 +112,11 @@ int run_in_foreground(const RunFlags& flags, const container::RunOptions& option
     if (flags.name) {
         check_name_is_free(request.id);
     }
-    for (const plan::Relabel& relabel : request.relabels) {
-        sys::relabel_tree(relabel.path, relabel.label);
-    }
     log(LogLevel::debug, "container " + request.id + " in " + request.slice);
     const std::string id = request.id;
-    auto root = make_container_root(request);
+    ContainerFiles files(request, !flags.remove);
     UndoList undo;
-    undo.add([&] { remove_container_root(root); });
+    undo.add([&] { files.remove(); });
     const container::RunOutcome outcome = container::run(std::move(request), options);
     if (!flags.remove) {
         undo.dismiss();

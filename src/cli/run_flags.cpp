@@ -165,8 +165,11 @@ void add_namespace_flags(Registrar& to, NamespaceFlags& flags) {
 
 void add_mount_flags(Registrar& to, MountFlags& flags) {
     to.on_off("--read-only", flags.read_only, "mount the root read-only");
-    to.texts("-v,--volume", flags.volumes, "SOURCE:TARGET[:ro,rro,rbind,noexec,...]");
-    to.texts("--mount", flags.mounts, "type=bind|tmpfs|devpts,src=...,dst=...[,ro,...]");
+    to.texts("-v,--volume", flags.volumes, "[PATH|VOLUME:]TARGET[:ro,nocopy,U,noexec,...]");
+    to.texts("--volumes-from",
+             flags.volumes_from,
+             "CONTAINER[:ro]: the directories and volumes of another container");
+    to.texts("--mount", flags.mounts, "type=bind|volume|tmpfs|devpts,src=...,dst=...[,ro,...]");
     to.texts("--tmpfs", flags.tmpfs, "TARGET[:size=...,mode=...,exec,...]");
     to.text("--shm-size", flags.shm_size, "size of /dev/shm (default: 64m)");
     to.texts("--device", flags.devices, "HOST[:CONTAINER][:rwm]: a device of the host");

@@ -80,6 +80,7 @@ struct MountFlags {
     std::vector<std::string> volumes;
     std::vector<std::string> mounts;
     std::vector<std::string> tmpfs;
+    std::vector<std::string> volumes_from;
     std::optional<std::string> shm_size;
     std::vector<std::string> devices;
 };

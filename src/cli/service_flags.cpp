@@ -164,7 +164,11 @@ make_definition(const RunFlags& flags, const plan::Request& request, const Rootf
                                      .rootfs = facts.rootfs,
                                      .image = facts.image,
                                      .image_digest = facts.image_digest,
+                                     .volume_owner = request.volume_owner,
                                      .forget = flags.remove_given && flags.remove};
+    for (const plan::VolumeUse& use : request.volumes) {
+        definition.volumes.push_back(use.name);
+    }
     const auto add = [&](const std::string& flag, const std::string& value) {
         definition.flags.push_back(flag + "=" + value);
     };
@@ -199,7 +203,8 @@ std::vector<std::string> words_of(const container::Definition& definition) {
 Caller caller_of(const container::Definition& definition) {
     return {.working_directory = definition.working_directory,
             .environment = definition.environment,
-            .env_files = definition.env_files};
+            .env_files = definition.env_files,
+            .volume_owner = definition.volume_owner};
 }
 
 } // namespace sctr::cli

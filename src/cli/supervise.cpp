@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
-#include "cli/container_root.hpp"
+#include "cli/container_files.hpp"
 #include "cli/flags.hpp"
 #include "cli/gather.hpp"
 #include "cli/image_source.hpp"
@@ -23,8 +23,8 @@
 #include "linux/cgroup_lock.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
-#include "linux/relabel.hpp"
 #include "storage/root.hpp"
+#include "storage/volumes.hpp"
 #include "systemd/notify.hpp"
 
 /// The main process of sctr@NAME.service (units/sctr@.service), and what that runs afterwards.
@@ -60,9 +60,6 @@ plan::Request request_of(const RunFlags& flags,
     if (readiness(flags) == Readiness::notified) {
         container::notify::add_to(request.spec, records.root() + "/" + request.id);
     }
-    for (const plan::Relabel& relabel : request.relabels) {
-        sys::relabel_tree(relabel.path, relabel.label);
-    }
     return request;
 }
 
@@ -89,11 +86,11 @@ container::RunOptions options_of(const RunFlags& flags, const std::string& unit)
 
 /// What a service runs, and where it is written down how that went.
 struct ServiceRun {
-    std::function<RunFlags()> flags; ///< may throw Error
+    std::function<RunFlags()> flags;                                        ///< may throw Error
     std::function<std::optional<storage::ImageUse>(const RunFlags&)> image; ///< may throw Error
-    const Caller* caller;            ///< nothing: this process
+    const Caller* caller; ///< nothing: this process
     std::string unit;
-    bool keeps_root = false; ///< what the container writes is there when it starts again
+    bool keeps_files = false; ///< what the container writes is there when it starts again
     std::function<void(const LastRun&)> save;
 };
 
@@ -119,10 +116,10 @@ int run_service(const ServiceRun& what) {
         const RunFlags flags = what.flags();
         const auto image = what.image(flags);
         plan::Request request = request_of(flags, what.caller, what.unit, records, image);
-        auto root = make_container_root(request);
+        ContainerFiles files(request, what.keeps_files);
         UndoList undo;
-        if (!what.keeps_root) {
-            undo.add([&root] { remove_container_root(root); });
+        if (!what.keeps_files) {
+            undo.add([&files] { files.remove(); });
         }
         container::RunOptions options = options_of(flags, what.unit);
         options.ended = [&](const container::RunOutcome& outcome) {
@@ -153,7 +150,7 @@ int supervise_stored(const std::string& name) {
                             },
                         .caller = &caller,
                         .unit = plan::service_name(name),
-                        .keeps_root = true,
+                        .keeps_files = true,
                         .save = [&](const LastRun& run) { definitions.save(name, run); }});
 }
 
@@ -169,12 +166,22 @@ template <typename Run> int tell_failure(Run run) {
 }
 
 /// Of a container that is gone; a stored one, or another of the name that runs, keeps its own.
-void remove_left_root(const std::string& name) {
+void remove_left_files(const std::string& name, const std::string& volume_owner) {
     const container::DefinitionStore definitions(container::DefinitionStore::default_root());
     const container::RecordStore records(container::RecordStore::default_root());
-    if (!definitions.has(name) && !records.has(name)) {
-        storage::remove_root(storage::Store::own(), name);
+    if (definitions.has(name)) {
+        return;
     }
+    const storage::Store store = storage::Store::own();
+    if (!records.has(name)) {
+        storage::remove_root(store, name);
+    }
+    storage::remove_volumes_of(store, volume_owner);
+}
+
+std::string volume_owner_of(const std::string& name) {
+    const container::DefinitionStore definitions(container::DefinitionStore::default_root());
+    return definitions.has(name) ? definitions.load(name).volume_owner : "";
 }
 
 } // namespace
@@ -210,12 +217,13 @@ int supervise_verb(const Words& words) {
     if (!ended) {
         return tell_failure([&] { return supervise_stored(name); });
     }
+    const std::string volume_owner = volume_owner_of(name);
     if (service) {
         container::service_ended(name, variable("EXIT_CODE"), variable("EXIT_STATUS"));
     } else {
         container::Stored::own().ended(name, variable("EXIT_CODE"), variable("EXIT_STATUS"));
     }
-    remove_left_root(name);
+    remove_left_files(name, volume_owner);
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "storage/check.hpp"
 #include "storage/remove.hpp"
 #include "storage/store.hpp"
+#include "storage/volumes.hpp"
 
 /// sctr system df, prune, check.
 namespace sctr::cli {
@@ -38,7 +39,7 @@ std::int64_t disk_use(const std::string& path) {
 
 int disk_free(const Store& store) {
     Table table({"WHAT", "COUNT", "SIZE"});
-    for (const char* part : {"layers", "blobs/sha256", "roots", "tmp"}) {
+    for (const char* part : {"layers", "blobs/sha256", "roots", "volumes", "tmp"}) {
         const std::string path = store.root() + "/" + part;
         std::error_code none;
         const auto count =
@@ -70,6 +71,7 @@ int prune(const Store& store, bool all) {
         }
     }
     const storage::Swept swept = storage::sweep_store(store, kept_roots());
+    storage::sweep_volumes(store, kept_volume_owners());
     std::printf("removed %u layers and %u blobs\n", swept.layers, swept.blobs);
     return 0;
 }

@@ -46,6 +46,8 @@ int load_verb(const Words& words);
 int save_verb(const Words& words);
 int import_verb(const Words& words);
 int commit_verb(const Words& words);
+int cp_verb(const Words& words);
+int volume_verb(const Words& words);
 int diff_verb(const Words& words);
 int export_verb(const Words& words);
 int system_verb(const Words& words);

@@ -83,6 +83,8 @@ std::string to_json(const Definition& definition) {
                  {"rootfs", definition.rootfs},
                  {"image", definition.image},
                  {"imageDigest", definition.image_digest},
+                 {"volumeOwner", definition.volume_owner},
+                 {"volumes", definition.volumes},
                  {"createdUsec", definition.created_usec},
                  {"forget", definition.forget}});
 }
@@ -105,6 +107,8 @@ Definition definition_from_json(const std::string& text) {
         value.at("rootfs").get_to(definition.rootfs);
         definition.image = value.value("image", "");
         definition.image_digest = value.value("imageDigest", "");
+        definition.volume_owner = value.value("volumeOwner", "");
+        definition.volumes = value.value("volumes", std::vector<std::string>());
         value.at("createdUsec").get_to(definition.created_usec);
         value.at("forget").get_to(definition.forget);
         return definition;

@@ -11,6 +11,7 @@
 #include "plan/health.hpp"
 #include "plan/init_plan.hpp"
 #include "plan/unit.hpp"
+#include "plan/volume.hpp"
 
 namespace sctr::plan {
 
@@ -42,7 +43,10 @@ struct Request {
     int stop_signal = 15;
     std::chrono::microseconds stop_timeout = std::chrono::seconds(10);
     int shared_memory_of = 0; ///< pid of the process whose /dev/shm this container has too; 0: none
+    std::vector<VolumeUse> volumes;
+    std::string volume_owner; ///< of the anonymous ones
     std::vector<Relabel> relabels;
+    std::vector<Chown> chowns;
     LogTarget log = LogTarget::caller;
     std::optional<HealthCheck> health;
     /// --property, and flags for what only systemd offers; they win over what is planned.

@@ -48,7 +48,7 @@ Loaded take(const Store& store,
             const std::string& source,
             const std::vector<std::string>& names,
             const TransferOptions& options) {
-    Loaded loaded{.digest = publish_image(store, fetch(store, source, options))};
+    Loaded loaded{.digest = take_image(store, source, options)};
     for (const std::string& text : names) {
         if (const std::string name = name_in_store(text); !name.empty()) {
             store.set_name(name, loaded.digest);

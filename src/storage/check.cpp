@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "base/sha256.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
 #include "storage/publish.hpp"
@@ -67,15 +68,13 @@ class Checker {
 
     /// A container starts without them, but nothing can be saved or sent.
     void check_blobs(const oci::StoredImage& image) {
-        std::vector<std::string> blobs{image.digest, image.id};
-        if (const auto text = sys::read_small_file(store_.blob(image.digest))) {
-            try {
-                for (const oci::Descriptor& layer : oci::parse_manifest(*text).layers) {
-                    blobs.push_back(oci::sha256_of_digest(layer.digest, "/layers"));
-                }
-            } catch (const Error&) {
-                // Its digest tells.
-            }
+        const auto text = sys::read_small_file(store_.manifest(image.digest));
+        if (!text || Sha256::of(*text) != image.digest) {
+            throw Error("its manifest is missing or damaged");
+        }
+        std::vector<std::string> blobs{image.id};
+        for (const oci::Descriptor& layer : oci::parse_manifest(*text).layers) {
+            blobs.push_back(oci::sha256_of_digest(layer.digest, "/layers"));
         }
         for (const std::string& hex : blobs) {
             if (!checked_.insert(hex).second) {

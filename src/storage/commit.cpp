@@ -26,14 +26,15 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 /// With all that it has, whether sctr knows it or not.
-ordered_json read_json(const Store& store, const std::string& hex) {
-    const auto text = sys::read_small_file(store.blob(hex));
-    if (!text) {
-        throw Error("the store lacks a blob")
-            .at("sha256:" + hex)
-            .mend("pull or load the image again");
+ordered_json read_json(const std::string& path) {
+    const auto text = sys::read_small_file(path);
+    try {
+        return ordered_json::parse(text.value_or(""));
+    } catch (const ordered_json::exception&) {
+        throw Error("the store lacks a blob, or it is damaged")
+            .at(path)
+            .mend("see 'sctr system check'; pull or load the image again");
     }
-    return ordered_json::parse(*text);
 }
 
 void change_process(ordered_json& config, const CommitOptions& options) {
@@ -69,8 +70,8 @@ std::string commit(const Store& store,
         std::error_code ignored;
         fs::remove_all(work, ignored);
     });
-    ordered_json config = read_json(store, base.id);
-    ordered_json manifest = read_json(store, base.digest);
+    ordered_json config = read_json(store.blob(base.id));
+    ordered_json manifest = read_json(store.manifest(base.digest));
 
     const std::string blob = work + "/layer";
     {

@@ -8,12 +8,11 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 
 #include "base/error.hpp"
-#include "base/unique_fd.hpp"
 #include "container/id_maps.hpp"
 #include "linux/memfd.hpp"
-#include "linux/process.hpp"
 #include "linux/procfs.hpp"
 #include "linux/program.hpp"
 #include "plan/namespaces.hpp"
@@ -30,13 +29,14 @@ std::string text_of(int file) {
 }
 
 /// In the child: waits for its id maps, if it is to have some, and becomes the program.
-void become_program(int permission, const std::array<int, 3>& standard, char* const* argv) {
+void become_program(int permission, const std::vector<int>& inherited, char* const* argv) {
     char byte = 0;
     if (permission >= 0 && ::recv(permission, &byte, 1, 0) != 1) {
         ::_exit(1); // the parent failed, and says so
     }
-    for (int fd = 0; fd < 3; ++fd) {
-        if (::dup2(standard[static_cast<std::size_t>(fd)], fd) < 0) {
+    for (int fd = 0; fd < static_cast<int>(inherited.size()); ++fd) {
+        const int given = inherited[static_cast<std::size_t>(fd)];
+        if (given >= 0 ? ::dup2(given, fd) < 0 : (::close(fd) < 0 && errno != EBADF)) {
             ::_exit(cannot_execute);
         }
     }
@@ -50,46 +50,63 @@ bool is_rootless() {
     return ::geteuid() != 0;
 }
 
-std::string
-run_layer_program(const std::vector<std::string>& words, const std::string& input, int output) {
-    std::vector<std::string> texts = words;
+LayerProgram::LayerProgram(const LayerWork& work)
+    : out_(sys::raise_fd(sys::memory_file("sctr-layer-output"))),
+      error_text_(sys::raise_fd(sys::memory_file("sctr-layer-error"))) {
+    const bool mapped = work.map_ids && is_rootless();
+    std::vector<std::string> texts = work.words;
+    if (mapped) {
+        texts.insert(texts.begin(), "--rootless");
+    }
     texts.insert(texts.begin(), "sctr-layer");
-    const UniqueFd in = sys::raise_fd(sys::sealed_memfd("sctr-layer-input", input, false));
-    ::lseek(in.get(), 0, SEEK_SET);
-    const UniqueFd out = sys::raise_fd(sys::memory_file("sctr-layer-output"));
-    const UniqueFd error_text = sys::raise_fd(sys::memory_file("sctr-layer-error"));
+    UniqueFd text;
+    if (work.input < 0) {
+        text = sys::raise_fd(sys::sealed_memfd("sctr-layer-input", work.text, false));
+        ::lseek(text.get(), 0, SEEK_SET);
+    }
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) < 0) {
         throw Error("cannot create a socket pair").because(errno);
     }
     UniqueFd ours(ends[0]);
-    UniqueFd theirs(ends[1]);
-    const container::OwnIds ids = container::own_ids();
+    UniqueFd theirs = sys::raise_fd(UniqueFd(ends[1]));
+    const container::OwnIds ids = mapped ? container::own_ids() : container::OwnIds();
     const auto argv = sys::argument_pointers(texts);
-    const bool mapped = is_rootless();
-    sys::Child child = sys::fork_child(mapped ? CLONE_NEWUSER : 0, [&] {
+    std::vector<int> inherited{work.input >= 0 ? work.input : text.get(),
+                               work.output >= 0 ? work.output : out_.get(),
+                               error_text_.get()};
+    inherited.insert(inherited.end(), work.passed.begin(), work.passed.end());
+    child_ = sys::fork_child(mapped ? CLONE_NEWUSER : 0, [&] {
         ours.reset();
-        become_program(mapped ? theirs.get() : -1,
-                       {in.get(), output >= 0 ? output : out.get(), error_text.get()},
-                       argv.data());
+        ::signal(SIGPIPE, SIG_DFL);
+        become_program(mapped ? theirs.get() : -1, inherited, argv.data());
     });
     theirs.reset();
     if (mapped) {
-        container::write_id_maps(child.pid(), plan::map_lines(ids.uids), plan::map_lines(ids.gids));
+        container::write_id_maps(
+            child_.pid(), plan::map_lines(ids.uids), plan::map_lines(ids.gids));
         (void)::send(ours.get(), "", 1, MSG_NOSIGNAL);
     }
-    const int status = child.wait();
+}
+
+std::string LayerProgram::finish() {
+    const int status = child_.wait();
     if (status == cannot_execute) {
         throw Error("cannot execute").at(program).mend("install sctr as a whole");
     }
     if (status != 0) {
-        std::string said = text_of(error_text.get());
+        std::string said = text_of(error_text_.get());
         while (said.ends_with('\n')) {
             said.pop_back();
         }
         throw Error(said.empty() ? "sctr-layer ended with status " + std::to_string(status) : said);
     }
-    return text_of(out.get());
+    return text_of(out_.get());
+}
+
+std::string
+run_layer_program(const std::vector<std::string>& words, const std::string& input, int output) {
+    return LayerProgram({.words = words, .text = input, .output = output}).finish();
 }
 
 void remove_trees(const std::vector<std::string>& paths) {

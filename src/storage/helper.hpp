@@ -4,7 +4,34 @@
 #include <string>
 #include <vector>
 
+#include "base/unique_fd.hpp"
+#include "linux/process.hpp"
+
 namespace sctr::storage {
+
+/// What sctr-layer is to do.
+struct LayerWork {
+    std::vector<std::string> words;
+    std::string text;        ///< its standard input, where `input` is none
+    int input = -1;          ///< at 10 or above, as all that follow
+    int output = -1;         ///< -1: what it prints is returned
+    std::vector<int> passed; ///< become 3, 4, ...; -1: nothing there
+    bool map_ids = true;     ///< of a plain user: in a user namespace with his ids
+};
+
+/// sctr-layer at work. Killed when this goes.
+class LayerProgram {
+  public:
+    explicit LayerProgram(const LayerWork& work);
+
+    /// Waits for its end and returns what it printed. Throws the Error that it tells of.
+    std::string finish();
+
+  private:
+    UniqueFd out_;
+    UniqueFd error_text_;
+    sys::Child child_;
+};
 
 /// Runs sctr-layer, where files have the owners that containers see: as root, or in a user
 /// namespace with this caller's ids. Returns what it prints, unless that goes to `output`. Throws

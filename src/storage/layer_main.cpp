@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <clocale>
 #include <cstdio>
@@ -25,11 +25,13 @@
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "linux/process.hpp"
+#include "storage/layer_mount.hpp"
 #include "storage/layer_stream.hpp"
 #include "storage/layer_tree.hpp"
 #include "storage/layered_file.hpp"
 #include "storage/members.hpp"
 #include "storage/pack.hpp"
+#include "storage/tree_copy.hpp"
 #include "storage/tree_diff.hpp"
 #include "storage/unpack.hpp"
 
@@ -175,31 +177,9 @@ int digest(const std::string& path) {
     return std::fflush(stdout) == 0 ? 0 : 1;
 }
 
-/// Layers as one tree, the uppermost first, in a mount namespace of this process's own.
-UniqueFd mount_layers(const std::vector<std::string>& layers) {
-    constexpr const char* failure = "cannot mount the layers";
-    if (::unshare(CLONE_NEWNS) < 0) {
-        throw Error(failure).because(errno);
-    }
-    const UniqueFd context(::fsopen("overlay", FSOPEN_CLOEXEC));
-    for (const std::string& layer : layers) {
-        if (::fsconfig(context.get(), FSCONFIG_SET_STRING, "lowerdir+", layer.c_str(), 0) < 0) {
-            throw Error(failure).at(layer).because(errno);
-        }
-    }
-    if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) {
-        throw Error(failure).because(errno);
-    }
-    UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY));
-    if (!mount.valid()) {
-        throw Error(failure).because(errno);
-    }
-    return mount;
-}
-
-int export_tree(const std::vector<std::string>& layers) {
-    const UniqueFd tree = mount_layers(layers);
-    pack_tree("/proc/self/fd/" + std::to_string(tree.get()), STDOUT_FILENO, Compression::none);
+int export_tree(const std::vector<std::string>& layers, bool rootless) {
+    const UniqueFd tree = mount_layers({.layers = layers, .user_xattrs = rootless});
+    pack_tree("/proc/self/fd/" + std::to_string(tree.get()), STDOUT_FILENO, {});
     return 0;
 }
 
@@ -219,35 +199,95 @@ int remove(const std::vector<std::string>& paths) {
     return 0;
 }
 
-int run(const std::vector<std::string>& words) {
-    if (words == std::vector<std::string>{"unpack"}) {
-        return unpack(false);
+/// chown UID GID TREE...: ids as this process sees them.
+int run_chown(const std::vector<std::string>& words, bool) {
+    for (std::size_t i = 3; i < words.size(); ++i) {
+        chown_tree(words[i],
+                   static_cast<uid_t>(std::stoul(words[1])),
+                   static_cast<gid_t>(std::stoul(words[2])));
     }
-    if (words == std::vector<std::string>{"unpack", "--rootless"}) {
-        return unpack(true);
+    return 0;
+}
+
+/// copy-from PATH AS FOLLOW VIEW...
+int run_copy_from(const std::vector<std::string>& words, bool rootless) {
+    copy_from(words[1], words[2], words[3] == "follow", {words.begin() + 4, words.end()}, rootless);
+    return 0;
+}
+
+/// copy-to PATH NAME WHAT OWNERS VIEW...
+int run_copy_to(const std::vector<std::string>& words, bool rootless) {
+    copy_to({.path = words[1],
+             .name = words[2],
+             .contents = words[3] == "contents",
+             .keep_owners = words[4] == "owners"},
+            {words.begin() + 5, words.end()},
+            rootless);
+    return 0;
+}
+
+struct Verb {
+    std::string_view name;
+    std::size_t words; ///< at least, the name included
+    int (*run)(const std::vector<std::string>& words, bool rootless);
+};
+
+constexpr std::array<Verb, 14> verbs{{
+    {"unpack", 1, [](const auto&, bool rootless) { return unpack(rootless); }},
+    {"remove", 2, [](const auto& words, bool) { return remove({words.begin() + 1, words.end()}); }},
+    {"show", 3, [](const auto& words, bool) { return show({words.begin() + 1, words.end()}); }},
+    {"layout",
+     3,
+     [](const auto& words, bool) {
+         extract_layout(words[1], words[2]);
+         return 0;
+     }},
+    {"pack",
+     2,
+     [](const auto& words, bool) {
+         pack_tree(words[1], STDOUT_FILENO, {.compression = Compression::gzip});
+         return 0;
+     }},
+    {"export",
+     3,
+     [](const auto& words, bool rootless) {
+         return export_tree({words.begin() + 1, words.end()}, rootless);
+     }},
+    {"diff", 2, [](const auto& words, bool) { return diff({words.begin() + 1, words.end()}); }},
+    {"digest", 2, [](const auto& words, bool) { return digest(words[1]); }},
+    {"fill",
+     4,
+     [](const auto& words, bool rootless) {
+         fill(words[1], words[2], {words.begin() + 3, words.end()}, rootless);
+         return 0;
+     }},
+    {"copy-from", 5, run_copy_from},
+    {"copy-to", 6, run_copy_to},
+    {"chown", 4, run_chown},
+    {"pack-tree",
+     2,
+     [](const auto& words, bool) {
+         pack_tree(words[1], STDOUT_FILENO, {.meaning = Meaning::tree});
+         return 0;
+     }},
+    {"unpack-tree",
+     2,
+     [](const auto& words, bool rootless) {
+         unpack_tree({.archive = "/proc/self/fd/0", .rootless = rootless},
+                     [&](bool) -> TreeTarget { return {.directory = words[1]}; });
+         return 0;
+     }},
+}};
+
+int run(std::vector<std::string> words) {
+    const bool rootless = !words.empty() && words.front() == "--rootless";
+    if (rootless) {
+        words.erase(words.begin());
     }
-    if (words.size() > 1 && words.front() == "remove") {
-        return remove({words.begin() + 1, words.end()});
-    }
-    if (words.size() > 2 && words.front() == "show") {
-        return show({words.begin() + 1, words.end()});
-    }
-    if (words.size() == 3 && words.front() == "layout") {
-        extract_layout(words[1], words[2]);
-        return 0;
-    }
-    if (words.size() == 2 && words.front() == "pack") {
-        pack_tree(words.back(), STDOUT_FILENO, Compression::gzip);
-        return 0;
-    }
-    if (words.size() > 2 && words.front() == "export") {
-        return export_tree({words.begin() + 1, words.end()});
-    }
-    if (words.size() > 1 && words.front() == "diff") {
-        return diff({words.begin() + 1, words.end()});
-    }
-    if (words.size() == 2 && words.front() == "digest") {
-        return digest(words.back());
+    for (const Verb& verb : verbs) {
+        if (!words.empty() && words.front() == verb.name && words.size() >= verb.words) {
+            return verb.run(words, rootless);
+        }
     }
     throw Error("sctr-layer is started by sctr only");
 }

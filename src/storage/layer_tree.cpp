@@ -78,13 +78,17 @@ std::string clean_member_path(const std::string& name) {
     return clean;
 }
 
-LayerTree::LayerTree(const std::string& root, bool rootless)
+LayerTree::LayerTree(const std::string& root, const TreeOptions& options)
     : root_(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)),
-      rootless_(rootless) {
+      rootless_(options.rootless), is_layer_(options.meaning == Meaning::layer) {
     if (!root_.valid()) {
         throw Error(cannot_unpack).at(root).because(errno);
     }
     implied_.insert("");
+}
+
+std::uint64_t LayerTree::inside() const {
+    return RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (is_layer_ ? RESOLVE_NO_XDEV : 0);
 }
 
 int LayerTree::open_directory(const std::string& path) {
@@ -95,11 +99,10 @@ int LayerTree::open_directory(const std::string& path) {
         return current_.get();
     }
     constexpr std::uint64_t flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    constexpr std::uint64_t inside = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
-    UniqueFd opened(sys::openat2(root_.get(), path.c_str(), flags, 0, inside));
+    UniqueFd opened(sys::openat2(root_.get(), path.c_str(), flags, 0, inside()));
     if (!opened.valid() && errno == ENOENT) {
         make_directories(path);
-        opened = UniqueFd(sys::openat2(root_.get(), path.c_str(), flags, 0, inside));
+        opened = UniqueFd(sys::openat2(root_.get(), path.c_str(), flags, 0, inside()));
     }
     if (!opened.valid()) {
         fail(path);
@@ -118,7 +121,7 @@ void LayerTree::make_directories(const std::string& path) {
     }
     if (errno == EEXIST) {
         struct stat info{};
-        if (::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+        if (is_layer_ && ::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
             is_whiteout(info)) {
             displace({.directory = directory, .name = name}, path);
             if (::mkdirat(directory, name.c_str(), 0755) == 0) {
@@ -145,6 +148,9 @@ void LayerTree::displace(const Place& place, const std::string& path) {
     }
     if (errno != EISDIR) {
         fail(path);
+    }
+    if (!is_layer_) {
+        refuse(path, "a directory is there, and what comes is none");
     }
     remove_tree(place.directory, place.name);
     if (current_path_.starts_with(path)) {
@@ -212,6 +218,9 @@ void LayerTree::add_directory(const LayerMember& member) {
         struct stat info{};
         const bool exists =
             ::fstatat(place.directory, place.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+        if (exists && !S_ISDIR(info.st_mode) && !is_layer_) {
+            refuse(member.path, "a directory comes, and what is there is none");
+        }
         if (exists && !S_ISDIR(info.st_mode)) {
             displace(place, member.path);
         }
@@ -224,7 +233,7 @@ void LayerTree::add_directory(const LayerMember& member) {
         if (!made.valid()) {
             fail(member.path);
         }
-        if (exists && is_whiteout(info)) {
+        if (is_layer_ && exists && is_whiteout(info)) {
             set_opaque(made.get(), member.path);
         }
         if (::fchown(made.get(), member.uid, member.gid) < 0 ||
@@ -246,12 +255,11 @@ void LayerTree::add_hard_link(const LayerMember& member) {
         return;
     }
     auto [parent, name] = split_path(member.link);
-    constexpr std::uint64_t inside = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
     const UniqueFd source(sys::openat2(root_.get(),
                                        parent.empty() ? "." : parent.c_str(),
                                        O_PATH | O_DIRECTORY | O_CLOEXEC,
                                        0,
-                                       inside));
+                                       inside()));
     struct stat info{};
     if (!source.valid() || ::fstatat(source.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) {
         refuse(member.path,
@@ -330,7 +338,7 @@ void LayerTree::add(const LayerMember& member) {
     const auto slash = member.path.rfind('/');
     const std::string_view name =
         std::string_view(member.path).substr(slash == std::string::npos ? 0 : slash + 1);
-    if (name.starts_with(whiteout_prefix)) {
+    if (is_layer_ && name.starts_with(whiteout_prefix)) {
         add_whiteout(member, open_place(member.path));
     } else if (member.is_hard_link) {
         add_hard_link(member);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "storage/meaning.hpp"
 
 namespace sctr::storage {
 
@@ -33,13 +34,20 @@ struct LayerMember {
 /// the root itself. Throws Error for "..", a NUL, and what is longer than the kernel takes.
 std::string clean_member_path(const std::string& name);
 
+struct TreeOptions {
+    /// In a user namespace, where opaque directories are marked by another xattr and device nodes
+    /// are left out.
+    bool rootless = false;
+    /// As a tree: no name is a whiteout, other file systems are entered, and what is there already
+    /// stays of the kind that it is: a directory or none.
+    Meaning meaning = Meaning::layer;
+};
+
 /// Writes the members of one layer below a directory, and nowhere else: every name is resolved
 /// below it, whatever links the layer brings. Whiteouts become those of overlayfs.
 class LayerTree {
   public:
-    /// `rootless`: in a user namespace, where opaque directories are marked by another xattr and
-    /// device nodes are left out.
-    LayerTree(const std::string& root, bool rootless);
+    LayerTree(const std::string& root, const TreeOptions& options);
 
     /// Anything but a regular file, which has content. Throws Error.
     void add(const LayerMember& member);
@@ -71,9 +79,11 @@ class LayerTree {
     void set_metadata(const LayerMember& member, const Place& place);
     void set_xattrs(int file, const LayerMember& member) const;
     void set_opaque(int directory, const std::string& path) const;
+    [[nodiscard]] std::uint64_t inside() const;
 
     UniqueFd root_;
     bool rootless_;
+    bool is_layer_;
     std::string current_path_; ///< of current_
     UniqueFd current_;         ///< the directory that was opened last: members come in its order
     std::set<std::string> implied_;
@@ -82,6 +92,9 @@ class LayerTree {
 
 /// Removes a directory with all below it; what is not there is fine. Throws Error.
 void remove_tree(int directory, const std::string& name);
+
+/// Gives a tree to others, symbolic links themselves and other file systems included. Throws Error.
+void chown_tree(const std::string& path, uid_t uid, gid_t gid);
 
 /// Gives directories of a layer that its archive does not tell of the owner, mode, times and xattrs
 /// that they have in the layers below, the uppermost of which is first. Throws Error.

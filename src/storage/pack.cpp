@@ -5,7 +5,9 @@
 #include <archive_entry.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -50,6 +52,19 @@ bool is_overlay_xattr(std::string_view name) {
     return name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.");
 }
 
+/// Files there are no files, and the reading of some of them does things.
+bool is_kernels(int directory) {
+    constexpr std::array<unsigned long, 6> kinds = {PROC_SUPER_MAGIC,
+                                                    SYSFS_MAGIC,
+                                                    CGROUP2_SUPER_MAGIC,
+                                                    DEVPTS_SUPER_MAGIC,
+                                                    SECURITYFS_MAGIC,
+                                                    DEBUGFS_MAGIC};
+    struct statfs info{};
+    return ::fstatfs(directory, &info) == 0 &&
+           std::ranges::contains(kinds, static_cast<unsigned long>(info.f_type));
+}
+
 std::vector<std::string> names_in(int directory, const std::string& path) {
     const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const std::unique_ptr<DIR, CloseDirectory> stream(copy < 0 ? nullptr : ::fdopendir(copy));
@@ -69,17 +84,11 @@ std::vector<std::string> names_in(int directory, const std::string& path) {
 
 class Packer {
   public:
-    Packer(const std::string& directory, int output, Compression compression)
-        : root_(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-          writer_(::archive_write_new()) {
-        struct stat info{};
-        if (!root_.valid() || ::fstat(root_.get(), &info) < 0) {
-            throw Error("cannot pack").at(directory).because(errno);
-        }
-        device_ = info.st_dev;
+    Packer(int output, PackOptions options)
+        : options_(std::move(options)), writer_(::archive_write_new()) {
         struct archive* writer = writer_.get();
         ::archive_write_set_format_pax_restricted(writer);
-        if (compression == Compression::gzip) {
+        if (options_.compression == Compression::gzip) {
             ::archive_write_add_filter_gzip(writer);
             // No time of its own: the same tree is the same layer.
             ::archive_write_set_filter_option(writer, "gzip", "timestamp", nullptr);
@@ -88,8 +97,19 @@ class Packer {
         check(::archive_write_open_fd(writer, output));
     }
 
-    void run() {
-        add_directory(root_.get(), "");
+    void run(const std::string& path) {
+        const UniqueFd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        struct stat info{};
+        if (!root.valid() || ::fstat(root.get(), &info) < 0) {
+            throw Error("cannot pack").at(path).because(errno);
+        }
+        device_ = info.st_dev;
+        add_directory(root.get(), options_.as);
+        check(::archive_write_close(writer_.get()));
+    }
+
+    void run(int directory, const std::string& name) {
+        add(directory, name, options_.as);
         check(::archive_write_close(writer_.get()));
     }
 
@@ -106,7 +126,10 @@ class Packer {
             fail(path);
         }
         const bool is_opaque = write_member(directory, path.empty() ? "./" : path + "/", info, "");
-        if (is_opaque && !path.empty()) {
+        if (options_.meaning == Meaning::tree && path != options_.as && is_kernels(directory)) {
+            return;
+        }
+        if (is_opaque && !path.empty() && options_.meaning == Meaning::layer) {
             write_marker(path + "/.wh..wh..opq");
         }
         for (const std::string& name : names_in(directory, path)) {
@@ -123,10 +146,11 @@ class Packer {
             }
             fail(path);
         }
-        if (info.st_dev != device_ && !S_ISREG(info.st_mode)) {
+        const bool is_layer = options_.meaning == Meaning::layer;
+        if (is_layer && info.st_dev != device_ && !S_ISREG(info.st_mode)) {
             return; // mounted there
         }
-        if (S_ISCHR(info.st_mode) && info.st_rdev == 0) {
+        if (is_layer && S_ISCHR(info.st_mode) && info.st_rdev == 0) {
             const auto slash = path.rfind('/') + 1; // npos + 1 is 0
             write_marker(path.substr(0, slash) + ".wh." + name);
         } else if (S_ISDIR(info.st_mode)) {
@@ -244,7 +268,7 @@ class Packer {
         check(::archive_write_header(writer_.get(), entry.get()));
     }
 
-    UniqueFd root_;
+    PackOptions options_;
     dev_t device_ = 0;
     std::unique_ptr<struct archive, CloseWriter> writer_;
     std::map<std::pair<dev_t, ino_t>, std::string> links_;
@@ -252,8 +276,12 @@ class Packer {
 
 } // namespace
 
-void pack_tree(const std::string& directory, int output, Compression compression) {
-    Packer(directory, output, compression).run();
+void pack_tree(const std::string& directory, int output, const PackOptions& options) {
+    Packer(output, options).run(directory);
+}
+
+void pack_node(int directory, const std::string& name, int output, const PackOptions& options) {
+    Packer(output, options).run(directory, name);
 }
 
 } // namespace sctr::storage

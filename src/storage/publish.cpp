@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <deque>
+#include <filesystem>
+#include <optional>
 #include <ranges>
 #include <vector>
 
@@ -44,10 +46,24 @@ void require_blob(const Store& store, const std::string& hex) {
     }
     if (sha256_of_file(path) != hex) {
         ::unlink(path.c_str());
-        throw Error(cannot_store)
-            .at("sha256:" + hex)
-            .because("the blob is damaged")
-            .mend("pull or load it again");
+        DamagedBlob error(cannot_store);
+        error.at("sha256:" + hex).because("the blob is damaged").mend("pull or load it again");
+        throw error;
+    }
+}
+
+/// As require_blob() for each, so that what is wrong is fetched anew at once.
+void require_blobs(const Store& store, const std::vector<Layer>& layers) {
+    std::optional<DamagedBlob> first;
+    for (const Layer& layer : layers) {
+        try {
+            require_blob(store, layer.blob);
+        } catch (const DamagedBlob& error) {
+            first = first ? first : error;
+        }
+    }
+    if (first) {
+        throw DamagedBlob(*first);
     }
 }
 
@@ -136,15 +152,9 @@ std::vector<std::string> unpack_layers(const Store& store, std::vector<Layer>& l
     }
     std::vector<std::string> texts;
     try {
-        texts =
-            split(run_layer_program(is_rootless() ? std::vector<std::string>{"unpack", "--rootless"}
-                                                  : std::vector<std::string>{"unpack"},
-                                    jobs_for(store, layers)),
-                  '\0');
+        texts = split(run_layer_program({"unpack"}, jobs_for(store, layers)), '\0');
     } catch (const Error&) {
-        for (const Layer& layer : layers) {
-            require_blob(store, layer.blob); // says it better where that is why
-        }
+        require_blobs(store, layers); // says it better where that is why
         throw;
     }
     sync_store(store);
@@ -158,13 +168,17 @@ std::vector<std::string> unpack_layers(const Store& store, std::vector<Layer>& l
     return texts;
 }
 
-void put_image(const Store& store, const oci::StoredImage& image) {
+void put_image(const Store& store,
+               const oci::StoredImage& image,
+               const std::string& manifest_text) {
     const std::string work = store.make_work_directory();
     UndoList undo;
     undo.add([&] {
-        ::unlink((work + "/image.json").c_str());
-        ::rmdir(work.c_str());
+        std::error_code ignored;
+        std::filesystem::remove_all(work, ignored);
     });
+    sys::replace_file(
+        work + "/manifest.json", manifest_text, 0600, sys::Durability::disk, cannot_store);
     sys::replace_file(work + "/image.json",
                       oci::serialize(image) + '\n',
                       0600,
@@ -207,7 +221,6 @@ std::string publish_image(const Store& store, const std::string& manifest_text) 
     const std::string config_text = sys::read_small_file(store.blob(id)).value_or("");
     const oci::ImageConfig config = oci::parse_image_config(config_text);
     std::vector<Layer> layers = layers_of(manifest, config);
-    sys::replace_file(store.blob(digest), manifest_text, 0600, sys::Durability::disk, cannot_store);
     const std::vector<std::string> texts = unpack_layers(store, layers);
     sys::sync_directory(store.blobs() + "/sha256");
 
@@ -226,7 +239,7 @@ std::string publish_image(const Store& store, const std::string& manifest_text) 
     for (const Layer& layer : layers | std::views::reverse) {
         image.layers.push_back(layer.chain_id);
     }
-    put_image(store, image);
+    put_image(store, image, manifest_text);
     return digest;
 }
 

@@ -3,9 +3,16 @@
 
 #include <string>
 
+#include "base/error.hpp"
 #include "storage/store.hpp"
 
 namespace sctr::storage {
+
+/// A blob is not what its name says, as after a power cut. It is gone now, and can be fetched anew.
+class DamagedBlob : public Error {
+  public:
+    using Error::Error;
+};
 
 /// Makes an image of the store from a manifest whose blobs are among the store's, unproven: checks
 /// them, unpacks the layers that are missing, and writes all of it to disk. The caller holds the

@@ -37,10 +37,10 @@ UniqueFd take(const std::string& path, int flags) {
                                                                        : UniqueFd();
 }
 
-/// Digests that an image keeps: its manifest, config and layers.
+/// Digests that an image keeps: its config and layers.
 void add_blobs(const Store& store, const oci::StoredImage& image, std::set<std::string>& blobs) {
-    blobs.insert({image.digest, image.id});
-    const auto text = sys::read_small_file(store.blob(image.digest));
+    blobs.insert(image.id);
+    const auto text = sys::read_small_file(store.manifest(image.digest));
     if (!text) {
         return;
     }

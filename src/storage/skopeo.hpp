@@ -24,6 +24,11 @@ struct TransferOptions {
 /// said.
 std::string fetch(const Store& store, const std::string& source, const TransferOptions& options);
 
+/// fetch() and publish_image(), where damaged blobs of an earlier fetch are fetched anew. Returns
+/// the digest of the manifest.
+std::string
+take_image(const Store& store, const std::string& source, const TransferOptions& options);
+
 /// Copies an image of the store to a place.
 void send(const Store& store,
           const std::string& digest,

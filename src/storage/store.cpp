@@ -103,7 +103,8 @@ void Store::prepare() const {
         throw Error(cannot_use).at(root_).because(error.value());
     }
     // Layers have set-user-ID programs of any age, and roots what containers keep to themselves.
-    for (const char* closed : {"/layers", "/roots", "/tmp", "/blobs", "/images", "/names"}) {
+    for (const char* closed :
+         {"/layers", "/roots", "/tmp", "/blobs", "/images", "/names", "/volumes"}) {
         make_directory(root_ + closed, 0700);
     }
     make_directory(blobs() + "/sha256", 0700);

@@ -50,6 +50,12 @@ class Store {
         return root_ + "/images/" + digest;
     }
 
+    /// The manifest of an image that is here. Not a blob: skopeo rewrites those of manifests in
+    /// place.
+    [[nodiscard]] std::string manifest(const std::string& digest) const {
+        return image(digest) + "/manifest.json";
+    }
+
     [[nodiscard]] std::string name_link(const std::string& full_name) const;
 
     [[nodiscard]] std::string temporary(const std::string& name) const {

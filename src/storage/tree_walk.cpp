@@ -135,6 +135,41 @@ void remove_tree(int directory, const std::string& name) {
     }
 }
 
+namespace {
+
+void chown_directory(int directory, const std::string& path, uid_t uid, gid_t gid) {
+    const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const Directory stream(copy < 0 ? nullptr : ::fdopendir(copy));
+    if (!stream || ::fchown(directory, uid, gid) < 0) {
+        throw Error("cannot change the owner").at(path).because(errno);
+    }
+    while (const dirent* entry = ::readdir(stream.get())) {
+        const std::string name(entry->d_name);
+        if (name == "." || name == "..") {
+            continue;
+        }
+        const UniqueFd below(::openat(
+            directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+        if (below.valid()) {
+            chown_directory(below.get(), path + "/" + name, uid, gid);
+        } else if (::fchownat(directory, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) < 0 &&
+                   errno != ENOENT) {
+            throw Error("cannot change the owner").at(path + "/" + name).because(errno);
+        }
+    }
+}
+
+} // namespace
+
+void chown_tree(const std::string& path, uid_t uid, gid_t gid) {
+    const UniqueFd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (root.valid()) {
+        chown_directory(root.get(), path, uid, gid);
+    } else if (errno != ENOTDIR || ::chown(path.c_str(), uid, gid) < 0) {
+        throw Error("cannot change the owner").at(path).because(errno);
+    }
+}
+
 void adopt_implied(const std::string& layer,
                    const std::set<std::string>& implied,
                    const std::vector<std::string>& lower,

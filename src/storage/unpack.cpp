@@ -75,11 +75,11 @@ la_ssize_t read_stream(struct archive* archive, void* stream, const void** bytes
     return size;
 }
 
-/// Unpacks one archive.
+/// Reads the members of one archive, one after the other.
 class Unpacker {
   public:
-    Unpacker(LayerStream& stream, LayerTree& tree, const LayerBounds& bounds)
-        : tree_(tree), bounds_(bounds), reader_(::archive_read_new()) {
+    Unpacker(LayerStream& stream, const LayerBounds& bounds)
+        : bounds_(bounds), reader_(::archive_read_new()) {
         ::archive_read_support_format_tar(reader_.get());
         ::archive_read_support_format_empty(reader_.get());
         if (::archive_read_open(reader_.get(), &stream, nullptr, read_stream, nullptr) !=
@@ -88,39 +88,42 @@ class Unpacker {
         }
     }
 
-    /// Returns the bytes of content.
-    std::uint64_t run() {
-        struct archive_entry* entry = nullptr;
-        int status = ARCHIVE_OK;
-        for (std::uint64_t count = 0;
-             (status = ::archive_read_next_header(reader_.get(), &entry)) == ARCHIVE_OK ||
-             status == ARCHIVE_WARN;
-             ++count) {
-            const LayerMember member = member_of(entry);
-            if (count >= bounds_.members) {
-                throw failure(member.path,
-                              "more than " + std::to_string(bounds_.members) + " members");
-            }
-            if (S_ISREG(member.mode) && !member.is_hard_link && !is_whiteout(member.path)) {
-                write_file(member, ::archive_entry_size(entry));
-            } else {
-                tree_.add(member);
-            }
+    /// The next member; nothing when that was all.
+    std::optional<LayerMember> next() {
+        const int status = ::archive_read_next_header(reader_.get(), &entry_);
+        if (status == ARCHIVE_EOF) {
+            return std::nullopt;
         }
-        if (status != ARCHIVE_EOF) {
+        if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
             throw Error(cannot_unpack).because(reason_of(reader_.get()));
         }
-        tree_.finish();
-        return bytes_;
+        LayerMember member = member_of(entry_);
+        if (++count_ > bounds_.members) {
+            throw failure(member.path, "more than " + std::to_string(bounds_.members) + " members");
+        }
+        return member;
     }
 
+    /// Writes the one that next() has returned, which may have got another name.
+    void write(const LayerMember& member, LayerTree& tree, Meaning meaning) {
+        const bool is_whiteout = meaning == Meaning::layer && is_whiteout_name(member.path);
+        if (S_ISREG(member.mode) && !member.is_hard_link && !is_whiteout) {
+            write_file(member, ::archive_entry_size(entry_), tree);
+        } else {
+            tree.add(member);
+        }
+    }
+
+    /// Of content.
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
   private:
-    static bool is_whiteout(const std::string& path) {
+    static bool is_whiteout_name(const std::string& path) {
         return path.substr(path.rfind('/') + 1).starts_with(".wh.");
     }
 
-    void write_file(const LayerMember& member, la_int64_t size) {
-        const UniqueFd file = tree_.create_file(member);
+    void write_file(const LayerMember& member, la_int64_t size, LayerTree& tree) {
+        const UniqueFd file = tree.create_file(member);
         const void* block = nullptr;
         std::size_t length = 0;
         la_int64_t offset = 0;
@@ -144,7 +147,7 @@ class Unpacker {
             const int error_number = errno;
             throw Error(cannot_unpack).at("/" + member.path).because(error_number);
         }
-        tree_.finish_file(file.get(), member);
+        tree.finish_file(file.get(), member);
     }
 
     static void write_at(
@@ -163,9 +166,10 @@ class Unpacker {
         }
     }
 
-    LayerTree& tree_;
     LayerBounds bounds_;
     Archive reader_;
+    struct archive_entry* entry_ = nullptr;
+    std::uint64_t count_ = 0;
     std::uint64_t bytes_ = 0;
 };
 
@@ -175,6 +179,13 @@ void check_digest(const std::string& found, const std::string& wanted, const cha
     }
 }
 
+/// A path whose first part is another; without it where `top` is empty.
+std::string with_top(const std::string& path, const std::string& top) {
+    const auto slash = path.find('/');
+    const std::string rest = slash == std::string::npos ? "" : path.substr(slash + 1);
+    return top.empty() || rest.empty() ? top + rest : top + "/" + rest;
+}
+
 } // namespace
 
 UnpackedLayer unpack_layer(const LayerSource& source,
@@ -182,9 +193,14 @@ UnpackedLayer unpack_layer(const LayerSource& source,
                            const LayerBounds& bounds,
                            bool rootless) {
     LayerStream stream(source.blob);
-    LayerTree tree(directory, rootless);
+    LayerTree tree(directory, {.rootless = rootless});
     UnpackedLayer layer;
-    layer.bytes = Unpacker(stream, tree, bounds).run();
+    Unpacker unpacker(stream, bounds);
+    while (const auto member = unpacker.next()) {
+        unpacker.write(*member, tree, Meaning::layer);
+    }
+    tree.finish();
+    layer.bytes = unpacker.bytes();
     stream.drain();
     layer.digest = stream.digest();
     layer.diff_digest = stream.diff_digest();
@@ -194,6 +210,34 @@ UnpackedLayer unpack_layer(const LayerSource& source,
                  "the unpacked layer is not what the image's config says");
     layer.implied = tree.implied();
     return layer;
+}
+
+void unpack_tree(const TreeSource& source,
+                 const std::function<TreeTarget(bool is_directory)>& choose) {
+    LayerStream stream(source.archive);
+    Unpacker unpacker(stream, {.bytes = std::numeric_limits<std::uint64_t>::max()});
+    auto member = unpacker.next();
+    if (!member) {
+        return;
+    }
+    const TreeTarget target = choose(S_ISDIR(member->mode));
+    LayerTree tree(target.directory, {.rootless = source.rootless, .meaning = Meaning::tree});
+    for (; member; member = unpacker.next()) {
+        if (!source.keep_owners) {
+            member->uid = 0;
+            member->gid = 0;
+        }
+        if (target.top) {
+            member->path = with_top(member->path, *target.top);
+            member->link =
+                member->is_hard_link ? with_top(member->link, *target.top) : member->link;
+        }
+        if (!member->path.empty() || !target.top) {
+            unpacker.write(*member, tree, Meaning::tree);
+        }
+    }
+    tree.finish();
+    stream.drain();
 }
 
 } // namespace sctr::storage

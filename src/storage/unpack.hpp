@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -33,5 +35,25 @@ UnpackedLayer unpack_layer(const LayerSource& source,
                            const std::string& directory,
                            const LayerBounds& bounds,
                            bool rootless);
+
+/// Where the members of an archive go.
+struct TreeTarget {
+    std::string directory;
+    /// What the first part of their names is called there; empty: it is left out, and a member of
+    /// that name alone with it. Nothing: names stay as they are.
+    std::optional<std::string> top;
+};
+
+struct TreeSource {
+    std::string archive;
+    bool keep_owners = true; ///< else all is root's
+    bool rootless = false;
+};
+
+/// Unpacks an archive as a tree of files. `choose` is told whether the first member is a directory,
+/// before anything is written. An empty archive is nothing to do. Throws Error; what was written
+/// stays.
+void unpack_tree(const TreeSource& source,
+                 const std::function<TreeTarget(bool is_directory)>& choose);
 
 } // namespace sctr::storage

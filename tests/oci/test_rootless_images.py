@@ -87,3 +87,45 @@ def test_stored(load):
     eventually(lambda: (STORE / "roots" / container / "upper/tmp/count").exists(), what="the file")
     sctr("rm", container).ok()
     assert not (STORE / "roots" / container).exists()
+
+
+@pytest.fixture
+def volume():
+    name = unique_name("v")
+    yield name
+    sctr("volume", "rm", name).ok()
+
+
+def test_volumes(load, volume):
+    lower = base_layer().dir("data", 0o750, uid=7, gid=8).file("data/x", "x", uid=1234)
+    name = load(Image(lower, Volumes={"/kept": {}}))
+    assert sctr("run", "-v", f"{volume}:/data", name, "stat", "-c", "%a %u %g", "/data", "/data/x").ok() == (
+        "750 7 8\n644 1234 0"
+    )
+    assert sctr("run", "-u", "alice", "-v", f"{volume}:/v:U", name, "sh", "-c", "echo y > /v/x; stat -c %u /v").ok() == "1234"
+    assert sctr("run", "-v", f"{volume}:/v", name, "sh", "-c", "cat /v/x; touch /kept/z").ok() == "y"
+    assert [each["name"] for each in json.loads(sctr("volume", "ls", "--json").ok())] == [volume]
+    try:
+        sctr("volume", "export", "-o", Path(ACCOUNT.pw_dir) / "v.tar", volume).ok()
+        sctr("volume", "import", volume, Path(ACCOUNT.pw_dir) / "v.tar").ok()
+    finally:
+        (Path(ACCOUNT.pw_dir) / "v.tar").unlink(missing_ok=True)
+
+
+def test_cp(load):
+    name = load(Image(base_layer().dir("d").file("d/x", "x", uid=1234), Cmd=["sh", "-c", "sleep 60"]))
+    container = unique_name("g")
+    home = Path(ACCOUNT.pw_dir)
+    sctr("run", "-d", "--stop-timeout", "0", "--name", container, name).ok()
+    try:
+        for _ in ("running", "stopped"):
+            sctr("cp", "/etc/hostname", f"{container}:/d/host").ok()
+            sctr("cp", f"{container}:/d", home / "copied").ok()
+            copied = (home / "copied/x").stat()
+            assert (copied.st_uid, copied.st_gid) == (ACCOUNT.pw_uid, ACCOUNT.pw_gid)
+            assert (home / "copied/host").read_text() == Path("/etc/hostname").read_text()
+            shutil.rmtree(home / "copied")
+            sctr("stop", container).ok()
+        sctr("cp", "/etc/shadow", f"{container}:/d/").failed(125, "Permission denied")
+    finally:
+        sctr("rm", "-f", container).ok()

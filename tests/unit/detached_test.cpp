@@ -188,7 +188,8 @@ TEST(Ps, StoredOnes) {
     };
     for (const auto& each : cases) {
         const std::string text = cli::ps_table({cli::stored_row(full_definition(), each.run)}, 0);
-        EXPECT_THAT(text, HasSubstr("\nweb   docker.io/library/web:1  -    " + std::string(each.status)));
+        EXPECT_THAT(text,
+                    HasSubstr("\nweb   docker.io/library/web:1  -    " + std::string(each.status)));
         EXPECT_THAT(text, HasSubstr(" sctr@web.service\n"));
     }
 }
