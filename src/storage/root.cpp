@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 #include <utility>
 
 #include "base/error.hpp"
@@ -107,9 +108,21 @@ void ContainerRoot::remove() {
 
 void remove_root(const Store& store, const std::string& name) {
     const std::string path = root_of(store, name);
-    if (::access(path.c_str(), F_OK) == 0) {
-        remove_trees({path});
+    // Whoever has just ended may not be gone yet.
+    constexpr int most_tries = 500;
+    constexpr timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};
+    for (int tries = 0; tries < most_tries; ++tries) {
+        const UniqueFd lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!lock.valid() && errno == ENOENT) {
+            return;
+        }
+        if (lock.valid() && ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) {
+            remove_trees({path});
+            return;
+        }
+        ::nanosleep(&pause, nullptr);
     }
+    throw Error("cannot remove the container's root").at(path).because("a container uses it");
 }
 
 void rename_root(const Store& store, const std::string& name, const std::string& new_name) {

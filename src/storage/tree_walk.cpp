@@ -6,7 +6,9 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <memory>
+#include <utility>
 
 #include "base/error.hpp"
 #include "linux/syscalls.hpp"
@@ -58,6 +60,40 @@ Level open_level(int parent, const std::string& name) {
     }
     return {.directory = Directory(fd < 0 ? nullptr : ::fdopendir(fd)), .name = name};
 }
+
+/// A tree may be deeper than this process may have files open: what is too deep is moved up.
+class TooDeep {
+  public:
+    static constexpr std::size_t most_levels = 64;
+
+    void move_up(std::vector<Level>& levels, const std::string& child) {
+        const int from = ::dirfd(levels.back().directory.get());
+        const int to = ::dirfd(levels.front().directory.get());
+        for (;;) {
+            const std::string name = ".deep-" + std::to_string(next_++);
+            if (::renameat2(from, child.c_str(), to, name.c_str(), RENAME_NOREPLACE) == 0) {
+                levels.front().below.push_back(name);
+                return;
+            }
+            if (errno == ENOENT) {
+                return;
+            }
+            // Its owner has closed it to himself, and moving it changes its "..".
+            if (errno == EACCES && last_closed_ != child) {
+                last_closed_ = child;
+                if (::fchmodat(from, child.c_str(), 0700, 0) < 0) {
+                    throw Error("cannot remove").at(child).because(errno);
+                }
+            } else if (errno != EEXIST) {
+                throw Error("cannot remove").at(child).because(errno);
+            }
+        }
+    }
+
+  private:
+    unsigned next_ = 0;
+    std::string last_closed_;
+};
 
 /// Copies what a directory looks like from outside.
 void copy_looks(int from, int to, const std::string& path, bool rootless) {
@@ -118,11 +154,16 @@ void remove_tree(int directory, const std::string& name) {
         return;
     }
     enter(directory, name);
+    TooDeep deep;
     while (!levels.empty()) {
         Level& last = levels.back();
         if (!last.below.empty()) {
             const std::string child = std::move(last.below.back());
             last.below.pop_back();
+            if (levels.size() >= TooDeep::most_levels) {
+                deep.move_up(levels, child);
+                continue;
+            }
             enter(::dirfd(last.directory.get()), child);
             continue;
         }

@@ -15,6 +15,7 @@ import harness
 from harness import eventually, sctr, unique_name
 from images import MTIME, Image, Layer, base_layer
 from registry import Registry
+from services import init_of
 from store import STORE, load, nothing_stays_in_the_store  # noqa: F401 (fixtures)
 
 def failed_load(tmp_path, image, *words):
@@ -143,6 +144,26 @@ def test_a_killed_supervisor_leaves_what_the_next_sweeps(load):
     process.stdout.close()
     eventually(lambda: container not in sctr("ps", "-a", "-q").lines, what="the sweep of the record")
     assert sctr("run", "--name", container, name, "ls", "/file").status == 1
+
+
+def test_directories_nested_without_end(load):
+    """More levels than a process may have files open; they go with the container all the same."""
+    name = load(Image(base_layer()))
+    container = unique_name("c")
+    process = subprocess.Popen(
+        ["sctr", "run", "--name", container, name, "sh", "-c", harness.WAIT], stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"ready\n"
+    process.stdout.close()
+    directory = os.open(f"/proc/{init_of(container)}/root/", os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=directory)
+        below = os.open("d", os.O_RDONLY, dir_fd=directory)
+        os.close(directory)
+        directory = below
+    os.close(directory)
+    sctr("stop", container).ok()
+    assert process.wait(20) == 0
 
 
 def test_overlay_on_a_directory(rootfs):
