@@ -370,8 +370,9 @@ void gather_volumes(const MountFlags& flags,
                     const Caller* caller,
                     RootfsFacts& facts) {
     facts.volumes = storage::volumes_directory(storage::Store::own());
-    facts.volume_owner =
-        caller != nullptr && !caller->volume_owner.empty() ? caller->volume_owner : random_id();
+    facts.volume_owner = caller != nullptr && !caller->volume_owner.empty()
+                             ? caller->volume_owner
+                             : random_id() + random_id();
     facts.volumes_from = mounts_of_others(flags.volumes_from, records);
 }
 

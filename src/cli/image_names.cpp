@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "cli/log.hpp"
 #include "container/definition.hpp"
 #include "container/record_store.hpp"
 #include "oci/reference.hpp"
@@ -52,6 +53,15 @@ std::vector<std::string> kept_roots() {
         kept.push_back(record.id);
     }
     return kept;
+}
+
+UniqueFd lock_to_remove(const storage::Store& store) {
+    UniqueFd locked = store.lock(storage::Sharing::exclusive, false);
+    if (!locked.valid()) {
+        log(LogLevel::warn, "waiting until nothing is pulled or loaded any more");
+        locked = store.lock(storage::Sharing::exclusive);
+    }
+    return locked;
 }
 
 std::vector<std::string> kept_volume_owners() {

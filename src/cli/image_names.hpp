@@ -19,6 +19,9 @@ std::vector<std::string> names_of(const storage::Store& store, const std::string
 /// Names of containers whose roots are kept.
 std::vector<std::string> kept_roots();
 
+/// The lock of whoever removes things from the store. A word is said where it must be waited for.
+UniqueFd lock_to_remove(const storage::Store& store);
+
 /// Owners of anonymous volumes that are kept.
 std::vector<std::string> kept_volume_owners();
 

@@ -159,7 +159,7 @@ int rmi_verb(const Words& words) {
     }
     const Store store = Store::own();
     store.prepare();
-    const UniqueFd locked = store.lock(storage::Sharing::exclusive);
+    const UniqueFd locked = lock_to_remove(store);
     const int status =
         for_each_word(names, app, [&](const std::string& name) { remove_one(store, name); });
     storage::sweep_store(store, kept_roots());

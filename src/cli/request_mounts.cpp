@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <algorithm>
+#include <array>
 
 #include "cli/mount_flags.hpp"
 #include "cli/request_builder.hpp"
@@ -190,6 +191,20 @@ std::pair<std::uint32_t, std::uint32_t> host_ids(const oci::Spec& spec, const Ro
     return {mapped(user.uid, spec.linux.uid_mappings), mapped(user.gid, spec.linux.gid_mappings)};
 }
 
+/// A host whose own directories belong to a container's user does not come up again.
+void refuse_to_give(const std::string& path) {
+    constexpr std::array<std::string_view, 22> own = {
+        "/",      "/bin",    "/boot",  "/dev", "/etc", "/home", "/lib",  "/lib32",
+        "/lib64", "/libx32", "/media", "/mnt", "/opt", "/proc", "/root", "/run",
+        "/sbin",  "/srv",    "/sys",   "/tmp", "/usr", "/var"};
+    if (std::ranges::contains(own, path)) {
+        throw Error("cannot give the directory to the container's user")
+            .at("--volume " + path)
+            .because("it is the host's own")
+            .mend("drop U, or name a directory below it");
+    }
+}
+
 /// True when the caller's mount takes the place of a standard one: at the same path, or a /dev of
 /// the caller's own, which brings what is below it.
 bool replaces(const oci::Mount& callers, const oci::Mount& standard) {
@@ -214,6 +229,7 @@ void add_mounts(plan::Request& request,
                                        .copy_up = callers.volume->copy_up});
         }
         if (callers.chown) {
+            refuse_to_give(mount.source);
             const auto& [uid, gid] = host_ids(request.spec, facts);
             request.chowns.push_back({.path = mount.source, .uid = uid, .gid = gid});
         }

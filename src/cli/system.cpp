@@ -52,7 +52,7 @@ int disk_free(const Store& store) {
 
 int prune(const Store& store, bool all) {
     store.prepare();
-    const UniqueFd locked = store.lock(storage::Sharing::exclusive);
+    const UniqueFd locked = lock_to_remove(store);
     std::set<std::string> needed;
     for (const auto& definition :
          container::DefinitionStore(container::DefinitionStore::default_root()).list()) {
@@ -78,8 +78,7 @@ int prune(const Store& store, bool all) {
 
 int check(const Store& store, bool repair) {
     store.prepare();
-    const UniqueFd locked =
-        store.lock(repair ? storage::Sharing::exclusive : storage::Sharing::shared);
+    const UniqueFd locked = repair ? lock_to_remove(store) : store.lock(storage::Sharing::shared);
     const auto found = storage::check_store(store, repair);
     for (const std::string& line : found) {
         std::puts(line.c_str());

@@ -179,6 +179,19 @@ void check_digest(const std::string& found, const std::string& wanted, const cha
     }
 }
 
+/// False for what shall not be root's.
+bool give_to_root(LayerMember& member) {
+    if (!member.is_hard_link && (S_ISCHR(member.mode) || S_ISBLK(member.mode))) {
+        return false;
+    }
+    member.uid = 0;
+    member.gid = 0;
+    member.mode &= ~static_cast<mode_t>(S_ISUID | S_ISGID);
+    std::erase_if(member.xattrs,
+                  [](const auto& xattr) { return xattr.first == "security.capability"; });
+    return true;
+}
+
 /// A path whose first part is another; without it where `top` is empty.
 std::string with_top(const std::string& path, const std::string& top) {
     const auto slash = path.find('/');
@@ -223,9 +236,8 @@ void unpack_tree(const TreeSource& source,
     const TreeTarget target = choose(S_ISDIR(member->mode));
     LayerTree tree(target.directory, {.rootless = source.rootless, .meaning = Meaning::tree});
     for (; member; member = unpacker.next()) {
-        if (!source.keep_owners) {
-            member->uid = 0;
-            member->gid = 0;
+        if (!source.keep_owners && !give_to_root(*member)) {
+            continue;
         }
         if (target.top) {
             member->path = with_top(member->path, *target.top);

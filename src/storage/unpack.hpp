@@ -46,7 +46,9 @@ struct TreeTarget {
 
 struct TreeSource {
     std::string archive;
-    bool keep_owners = true; ///< else all is root's
+    /// Else all is root's, and so without what a file may do by its owner (set-user-ID,
+    /// capabilities), and without device nodes.
+    bool keep_owners = true;
     bool rootless = false;
 };
 

@@ -68,12 +68,11 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     });
     // The same as a tree of files, onto what is there already.
     fuzz::accepts([&] {
-        storage::unpack_tree({.archive = "/proc/self/fd/" + std::to_string(blob.get()),
-                              .keep_owners = false},
-                             [&](bool is_directory) -> storage::TreeTarget {
-                                 return {.directory = playground.layer(),
-                                         .top = is_directory ? "top" : ""};
-                             });
+        storage::unpack_tree(
+            {.archive = "/proc/self/fd/" + std::to_string(blob.get()), .keep_owners = false},
+            [&](bool is_directory) -> storage::TreeTarget {
+                return {.directory = playground.layer(), .top = is_directory ? "top" : ""};
+            });
     });
     playground.check();
     storage::remove_tree(AT_FDCWD, playground.layer());

@@ -126,6 +126,26 @@ def test_a_pipe_is_copied_and_not_read(container, tmp_path):
     sctr("cp", tmp_path / "fifo", f"{container}:/d/").ok()
 
 
+def test_nothing_becomes_roots_that_acts_for_its_owner(load, tmp_path):
+    """A container may make any file set-user-ID: as root's it would be a gift to the host's users."""
+    layer = base_layer().dir("d").file("d/suid", "s", mode=0o6755, uid=7).device("d/disk", 8, 0, mode=0o666)
+    cap = bytes.fromhex("0100000200200000000000000000000000000000").decode("latin-1")
+    layer.file("d/cap", "c", mode=0o755, pax_headers={"SCHILY.xattr.security.capability": cap})
+    name = unique_name("c")
+    sctr("create", "--name", name, load(Image(layer)), "true").ok()
+    try:
+        sctr("cp", f"{name}:/d", tmp_path / "new").ok()
+        assert sorted(os.listdir(tmp_path / "new")) == ["cap", "suid"]
+        assert (tmp_path / "new/suid").stat().st_mode & 0o7777 == 0o755
+        assert "security.capability" not in os.listxattr(tmp_path / "new/cap")
+        sctr("cp", "-a", f"{name}:/d", tmp_path / "all").ok()
+        suid = (tmp_path / "all/suid").stat()
+        assert (suid.st_mode & 0o7777, suid.st_uid) == (0o6755, 7)
+        assert (tmp_path / "all/disk").exists() and "security.capability" in os.listxattr(tmp_path / "all/cap")
+    finally:
+        sctr("rm", name).ok()
+
+
 def test_between_containers(container, image):
     other = unique_name("c")
     sctr("create", "--name", other, image).ok()

@@ -549,6 +549,7 @@ TEST(CliRequest, SaysWhatIsWrong) {
         {"-v da%ta:/x sh", "--volume da%ta:/x", "invalid volume name"},
         {"-v _data:/x sh", "--volume _data:/x", "a letter or digit first"},
         {"-v /a:/b:cached sh", "--volume", "unknown option 'cached'"},
+        {"-v /etc/:/b:U sh", "--volume /etc", "the host's own"},
         {"-v /a:b sh", "--volume", "not absolute"},
         {"-v /a:/.. sh", "--volume", "root itself"},
         {"-v /a:/b --tmpfs /b/ sh", "two mounts", "/b"},
