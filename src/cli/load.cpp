@@ -68,10 +68,11 @@ void copy_all(int from, int to, const std::string& where) {
     }
 }
 
-/// A directory of the store's for as long as it lives.
+/// A directory of the store's for as long as it lives. Nothing is swept meanwhile.
 class WorkDirectory {
   public:
-    explicit WorkDirectory(const Store& store) : path_(store.make_work_directory()) {}
+    explicit WorkDirectory(const Store& store)
+        : locked_(store.lock(storage::Sharing::shared)), path_(store.make_work_directory()) {}
 
     ~WorkDirectory() {
         std::error_code ignored;
@@ -86,6 +87,7 @@ class WorkDirectory {
     [[nodiscard]] std::string file(const char* name) const { return path_ + "/" + name; }
 
   private:
+    UniqueFd locked_;
     std::string path_;
 };
 
@@ -159,6 +161,7 @@ int push_verb(const Words& words) {
         throw Error("where to send the image?").at(names.back()).mend("give its registry, too");
     }
     const Store store = Store::own();
+    const UniqueFd locked = store.lock(storage::Sharing::shared);
     const auto image = require_image(store, names.front());
     storage::send(store, image.image.digest, "docker://" + target.full_name(), access.options());
     return 0;

@@ -30,7 +30,7 @@ struct Verb {
 constexpr const char* is_to_be_root = "who makes or enters a container of root's is root in it";
 constexpr const char* is_roots_store = "what is stored of them is closed to everybody else";
 
-constexpr std::array<Verb, 40> verbs = {{
+constexpr std::array<Verb, 41> verbs = {{
     {"run", "run a command in a new container", run_verb, is_to_be_root},
     {"create", "store a container, to be started as a service", create_verb, is_to_be_root},
     {"start", "start stored containers", start_verb},
@@ -66,6 +66,7 @@ constexpr std::array<Verb, 40> verbs = {{
     {"load", "take images from an archive", load_verb, is_roots_store},
     {"save", "write an image to an archive", save_verb, is_roots_store},
     {"import", "make an image from an archive of a root file system", import_verb, is_roots_store},
+    {"build", "build an image with buildah", build_verb, is_roots_store},
     {"cp", "copy files between a container and the host", cp_verb, is_to_be_root},
     {"volume", "make, show, fill and remove volumes", volume_verb, is_roots_store},
     {"commit", "make an image of what a container has written", commit_verb, is_roots_store},

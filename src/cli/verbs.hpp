@@ -45,6 +45,7 @@ int rmi_verb(const Words& words);
 int load_verb(const Words& words);
 int save_verb(const Words& words);
 int import_verb(const Words& words);
+int build_verb(const Words& words);
 int commit_verb(const Words& words);
 int cp_verb(const Words& words);
 int volume_verb(const Words& words);

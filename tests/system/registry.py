@@ -2,6 +2,7 @@
 """A registry on loopback that does as a test wants: dies, lies, asks for a password."""
 
 import base64
+import hashlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +32,42 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, blob, headers, cut=digest == registry.die_in_blob)
 
     do_HEAD = do_GET
+
+    def body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def do_POST(self):
+        """Begins an upload: distribution-spec, Pushing Blobs."""
+        self.server.registry.requests.append(f"POST {self.path}")
+        self.body()
+        self.answer(202, b"", {"Location": self.path + "upload", "Docker-Upload-UUID": "upload"})
+
+    def do_PATCH(self):
+        registry = self.server.registry
+        chunked = self.headers.get("Transfer-Encoding") == "chunked"
+        data = self.chunks() if chunked else self.body()
+        digest = hashlib.sha256(data).hexdigest()
+        registry.blobs[digest] = data
+        self.answer(202, b"", {"Location": self.path, "Range": f"0-{max(len(data) - 1, 0)}"})
+
+    def chunks(self):
+        data = b""
+        while size := int(self.rfile.readline(), 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
+
+    def do_PUT(self):
+        registry = self.server.registry
+        registry.requests.append(f"PUT {self.path}")
+        data = self.body()
+        parts = self.path.split("?")[0].strip("/").split("/")
+        digest = hashlib.sha256(data).hexdigest()
+        if parts[-2] == "manifests":
+            registry.tags["/".join(parts[1:-2]), parts[-1]] = digest
+            registry.blobs[digest] = data
+        self.answer(201, b"", {"Docker-Content-Digest": "sha256:" + digest})
 
     def is_allowed(self, password):
         expected = "Basic " + base64.b64encode(password.encode()).decode()

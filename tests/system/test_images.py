@@ -13,7 +13,7 @@ import pytest
 
 import harness
 from harness import eventually, sctr, unique_name
-from images import MTIME, Image, Layer, base_layer
+from images import BUSYBOX, MTIME, Image, Layer, base_layer
 from registry import Registry
 from services import init_of
 from store import STORE, load, nothing_stays_in_the_store  # noqa: F401 (fixtures)
@@ -245,15 +245,24 @@ def test_the_later_of_two_members(load):
     assert show(name, "cat", "/x/y", "/z") == "infile"
 
 
-def test_zstd_and_plain_layers(load):
-    def zstd(data):
-        return subprocess.run(["zstd", "-q", "-c"], input=data, capture_output=True, check=True).stdout
+def test_plain_layers(load):
+    name = load(Image(base_layer(), compress=lambda data: data, suffix=""))
+    assert show(name, "echo", "x") == "x"
 
-    for compress, suffix in ((lambda data: data, ""), (zstd, "+zstd")):
-        if suffix and subprocess.run(["which", "zstd"], capture_output=True).returncode:
-            pytest.skip("this host has no zstd")
-        name = load(Image(base_layer(), compress=compress, suffix=suffix))
-        assert show(name, "echo", "x") == "x"
+
+@pytest.mark.parametrize("kind", ["zstd", "zstd:chunked"])
+def test_zstd_layers(tmp_path, kind):
+    """Those that skopeo makes; of chunked ones what the chunks are for is passed over."""
+    name = f"localhost/{unique_name('z')}:1"
+    text = os.urandom(300_000).hex()
+    image = Image(base_layer().file("x", text), Layer().file("y", "y"), compress=lambda data: data, suffix="")
+    plain, packed = image.write_archive(tmp_path / "plain.tar", name), tmp_path / "packed"
+    harness.host("skopeo", "copy", "--dest-compress-format", kind, f"oci-archive:{plain}", f"oci:{packed}:{name}")
+    assert sctr("load", "-q", "-i", packed).ok() == name
+    types = {layer["mediaType"] for layer in json.loads(sctr("image", "inspect", name).ok())[0]["manifest"]["layers"]}
+    assert types == {"application/vnd.oci.image.layer.v1.tar+zstd"}
+    assert sctr("run", name, "cat", "/y", "/x").ok() == "y" + text
+    sctr("rmi", name).ok()
 
 
 def sparse_layer():
@@ -428,6 +437,26 @@ def test_import(tmp_path):
     sctr("rmi", name).ok()
 
 
+def test_build(tmp_path):
+    name = unique_name("built")
+    (tmp_path / "busybox").write_bytes(Path(BUSYBOX).read_bytes())
+    (tmp_path / "busybox").chmod(0o755)
+    (tmp_path / "Containerfile").write_text(
+        'FROM scratch\nCOPY busybox /bin/busybox\nENV A=b\nCMD ["/bin/busybox", "env"]\n'
+    )
+    image = sctr("build", "-q", "-t", name, tmp_path, timeout=120).lines[-1]
+    try:
+        assert "A=b" in sctr("run", name).lines
+        assert sctr("run", image, "/bin/busybox", "echo", "x").ok() == "x"
+        (tmp_path / "Containerfile").write_text("FROM scratch\nFLY\n")
+        failed = sctr("build", "-q", "-t", name, tmp_path, timeout=120)  # with buildah's own words
+        assert failed.status == 125 and "FLY" in failed.stderr
+    finally:
+        sctr("rmi", name).ok()
+        harness.host("buildah", "rmi", "--all", "--force")
+    sctr("build", "-t", "NO/name", tmp_path).failed(125, "NO/name")
+
+
 def test_load_of_nonsense(tmp_path):
     path = tmp_path / "x.tar"
     path.write_bytes(Layer().file("x", "y").bytes())
@@ -517,6 +546,20 @@ def test_pulls_at_once_do_the_work_once(registry, pulled):
     pulled.append(name)
     assert len(ids) == 1 and all(process.returncode == 0 for process in processes)
     assert registry.count(registry.digest_of_layer(name, 1)) == 1
+
+
+def test_push(registry, load, pulled):
+    name = load(Image(base_layer(), Layer().file("x", os.urandom(100)), Cmd=["echo", "pushed"]))
+    digest = json.loads(sctr("image", "inspect", name).ok())[0]["digest"]
+    target = f"{registry.address}/sent/here:2"
+    sctr("push", "-q", "--tls-verify=false", name, target).ok()
+    sctr("rmi", name).ok()
+    pull(target).ok()
+    pulled.append(target)
+    assert sctr("run", target).ok() == "pushed"
+    assert json.loads(sctr("image", "inspect", target).ok())[0]["digest"] == digest
+    sctr("push", target, "short").failed(125, "registry")
+    sctr("push", "none:1", target).failed(125, "no such image")
 
 
 def test_pull_of_nothing(registry):
