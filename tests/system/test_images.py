@@ -454,7 +454,7 @@ def test_build(tmp_path):
     finally:
         sctr("rmi", name).ok()
         harness.host("buildah", "rmi", "--all", "--force")
-    sctr("build", "-t", "NO/name", tmp_path).failed(125, "NO/name")
+    sctr("build", "-t", "NO", tmp_path).failed(125, "NO", "invalid image name")
 
 
 def test_load_of_nonsense(tmp_path):
