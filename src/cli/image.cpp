@@ -35,6 +35,7 @@ std::vector<storage::ImageUse> images_of(const Store& store,
         throw Error("no image named").mend("see 'sctr images'");
     }
     std::vector<storage::ImageUse> found;
+    found.reserve(names.size());
     for (const std::string& name : names) {
         found.push_back(require_image(store, name));
     }

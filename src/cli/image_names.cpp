@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "cli/log.hpp"
 #include "container/definition.hpp"
+#include "container/id.hpp"
 #include "container/record_store.hpp"
 #include "oci/reference.hpp"
 
@@ -42,17 +43,11 @@ std::string size_text(std::int64_t bytes) {
     return text;
 }
 
-std::vector<std::string> kept_roots() {
-    std::vector<std::string> kept;
-    for (const auto& definition :
-         container::DefinitionStore(container::DefinitionStore::default_root()).list()) {
-        kept.push_back(definition.name);
-    }
-    for (const auto& record :
-         container::RecordStore(container::RecordStore::default_root()).list()) {
-        kept.push_back(record.id);
-    }
-    return kept;
+bool keeps_root(const std::string& name) {
+    using container::DefinitionStore;
+    using container::RecordStore;
+    return container::is_id(name) && (DefinitionStore(DefinitionStore::default_root()).has(name) ||
+                                      RecordStore(RecordStore::default_root()).has(name));
 }
 
 UniqueFd lock_to_remove(const storage::Store& store) {
@@ -62,15 +57,6 @@ UniqueFd lock_to_remove(const storage::Store& store) {
         locked = store.lock(storage::Sharing::exclusive);
     }
     return locked;
-}
-
-std::vector<std::string> kept_volume_owners() {
-    std::vector<std::string> kept;
-    for (const auto& definition :
-         container::DefinitionStore(container::DefinitionStore::default_root()).list()) {
-        kept.push_back(definition.volume_owner);
-    }
-    return kept;
 }
 
 std::string local_name(const std::string& text) {

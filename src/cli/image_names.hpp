@@ -16,14 +16,14 @@ storage::ImageUse require_image(const storage::Store& store, const std::string& 
 /// Every name of an image, sorted.
 std::vector<std::string> names_of(const storage::Store& store, const std::string& digest);
 
-/// Names of containers whose roots are kept.
-std::vector<std::string> kept_roots();
+/// Whether a container's root is to be kept: it is stored, or has a record.
+bool keeps_root(const std::string& name);
+
+/// Throws Error when a stored container is made from the image.
+void refuse_if_stored(const std::string& digest);
 
 /// The lock of whoever removes things from the store. A word is said where it must be waited for.
 UniqueFd lock_to_remove(const storage::Store& store);
-
-/// Owners of anonymous volumes that are kept.
-std::vector<std::string> kept_volume_owners();
 
 /// A name that people give to an image here: localhost's where they name no registry.
 std::string local_name(const std::string& text);

@@ -69,6 +69,8 @@ std::string json_of(const std::vector<oci::StoredImage>& images,
     return json_text(list) + '\n';
 }
 
+} // namespace
+
 /// A container that is stored starts from the image again.
 void refuse_if_stored(const std::string& digest) {
     const container::DefinitionStore store(container::DefinitionStore::default_root());
@@ -81,6 +83,8 @@ void refuse_if_stored(const std::string& digest) {
         }
     }
 }
+
+namespace {
 
 void remove_one(const Store& store, const std::string& text) {
     std::string digest;
@@ -101,8 +105,7 @@ void remove_one(const Store& store, const std::string& text) {
         store.remove_name(typed);
         return;
     }
-    refuse_if_stored(digest);
-    storage::remove_image(store, digest, names);
+    storage::remove_image(store, digest, names, [&] { refuse_if_stored(digest); });
 }
 
 } // namespace
@@ -162,8 +165,8 @@ int rmi_verb(const Words& words) {
     const UniqueFd locked = lock_to_remove(store);
     const int status =
         for_each_word(names, app, [&](const std::string& name) { remove_one(store, name); });
-    storage::sweep_store(store, kept_roots());
-    storage::sweep_volumes(store, kept_volume_owners());
+    storage::sweep_store(store, keeps_root);
+    storage::sweep_volumes(store);
     return status;
 }
 

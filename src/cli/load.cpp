@@ -224,7 +224,7 @@ int save_verb(const Words& words) {
     const UniqueFd from(::open(made.c_str(), O_RDONLY | O_CLOEXEC));
     const UniqueFd to(output
                           ? ::open(output->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
-                          : ::dup(STDOUT_FILENO));
+                          : ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
     if (!from.valid() || !to.valid()) {
         throw Error("cannot write").at(output.value_or("standard output")).because(errno);
     }

@@ -142,6 +142,7 @@ void resolve_volume(CallersMount& callers, const RootfsFacts& facts) {
 
 std::vector<CallersMount> callers_mounts(const MountFlags& flags, const RootfsFacts& facts) {
     std::vector<CallersMount> mounts;
+    mounts.reserve(flags.volumes.size() + flags.mounts.size() + flags.tmpfs.size());
     for (const std::string& text : flags.volumes) {
         mounts.push_back(parse_volume(text, facts.working_directory));
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <cstdio>
 #include <filesystem>
-#include <set>
 
 #include "base/error.hpp"
 #include "cli/flags.hpp"
@@ -9,7 +8,6 @@
 #include "cli/log.hpp"
 #include "cli/table.hpp"
 #include "cli/verbs.hpp"
-#include "container/definition.hpp"
 #include "storage/check.hpp"
 #include "storage/remove.hpp"
 #include "storage/store.hpp"
@@ -53,25 +51,21 @@ int disk_free(const Store& store) {
 int prune(const Store& store, bool all) {
     store.prepare();
     const UniqueFd locked = lock_to_remove(store);
-    std::set<std::string> needed;
-    for (const auto& definition :
-         container::DefinitionStore(container::DefinitionStore::default_root()).list()) {
-        needed.insert(definition.image_digest);
-    }
     for (const oci::StoredImage& image : store.images()) {
         const auto names = names_of(store, image.digest);
-        if (needed.contains(image.digest) || (!all && !names.empty())) {
+        if (!all && !names.empty()) {
             continue;
         }
         try {
-            storage::remove_image(store, image.digest, names);
+            storage::remove_image(
+                store, image.digest, names, [&] { refuse_if_stored(image.digest); });
             std::puts(image.id.c_str());
         } catch (const Error& error) {
-            log(LogLevel::debug, error.what()); // a container runs on it
+            log(LogLevel::debug, error.what()); // a container is made from it
         }
     }
-    const storage::Swept swept = storage::sweep_store(store, kept_roots());
-    storage::sweep_volumes(store, kept_volume_owners());
+    const storage::Swept swept = storage::sweep_store(store, keeps_root);
+    storage::sweep_volumes(store);
     std::printf("removed %u layers and %u blobs\n", swept.layers, swept.blobs);
     return 0;
 }

@@ -122,7 +122,7 @@ std::string architecture() {
 std::string layer_type(const std::string& path) {
     std::array<unsigned char, 4> magic{};
     const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    const std::string type = "application/vnd.oci.image.layer.v1.tar";
+    std::string type = "application/vnd.oci.image.layer.v1.tar";
     if (!file.valid() || ::read(file.get(), magic.data(), magic.size()) != 4) {
         return type;
     }

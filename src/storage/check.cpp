@@ -10,6 +10,7 @@
 #include "base/sha256.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
+#include "storage/files.hpp"
 #include "storage/publish.hpp"
 
 namespace sctr::storage {
@@ -17,10 +18,6 @@ namespace sctr::storage {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool exists(const std::string& path) {
-    return ::access(path.c_str(), F_OK) == 0;
-}
 
 class Checker {
   public:

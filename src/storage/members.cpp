@@ -20,7 +20,7 @@ namespace sctr::storage {
 
 namespace {
 
-constexpr la_int64_t longest = 16 << 20;
+constexpr la_int64_t longest_member = 16 << 20;
 
 std::string without_dot(const char* name) {
     const std::string text(name != nullptr ? name : "");
@@ -45,7 +45,7 @@ std::map<std::string, std::string> read_members(const std::string& archive,
         }
         const std::string name = without_dot(::archive_entry_pathname(entry));
         const la_int64_t size = ::archive_entry_size(entry);
-        if (!std::ranges::contains(names, name) || size < 0 || size > longest) {
+        if (!std::ranges::contains(names, name) || size < 0 || size > longest_member) {
             continue;
         }
         std::string text(static_cast<std::size_t>(size), '\0');

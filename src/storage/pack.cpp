@@ -23,6 +23,7 @@
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
+#include "storage/files.hpp"
 #include "storage/layer_stream.hpp"
 
 namespace sctr::storage {
@@ -35,10 +36,6 @@ struct CloseWriter {
 
 struct FreeEntry {
     void operator()(struct archive_entry* entry) const { ::archive_entry_free(entry); }
-};
-
-struct CloseDirectory {
-    void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
 using Entry = std::unique_ptr<struct archive_entry, FreeEntry>;
@@ -67,7 +64,7 @@ bool is_kernels(int directory) {
 
 std::vector<std::string> names_in(int directory, const std::string& path) {
     const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const std::unique_ptr<DIR, CloseDirectory> stream(copy < 0 ? nullptr : ::fdopendir(copy));
+    const Directory stream(copy < 0 ? nullptr : ::fdopendir(copy));
     if (!stream) {
         fail(path);
     }

@@ -18,6 +18,7 @@
 #include "base/strings.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
+#include "storage/files.hpp"
 #include "storage/helper.hpp"
 
 namespace sctr::storage {
@@ -33,10 +34,6 @@ struct Layer {
     std::string chain_id; ///< its name in the store
     std::string work;     ///< where it is unpacked; empty: it is there already
 };
-
-bool exists(const std::string& path) {
-    return ::access(path.c_str(), F_OK) == 0;
-}
 
 /// Removes a blob that is not what its name says, so that it can be fetched again.
 void require_blob(const Store& store, const std::string& hex) {
@@ -98,12 +95,6 @@ std::string jobs_for(const Store& store, const std::vector<Layer>& layers) {
     return jobs;
 }
 
-void make_directory(const std::string& path) {
-    if (::mkdir(path.c_str(), 0755) < 0 || ::chmod(path.c_str(), 0755) < 0) {
-        throw Error(cannot_store).at(path).because(errno);
-    }
-}
-
 /// Everything written so far, by whomever.
 void sync_store(const Store& store) {
     const UniqueFd root(::open(store.root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -143,7 +134,7 @@ std::vector<std::string> unpack_layers(const Store& store, std::vector<Layer>& l
         }
         layer.work = store.make_work_directory();
         made.push_back(layer.work);
-        make_directory(layer.work + "/diff");
+        make_directory(layer.work + "/diff", 0755, cannot_store);
     }
     for (const Layer& layer : layers) {
         if (layer.work.empty()) {

@@ -5,7 +5,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <set>
@@ -53,7 +52,8 @@ void add_blobs(const Store& store, const oci::StoredImage& image, std::set<std::
 
 void remove_image(const Store& store,
                   const std::string& digest,
-                  const std::vector<std::string>& names) {
+                  const std::vector<std::string>& names,
+                  const std::function<void()>& check) {
     const std::string place = store.image(digest);
     const UniqueFd held = take(place, O_DIRECTORY);
     if (!held.valid()) {
@@ -62,10 +62,11 @@ void remove_image(const Store& store,
             .because("a container runs on it")
             .mend("see 'sctr ps'; stop it first");
     }
+    check();
     for (const std::string& name : names) {
         store.remove_name(name);
     }
-    const std::string gone = store.temporary("gone-" + digest);
+    const std::string gone = store.make_work_directory();
     if (::rename(place.c_str(), gone.c_str()) < 0) {
         throw Error("cannot remove the image").at(digest.substr(0, 12)).because(errno);
     }
@@ -74,7 +75,8 @@ void remove_image(const Store& store,
     fs::remove_all(gone, ignored); // else the sweep does
 }
 
-Swept sweep_store(const Store& store, const std::vector<std::string>& kept) {
+Swept sweep_store(const Store& store,
+                  const std::function<bool(const std::string& container)>& is_kept) {
     Swept swept;
     std::set<std::string> layers;
     std::set<std::string> blobs;
@@ -84,7 +86,7 @@ Swept sweep_store(const Store& store, const std::vector<std::string>& kept) {
             throw Error("cannot sweep the store")
                 .at(store.image(digest))
                 .because("an image that cannot be read may need anything")
-                .mend("remove it with 'sctr rmi " + digest.substr(0, 12) + "'");
+                .mend("'sctr system check --repair' removes it");
         }
         const oci::StoredImage image = oci::parse_stored_image(*text);
         layers.insert(image.layers.begin(), image.layers.end());
@@ -94,7 +96,7 @@ Swept sweep_store(const Store& store, const std::vector<std::string>& kept) {
     for (const std::string& chain_id : names_in(store.root() + "/layers")) {
         if (!layers.contains(chain_id)) {
             // Out of sight first: half a layer must not have the name of a whole one.
-            const std::string gone = store.temporary("gone-" + chain_id);
+            const std::string gone = store.make_work_directory();
             if (::rename(store.layer(chain_id).c_str(), gone.c_str()) == 0) {
                 ++swept.layers;
             }
@@ -111,8 +113,8 @@ Swept sweep_store(const Store& store, const std::vector<std::string>& kept) {
     std::vector<UniqueFd> roots;
     for (const std::string& name : names_in(store.root() + "/roots")) {
         const std::string path = store.root() + "/roots/" + name;
-        if (UniqueFd held = take(path, O_DIRECTORY);
-            held.valid() && !std::ranges::contains(kept, name)) {
+        // Asked with the lock in hand: whoever is stored later has not run yet.
+        if (UniqueFd held = take(path, O_DIRECTORY); held.valid() && !is_kept(name)) {
             trees.push_back(path);
             roots.push_back(std::move(held));
         }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "storage/files.hpp"
 #include "storage/helper.hpp"
 #include "storage/layer_tree.hpp"
 
@@ -18,30 +19,40 @@ namespace sctr::storage {
 
 namespace {
 
-constexpr const char* cannot_make = "cannot make the container's root";
+constexpr const char* cannot_make_root = "cannot make the container's root";
+constexpr int most_tries = 300;
+constexpr timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};
 
 std::string root_of(const Store& store, const std::string& name) {
     return store.root() + "/roots/" + name;
 }
 
-void make_directory(const std::string& path, mode_t mode) {
-    if (::mkdir(path.c_str(), mode) < 0 && errno != EEXIST) {
-        throw Error(cannot_make).at(path).because(errno);
+/// Who sweeps the store may have it for a moment, before it is locked or while it goes.
+UniqueFd make_locked(const std::string& path) {
+    for (int tries = 0; tries < most_tries; ++tries) {
+        ensure_directory(path, 0700, cannot_make_root);
+        UniqueFd lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (lock.valid() && ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0 &&
+            is_same_file(lock.get(), path)) {
+            return lock;
+        }
+        ::nanosleep(&pause, nullptr);
     }
+    throw Error(cannot_make_root).at(path).because("another container uses it");
 }
 
 /// The upper directory is what the container sees as its root: it looks as the lower one does.
 void make_upper(const plan::OverlayStep& overlay) {
     struct stat below{};
     if (::stat(overlay.lower.front().c_str(), &below) < 0) {
-        throw Error(cannot_make).at(overlay.lower.front()).because(errno);
+        throw Error(cannot_make_root).at(overlay.lower.front()).because(errno);
     }
     const char* upper = overlay.upper.c_str();
     if (::mkdir(upper, below.st_mode & 0777U) < 0) {
         if (errno == EEXIST) {
             return; // of an earlier run
         }
-        throw Error(cannot_make).at(overlay.upper).because(errno);
+        throw Error(cannot_make_root).at(overlay.upper).because(errno);
     }
     struct stat made{};
     if (::stat(upper, &made) < 0 ||
@@ -49,7 +60,7 @@ void make_upper(const plan::OverlayStep& overlay) {
          ::chown(upper, below.st_uid, below.st_gid) < 0) ||
         ((made.st_mode & 07777U) != (below.st_mode & 07777U) &&
          ::chmod(upper, below.st_mode & 07777U) < 0)) {
-        throw Error(cannot_make).at(overlay.upper).because(errno);
+        throw Error(cannot_make_root).at(overlay.upper).because(errno);
     }
 }
 
@@ -78,21 +89,15 @@ ContainerRoot::ContainerRoot(const Store& store,
     if (::mkdir(path_.c_str(), 0700) < 0 && errno == ENOENT) {
         store.prepare();
     }
-    make_directory(path_, 0700);
-    lock_ = UniqueFd(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!lock_.valid() || ::flock(lock_.get(), LOCK_EX | LOCK_NB) < 0) {
-        throw Error(cannot_make)
-            .at(path_)
-            .because(errno == EWOULDBLOCK ? "another container uses it" : "it cannot be locked");
-    }
+    lock_ = make_locked(path_);
     if (overlay.is_volatile && ::access(overlay.upper.c_str(), F_OK) == 0) {
         // Of one that was killed: this container begins with nothing, and the kernel refuses to
         // mount again what was never synced.
         remove_trees({overlay.upper, overlay.work});
     }
     make_upper(overlay);
-    make_directory(overlay.work, 0700);
-    make_directory(place(store, name), 0700);
+    ensure_directory(overlay.work, 0700, cannot_make_root);
+    ensure_directory(place(store, name), 0700, cannot_make_root);
 }
 
 void ContainerRoot::remove() {
@@ -109,8 +114,6 @@ void ContainerRoot::remove() {
 void remove_root(const Store& store, const std::string& name) {
     const std::string path = root_of(store, name);
     // Whoever has just ended may not be gone yet.
-    constexpr int most_tries = 500;
-    constexpr timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};
     for (int tries = 0; tries < most_tries; ++tries) {
         const UniqueFd lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!lock.valid() && errno == ENOENT) {

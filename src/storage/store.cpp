@@ -18,6 +18,7 @@
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
 #include "oci/reference.hpp"
+#include "storage/files.hpp"
 
 namespace sctr::storage {
 
@@ -35,19 +36,6 @@ bool lock_file(int file, int operation) {
         result = ::flock(file, operation);
     } while (result < 0 && errno == EINTR);
     return result == 0;
-}
-
-bool same_file(int opened, const std::string& path) {
-    struct stat held{};
-    struct stat named{};
-    return ::fstat(opened, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
-           held.st_ino == named.st_ino && held.st_dev == named.st_dev;
-}
-
-void make_directory(const std::string& path, mode_t mode) {
-    if (::mkdir(path.c_str(), mode) < 0 && errno != EEXIST) {
-        throw Error(cannot_use).at(path).because(errno);
-    }
 }
 
 bool is_hex(std::string_view text) {
@@ -105,9 +93,9 @@ void Store::prepare() const {
     // Layers have set-user-ID programs of any age, and roots what containers keep to themselves.
     for (const char* closed :
          {"/layers", "/roots", "/tmp", "/blobs", "/images", "/names", "/volumes"}) {
-        make_directory(root_ + closed, 0700);
+        ensure_directory(root_ + closed, 0700, cannot_use);
     }
-    make_directory(blobs() + "/sha256", 0700);
+    ensure_directory(blobs() + "/sha256", 0700, cannot_use);
 }
 
 std::optional<ImageUse> Store::open_image(const std::string& directory) const {
@@ -121,7 +109,7 @@ std::optional<ImageUse> Store::open_image(const std::string& directory) const {
         return std::nullopt;
     }
     ImageUse use{.image = oci::parse_stored_image(*text), .lock = std::move(held)};
-    if (!same_file(use.lock.get(), image(use.image.digest))) {
+    if (!is_same_file(use.lock.get(), image(use.image.digest))) {
         return std::nullopt; // removed before it was locked
     }
     return use;
@@ -218,7 +206,7 @@ Store::MakeLock::MakeLock(const Store& store, const std::string& name)
         if (!file_.valid() || !lock_file(file_.get(), LOCK_EX)) {
             throw Error(cannot_use).at(path_).because(errno);
         }
-        if (same_file(file_.get(), path_)) {
+        if (is_same_file(file_.get(), path_)) {
             return; // else who held it has removed it
         }
     }

@@ -12,17 +12,12 @@
 
 #include "base/error.hpp"
 #include "linux/syscalls.hpp"
+#include "storage/files.hpp"
 #include "storage/layer_tree.hpp"
 
 namespace sctr::storage {
 
 namespace {
-
-struct CloseDirectory {
-    void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
 /// Removes what is no directory; returns the names of directories.
 std::vector<std::string> remove_files(DIR* directory, const std::string& path) {

@@ -17,6 +17,7 @@
 #include "linux/clock.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
+#include "storage/files.hpp"
 #include "storage/helper.hpp"
 
 namespace sctr::storage {
@@ -26,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char* cannot_make = "cannot make the volume";
+constexpr const char* cannot_make_volume = "cannot make the volume";
 constexpr const char* about_file = "/volume.json";
 /// In a volume that no container has had yet.
 constexpr const char* unfilled_file = "/unfilled";
@@ -51,7 +52,7 @@ std::string to_json(const Volume& volume) {
     try {
         return value.dump(2) + '\n';
     } catch (const json::exception&) {
-        throw Error(cannot_make).at(volume.name).because("a label is not UTF-8");
+        throw Error(cannot_make_volume).at(volume.name).because("a label is not UTF-8");
     }
 }
 
@@ -78,16 +79,10 @@ UniqueFd open_locked(const std::string& place, int operation) {
     return result == 0 ? std::move(held) : UniqueFd();
 }
 
-void make_directory(const std::string& path, mode_t mode) {
-    if (::mkdir(path.c_str(), mode) < 0 || ::chmod(path.c_str(), mode) < 0) {
-        throw Error(cannot_make).at(path).because(errno);
-    }
-}
-
 void sync_tree(const std::string& path) {
     const UniqueFd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!root.valid() || ::syncfs(root.get()) < 0) {
-        throw Error(cannot_make).at(path).because(errno);
+        throw Error(cannot_make_volume).at(path).because(errno);
     }
 }
 
@@ -108,21 +103,22 @@ void make_volume(const Store& store, const Volume& volume, const Content& conten
             // Swept later; the first error is the caller's.
         }
     });
-    make_directory(work + "/data", 0755);
+    make_directory(work + "/data", 0755, cannot_make_volume);
     if (content.layers.empty()) {
-        sys::replace_file(work + unfilled_file, "", 0600, sys::Durability::memory, cannot_make);
+        sys::replace_file(
+            work + unfilled_file, "", 0600, sys::Durability::memory, cannot_make_volume);
     } else {
         std::vector<std::string> words{"fill", work + "/data", content.path};
         words.insert(words.end(), content.layers.begin(), content.layers.end());
         (void)run_layer_program(words, "");
     }
     sys::replace_file(
-        work + about_file, to_json(volume), 0600, sys::Durability::memory, cannot_make);
+        work + about_file, to_json(volume), 0600, sys::Durability::memory, cannot_make_volume);
     if (!volume.discard) {
         sync_tree(work);
     }
     if (::rename(work.c_str(), place_of(store, volume.name).c_str()) < 0) {
-        throw Error(cannot_make).at(volume.name).because(errno);
+        throw Error(cannot_make_volume).at(volume.name).because(errno);
     }
     undo.dismiss();
     if (!volume.discard) {
@@ -150,7 +146,7 @@ void fill_if_new(const Store& store, const std::string& name, const Content& con
             std::error_code ignored;
             fs::remove_all(work, ignored);
         });
-        make_directory(work + "/data", 0755);
+        make_directory(work + "/data", 0755, cannot_make_volume);
         std::vector<std::string> words{"fill", work + "/data", content.path};
         words.insert(words.end(), content.layers.begin(), content.layers.end());
         (void)run_layer_program(words, "");
@@ -256,7 +252,7 @@ void create_volume(const Store& store, const Volume& volume) {
     const UniqueFd locked = store.lock(Sharing::shared);
     const Store::MakeLock making(store, "volume-" + volume.name);
     if (has_volume(store, volume.name)) {
-        throw Error(cannot_make).at(volume.name).because("there is one of that name");
+        throw Error(cannot_make_volume).at(volume.name).because("there is one of that name");
     }
     make_volume(store, volume, {.path = "", .layers = {}});
 }
@@ -314,10 +310,9 @@ void remove_volumes_of(const Store& store, const std::string& owner) {
     }
 }
 
-void sweep_volumes(const Store& store, const std::vector<std::string>& kept_owners) {
+void sweep_volumes(const Store& store) {
     for (const Volume& volume : list_volumes(store)) {
-        if (volume.owner.empty() || !volume.discard ||
-            std::ranges::contains(kept_owners, volume.owner)) {
+        if (volume.owner.empty() || !volume.discard) {
             continue;
         }
         try {

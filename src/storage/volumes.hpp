@@ -53,6 +53,6 @@ void remove_volumes_of(const Store& store, const std::string& owner);
 
 /// Removes anonymous volumes whose container was to take them with it, and could not. What is used
 /// stays. The caller has the store's exclusive lock.
-void sweep_volumes(const Store& store, const std::vector<std::string>& kept_owners);
+void sweep_volumes(const Store& store);
 
 } // namespace sctr::storage
