@@ -161,9 +161,10 @@ void take_blob(const Store& store, const std::string& path, const std::string& h
     }
 }
 
+namespace {
+
 std::vector<Loaded>
-load(const Store& store, const std::string& path, const TransferOptions& options) {
-    const UniqueFd locked = store.lock(Sharing::shared);
+load_from(const Store& store, const std::string& path, const TransferOptions& options) {
     if (fs::is_directory(path)) {
         const auto index = sys::read_small_file(path + "/index.json");
         if (!index) {
@@ -190,6 +191,28 @@ load(const Store& store, const std::string& path, const TransferOptions& options
         .at(path)
         .because("it has neither index.json (OCI) nor manifest.json (docker)")
         .mend("'sctr import' makes an image from the files of a root file system");
+}
+
+} // namespace
+
+std::vector<Loaded>
+load(const Store& store, const std::string& path, const TransferOptions& options) {
+    const UniqueFd locked = store.lock(Sharing::shared);
+    if (!path.contains(':')) {
+        return load_from(store, path, options);
+    }
+    // To skopeo a colon ends the path.
+    const std::string work = store.make_work_directory();
+    const std::string link = work + "/archive";
+    UndoList undo;
+    undo.add([&] {
+        ::unlink(link.c_str());
+        ::rmdir(work.c_str());
+    });
+    if (::symlink(path.c_str(), link.c_str()) < 0) {
+        throw Error("cannot load images").at(path).because(errno);
+    }
+    return load_from(store, link, options);
 }
 
 void save(const Store& store,

@@ -72,6 +72,7 @@ std::vector<Layer> layers_of(const oci::ImageManifest& manifest, const oci::Imag
     }
     const auto chain = oci::chain_ids(config.rootfs);
     std::vector<Layer> layers;
+    layers.reserve(chain.size());
     for (std::size_t i = 0; i < chain.size(); ++i) {
         layers.push_back({.blob = oci::sha256_of_digest(manifest.layers[i].digest, "/layers"),
                           .diff = oci::sha256_of_digest(config.rootfs.diff_ids[i], "/rootfs"),

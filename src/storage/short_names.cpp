@@ -93,6 +93,7 @@ std::vector<std::string> expand_short_name(const oci::Reference& reference,
         return {full.full_name()};
     }
     std::vector<std::string> all;
+    all.reserve(names.registries.size());
     for (const std::string& registry : names.registries) {
         all.push_back(oci::in_registry(reference, registry).full_name());
     }

@@ -55,6 +55,7 @@ std::vector<std::string> changes_of(const std::string& upper,
     }
     std::ranges::sort(found);
     std::vector<std::string> lines;
+    lines.reserve(found.size());
     for (const auto& [path, kind] : found) {
         lines.push_back(std::string(1, kind) + " /" + escape_controls(path));
     }

@@ -437,6 +437,17 @@ def test_import(tmp_path):
     sctr("rmi", name).ok()
 
 
+def test_load_from_a_path_with_a_colon(tmp_path):
+    name = f"localhost/{unique_name('c')}:1"
+    for form in ("oci-archive", "docker-archive", "oci-dir"):
+        whole = Image(base_layer()).write_archive(tmp_path / "whole.tar", name)
+        sctr("load", "-q", "-i", whole).ok()
+        sctr("save", "--format", form, "-o", tmp_path / f"a:b-{form}", name).ok()
+        sctr("rmi", name).ok()
+        assert sctr("load", "-q", "-i", tmp_path / f"a:b-{form}").ok() == name
+        sctr("rmi", name).ok()
+
+
 def test_build(tmp_path):
     name = unique_name("built")
     (tmp_path / "busybox").write_bytes(Path(BUSYBOX).read_bytes())
