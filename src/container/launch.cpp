@@ -21,7 +21,6 @@
 #include "container/seccomp_listener.hpp"
 #include "container/shared_memory.hpp"
 #include "container/subgroup.hpp"
-#include "linux/cgroup_lock.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
@@ -136,7 +135,6 @@ void await_scope(systemd::Manager& manager, InitProcess& process, const sys::Sig
                 process.receive(); // a process that died first says why
                 throw *result->failure;
             }
-            sys::finish_cgroup_lock();
             return;
         }
         struct pollfd items[] = {{manager.fd(), manager.events(), 0},
