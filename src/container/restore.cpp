@@ -201,7 +201,8 @@ class Restoration {
                                      {.interactive = true,
                                       .stop_signal = request_.stop_signal,
                                       .manager = manager_ ? &*manager_ : nullptr,
-                                      .memory_events = {}})
+                                      .memory_events = {},
+                                      .unit = plan_.unit.name})
                                .exit_status;
         undo_.run(); // it is over: what is taken back after a failure goes now, too
         return status;
