@@ -133,7 +133,7 @@ void await_scope(systemd::Manager& manager, InitProcess& process, const sys::Sig
         if (const auto result = manager.job_result()) {
             if (result->failure) {
                 process.receive(); // a process that died first says why
-                throw *result->failure;
+                throw explained(*result->failure);
             }
             return;
         }
