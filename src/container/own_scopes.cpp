@@ -48,7 +48,7 @@ void move_to_container(const Record& record,
     }
     const std::string unit_cgroup =
         is_nested(record) ? plan::cgroup_of_unit_above(own).value_or("") : own;
-    const std::string unit = unit_cgroup.substr(unit_cgroup.rfind('/') + 1);
+    const std::string unit = plan::unit_of_cgroup(unit_cgroup);
     try {
         systemd::Manager(systemd::own_instance())
             .attach_processes(unit, cgroup.substr(unit_cgroup.size()), std::array{pid});
