@@ -79,24 +79,24 @@ std::vector<std::string> path_to(const std::string& cgroup) {
     return path;
 }
 
-/// A file whose controller is not there has nothing to limit with; any other refusal counts.
-void write_limits(const plan::CgroupPlan& plan, const std::vector<std::string>& controllers) {
+/// A file whose controller the service does not have, or that this kernel does not have, limits
+/// nothing, as with systemd; any other refusal counts.
+void write_limits(const plan::CgroupPlan& plan, const std::vector<std::string>& of_service) {
+    const std::vector<std::string> own = controllers_of(plan.path);
     for (const plan::CgroupFile& file : plan.files) {
         const std::string controller = file.name.substr(0, file.name.find('.'));
-        if (!std::ranges::contains(controllers, controller)) {
+        if (!std::ranges::contains(of_service, controller)) {
             continue;
         }
+        Error error("cannot set the limit " + file.name);
+        error.at(plan.path);
+        if (!std::ranges::contains(own, controller)) {
+            throw error.because("its controller cannot be passed on where processes are")
+                .mend("give the service DelegateSubgroup=");
+        }
         const int problem = write_file(directory_of(plan.path) + "/" + file.name, file.text);
-        if (problem != 0) {
-            Error error("cannot set the limit " + file.name);
-            error.at(plan.path);
-            if (problem == ENOENT) {
-                error.because("its controller cannot be passed on where processes are")
-                    .mend("give the service DelegateSubgroup=");
-            } else {
-                error.because(problem);
-            }
-            throw error;
+        if (problem != 0 && problem != ENOENT) {
+            throw error.because(problem);
         }
     }
 }
@@ -316,6 +316,9 @@ void remove(const std::string& cgroup, std::uint64_t id) {
     }
     const UniqueFd kill(::openat(directory.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
     if (!kill.valid() || ::write(kill.get(), "1", 1) != 1) {
+        if (errno == ENOENT || errno == ENODEV) {
+            return; // systemd was quicker
+        }
         throw Error("cannot end what is in the cgroup").at(cgroup).because(errno);
     }
     await_event(directory.get(), "populated 0");

@@ -9,39 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from delegated import Service
 from engine import Container, oci, refused
-from harness import CGROUP, DEADLINE, WAIT, Result, eventually, host, unique_name
+from harness import CGROUP, DEADLINE, WAIT, eventually, host, unique_name
 
 GUEST = pwd.getpwnam("guest")
-
-
-class Service:
-    """A delegated service, and commands that are run as if it had started them."""
-
-    def __init__(self, unit, *properties):
-        self.unit = unit
-        words = ["systemd-run", "-q", f"--unit={unit}", "-p", "Delegate=yes", "-p", "DelegateSubgroup=own", "-p", "Type=exec"]
-        host(*words, *(word for each in properties for word in ("-p", each)), "sleep", "1000")
-        self.path = host("systemctl", "show", unit, "-P", "ControlGroup").strip()
-        self.cgroup = CGROUP / self.path.lstrip("/")
-
-    def enter(self):
-        (self.cgroup / "own/cgroup.procs").write_text(str(os.getpid()))
-
-    def oci(self, *words):
-        command = ["sctr-oci", *map(str, words)]
-        # Not into a pipe, which the container would hold open.
-        path = f"/run/{self.unit}.output"
-        with open(path, "wb") as output:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=DEADLINE, preexec_fn=self.enter)
-        with open(path, "rb") as output:
-            text = output.read()
-        os.unlink(path)
-        return Result(command, done.returncode, b"", text)
-
-    def below(self):
-        """The cgroups that were made in it."""
-        return {str(path.parent.relative_to(self.cgroup)) for path in self.cgroup.glob("*/**/cgroup.procs")} - {"own"}
 
 
 @pytest.fixture
