@@ -118,7 +118,7 @@ def test_a_hook_that_fails_leaves_no_cgroup(service, create):
     eventually(lambda: not one.below(), what="the end of its cgroups")
 
 
-@pytest.mark.parametrize("name", ["cgroup.procs", "cgroup.procs/x", "x" * 256])
+@pytest.mark.parametrize("name", ["cgroup.procs", "cgroup.procs/x", "x" * 256, "a\nb", "a\nb/c"])
 def test_a_name_that_no_cgroup_can_have(service, create, name):
     one = service()
     refused(create(one, name).result, one.path)
