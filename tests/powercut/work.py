@@ -66,7 +66,16 @@ def do_as_the_readme_says():
     subprocess.run(["systemctl", "start", "site.service"], check=True)
 
 
+def forget_an_earlier_run():
+    """The VM may have been kept from one."""
+    known = subprocess.run(["sctr", "ps", "-a", "-q"], check=True, capture_output=True, text=True).stdout.split()
+    subprocess.run(["systemctl", "stop", "site.service"], capture_output=True)
+    for name in set(known) - {"site"}:
+        sctr("rm", "-f", name)
+
+
 def prepare():
+    forget_an_earlier_run()
     if not os.path.exists(ROOTFS):
         rootfs.build(ROOTFS)
     create("on", "--restart", "always", "-m", "64m", "--pids-limit", "33")
