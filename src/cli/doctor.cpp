@@ -12,6 +12,7 @@
 #include "cli/verbs.hpp"
 #include "host/checks.hpp"
 #include "systemd/manager.hpp"
+#include "systemd/user_manager.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -44,6 +45,13 @@ host::CheckInput look_around() {
         input.systemd = manager.version();
     } catch (const Error& error) {
         input.systemd_failure = error.what();
+    }
+    try {
+        if (!host::caller().is_system && systemd::is_cut_off(input.uid)) {
+            input.cut_off_mend = systemd::mend_of_cut_off;
+        }
+    } catch (const Error&) {
+        // Without a system's bus nobody can be cut off from it; check_bus() is about the user's.
     }
     return input;
 }

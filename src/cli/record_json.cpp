@@ -2,6 +2,7 @@
 #include "cli/record_json.hpp"
 
 #include <ctime>
+#include <string>
 
 namespace sctr::cli {
 
@@ -9,9 +10,11 @@ std::string timestamp(std::int64_t usec) {
     const std::time_t seconds = usec / 1'000'000;
     struct tm fields{};
     ::gmtime_r(&seconds, &fields);
-    char text[sizeof "2026-01-01T00:00:00Z"];
-    const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &fields);
-    return {text, size};
+    char text[sizeof "2026-01-01T00:00:00"];
+    const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &fields);
+    std::string fraction = std::to_string(1'000'000 + usec % 1'000'000);
+    fraction.front() = '.';
+    return std::string(text, size) + fraction + 'Z';
 }
 
 nlohmann::ordered_json record_json(const container::Record& record, container::Status status) {

@@ -10,7 +10,7 @@ namespace sctr::cli {
 /// A record and its present status as `ps --json` and `inspect` show them.
 nlohmann::ordered_json record_json(const container::Record& record, container::Status status);
 
-/// RFC 3339 in UTC, to the second.
+/// RFC 3339 in UTC, to the microsecond.
 std::string timestamp(std::int64_t usec);
 
 /// JSON text for people. What is not UTF-8 in a name or command is replaced.

@@ -19,7 +19,6 @@
 #include "container/engine.hpp"
 #include "container/id.hpp"
 #include "container/stored.hpp"
-#include "linux/cgroup_lock.hpp"
 #include "linux/clock.hpp"
 #include "storage/root.hpp"
 
@@ -148,9 +147,6 @@ int run_verb(const Words& words) {
     }
     if (flags.service && !flags.dry_run) {
         return run_as_main_process(flags);
-    }
-    if (!flags.dry_run) {
-        sys::warm_cgroup_lock();
     }
     const container::RunOptions options{
         .interactive = flags.process.interactive,

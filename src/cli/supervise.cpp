@@ -20,7 +20,6 @@
 #include "container/notify.hpp"
 #include "container/service_runs.hpp"
 #include "container/stored.hpp"
-#include "linux/cgroup_lock.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "storage/root.hpp"
@@ -157,7 +156,6 @@ int supervise_stored(const std::string& name) {
 /// Whoever waits for the start is told what kept it from that.
 template <typename Run> int tell_failure(Run run) {
     try {
-        sys::warm_cgroup_lock();
         return run();
     } catch (const Error& error) {
         systemd::notify_status(error.what());

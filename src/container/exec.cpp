@@ -201,7 +201,8 @@ load_running(const RecordStore& store, const std::string& id, bool ignore_paused
         throw Error("cannot run a command in the container")
             .at(id)
             .because("it is paused")
-            .mend(found.first.kept ? "resume it first" : "sctr unpause " + id);
+            .mend(found.first.kept ? "resume it first, or give --ignore-paused"
+                                   : "sctr unpause " + id);
     case Status::creating:
     case Status::created:
     case Status::stopped:

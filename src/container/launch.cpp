@@ -21,7 +21,6 @@
 #include "container/seccomp_listener.hpp"
 #include "container/shared_memory.hpp"
 #include "container/subgroup.hpp"
-#include "linux/cgroup_lock.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
@@ -134,9 +133,8 @@ void await_scope(systemd::Manager& manager, InitProcess& process, const sys::Sig
         if (const auto result = manager.job_result()) {
             if (result->failure) {
                 process.receive(); // a process that died first says why
-                throw *result->failure;
+                throw explained(*result->failure);
             }
-            sys::finish_cgroup_lock();
             return;
         }
         struct pollfd items[] = {{manager.fd(), manager.events(), 0},
@@ -232,22 +230,6 @@ void write_for_caller(const std::string& path, const std::string& text, int flag
     }
 }
 
-/// An invalid fd where the container gets a scope, or none.
-UniqueFd make_nested_cgroup(const plan::CgroupPlan& plan, UndoList& undo) {
-    if (plan.path.empty()) {
-        return {};
-    }
-    UniqueFd cgroup = nested::make(plan);
-    undo.add([path = plan.path] {
-        try {
-            nested::remove(path);
-        } catch (const Error&) {
-            // The caller sees the first error.
-        }
-    });
-    return cgroup;
-}
-
 } // namespace
 
 oci::Spec config_to_keep(const plan::Request& request) {
@@ -303,9 +285,10 @@ Running launch(systemd::EarlyBus bus,
     // fork of the machine wait.
     const std::int64_t now = sys::now_usec();
     auto output = open_output_log(plan, request, now);
-    UndoList nested;
-    const UniqueFd cgroup = make_nested_cgroup(plan.cgroup, nested);
-    InitProcess process = start_init(plan, trees, options, output.get(), cgroup.get());
+    UndoList nested_undo;
+    const nested::Cgroup cgroup =
+        plan.cgroup.path.empty() ? nested::Cgroup() : nested::make(plan.cgroup, nested_undo);
+    InitProcess process = start_init(plan, trees, options, output.get(), cgroup.directory.get());
     set_oom_score(process.child().pid(), plan.init.process);
     const bool has_scope = !plan.unit.name.empty();
     const bool moved_first = has_scope && is_moved_first(plan);
@@ -331,6 +314,7 @@ Running launch(systemd::EarlyBus bus,
         output->started(process.child().pid());
     }
     Record record = make_record(plan, request, options, now, process.child().pid());
+    record.cgroup_id = cgroup.id;
     if (is_notified(plan.init.process.seccomp)) {
         process.on_listener(listener_sender(request.spec, record, Status::created));
     }
@@ -362,7 +346,7 @@ Running launch(systemd::EarlyBus bus,
         directory.save(record);
     }
     scope.dismiss();
-    nested.dismiss();
+    nested_undo.dismiss();
     return {std::move(process), std::move(manager), std::move(record), std::move(output)};
 }
 

@@ -79,30 +79,24 @@ std::vector<std::string> path_to(const std::string& cgroup) {
     return path;
 }
 
-void make_directory(const std::string& cgroup) {
-    constexpr mode_t usual = 0755;
-    if (::mkdir(directory_of(cgroup).c_str(), usual) < 0 && errno != EEXIST) {
-        throw Error("cannot make the cgroup").at(cgroup).because(errno);
-    }
-}
-
-/// A file whose controller is not there has nothing to limit with; any other refusal counts.
-void write_limits(const plan::CgroupPlan& plan, const std::vector<std::string>& controllers) {
+/// A file whose controller the service does not have, or that this kernel does not have, limits
+/// nothing, as with systemd; any other refusal counts.
+void write_limits(const plan::CgroupPlan& plan, const std::vector<std::string>& of_service) {
+    const std::vector<std::string> own = controllers_of(plan.path);
     for (const plan::CgroupFile& file : plan.files) {
         const std::string controller = file.name.substr(0, file.name.find('.'));
-        if (!std::ranges::contains(controllers, controller)) {
+        if (!std::ranges::contains(of_service, controller)) {
             continue;
         }
+        Error error("cannot set the limit " + file.name);
+        error.at(plan.path);
+        if (!std::ranges::contains(own, controller)) {
+            throw error.because("its controller cannot be passed on where processes are")
+                .mend("give the service DelegateSubgroup=");
+        }
         const int problem = write_file(directory_of(plan.path) + "/" + file.name, file.text);
-        if (problem != 0) {
-            Error error("cannot set the limit " + file.name);
-            error.at(plan.path);
-            if (problem == ENOENT) {
-                error.because("its controller cannot be passed on where processes are");
-            } else {
-                error.because(problem);
-            }
-            throw error;
+        if (problem != 0 && problem != ENOENT) {
+            throw error.because(problem);
         }
     }
 }
@@ -176,9 +170,8 @@ UniqueFd open_directory(const std::string& cgroup) {
 }
 
 /// Waits for a line of cgroup.events, which the kernel announces.
-bool await_event(const std::string& cgroup, const std::string& line) {
-    const UniqueFd file(
-        ::open((directory_of(cgroup) + "/cgroup.events").c_str(), O_RDONLY | O_CLOEXEC));
+bool await_event(int directory, const std::string& line) {
+    const UniqueFd file(::openat(directory, "cgroup.events", O_RDONLY | O_CLOEXEC));
     const auto end = steady_clock::now() + patience;
     for (;;) {
         std::array<char, 256> text{};
@@ -204,7 +197,7 @@ void set_frozen(const std::string& cgroup, bool frozen) {
             .at(cgroup)
             .because(problem);
     }
-    if (!await_event(cgroup, "frozen " + wanted)) {
+    if (!await_event(open_directory(cgroup).get(), "frozen " + wanted)) {
         throw Error(frozen ? "cannot freeze the container" : "cannot thaw the container")
             .at(cgroup)
             .because("a process of it hangs in the kernel");
@@ -222,35 +215,75 @@ bool remove_tree(const fs::path& directory) {
     return ::rmdir(directory.c_str()) == 0 || errno == ENOENT;
 }
 
+/// False when there is one already.
+bool make_directory(const std::string& cgroup) {
+    constexpr mode_t usual = 0755;
+    if (::mkdir(directory_of(cgroup).c_str(), usual) == 0) {
+        return true;
+    }
+    if (errno != EEXIST) {
+        throw Error("cannot make the cgroup").at(cgroup).because(errno);
+    }
+    return false;
+}
+
+/// One that nobody else has a say in: what an earlier container has left may have its limits, or be
+/// frozen, or be another's.
+void make_own_directory(const std::string& cgroup) {
+    if (make_directory(cgroup)) {
+        return;
+    }
+    if (!remove_tree(directory_of(cgroup)) && errno != EBUSY) {
+        throw Error("cannot make the cgroup").at(cgroup).because(errno);
+    }
+    if (!make_directory(cgroup)) {
+        throw Error("cannot make the cgroup").at(cgroup).because("it is in use");
+    }
+}
+
+/// The number of a cgroup, which no later one of the same path has.
+std::uint64_t id_of(int directory) {
+    struct stat info{};
+    return ::fstat(directory, &info) == 0 ? info.st_ino : 0;
+}
+
+/// Whoever owns a tree may take limits off in it and move processes.
+bool belongs_to_caller(const std::string& cgroup) {
+    struct stat info{};
+    return ::stat(directory_of(cgroup).c_str(), &info) == 0 && info.st_uid == ::geteuid();
+}
+
 } // namespace
 
 bool is_ours(const std::string& unit_cgroup) {
     if (!(sys::cgroup_of(::getpid()) + "/").starts_with(unit_cgroup + "/")) {
         return false;
     }
-    const std::string unit = unit_cgroup.substr(unit_cgroup.rfind('/') + 1);
-    const auto status = systemd::Manager(systemd::own_instance()).unit_status(unit);
-    return status && status->delegate && status->control_group == unit_cgroup;
+    const auto status =
+        systemd::Manager(systemd::own_instance()).unit_status(plan::unit_of_cgroup(unit_cgroup));
+    return status && status->delegate && status->control_group == unit_cgroup &&
+           belongs_to_caller(unit_cgroup);
 }
 
-UniqueFd make(const plan::CgroupPlan& plan) {
+Cgroup make(const plan::CgroupPlan& plan, UndoList& undo) {
     const std::vector<std::string> above = path_to(plan.path);
     const std::vector<std::string> controllers = controllers_of(above.front());
     for (const std::string& cgroup : above) {
-        make_directory(cgroup);
+        if (cgroup != above.front() && make_directory(cgroup)) {
+            undo.add([path = directory_of(cgroup)] { ::rmdir(path.c_str()); });
+        }
         for (const std::string& name : controllers) {
             // Refused where processes are; a limit that needs it says so.
             write_file(directory_of(cgroup) + "/cgroup.subtree_control", "+" + name);
         }
     }
-    make_directory(plan.path);
-    UndoList undo;
-    undo.add([&] { remove_tree(directory_of(plan.path)); });
+    make_own_directory(plan.path);
+    Cgroup made{.directory = open_directory(plan.path)};
+    made.id = id_of(made.directory.get());
+    undo.add([path = plan.path, id = made.id] { remove(path, id); });
     write_limits(plan, controllers);
-    UniqueFd cgroup = open_directory(plan.path);
-    filter_devices(cgroup.get(), plan);
-    undo.dismiss();
-    return cgroup;
+    filter_devices(made.directory.get(), plan);
+    return made;
 }
 
 void enter(const std::string& cgroup, pid_t pid) {
@@ -275,12 +308,20 @@ void thaw(const std::string& cgroup) {
     set_frozen(cgroup, false);
 }
 
-void remove(const std::string& cgroup) {
-    if (!fs::exists(directory_of(cgroup))) {
-        return; // systemd removes it with the service
+void remove(const std::string& cgroup, std::uint64_t id) {
+    const UniqueFd directory(
+        ::open(directory_of(cgroup).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.valid() || (id != 0 && id_of(directory.get()) != id)) {
+        return; // systemd removes it with the service, and somebody may have made another
     }
-    write_file(directory_of(cgroup) + "/cgroup.kill", "1");
-    await_event(cgroup, "populated 0");
+    const UniqueFd kill(::openat(directory.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
+    if (!kill.valid() || ::write(kill.get(), "1", 1) != 1) {
+        if (errno == ENOENT || errno == ENODEV) {
+            return; // systemd was quicker
+        }
+        throw Error("cannot end what is in the cgroup").at(cgroup).because(errno);
+    }
+    await_event(directory.get(), "populated 0");
     if (!remove_tree(directory_of(cgroup))) {
         throw Error("cannot remove the cgroup").at(cgroup).because(errno);
     }

@@ -12,6 +12,7 @@
 #include "linux/procfs.hpp"
 #include "plan/cgroups_path.hpp"
 #include "systemd/manager.hpp"
+#include "systemd/user_manager.hpp"
 
 namespace sctr::container {
 
@@ -19,6 +20,21 @@ bool may_enter_own_scopes() {
     const host::Caller& caller = host::caller();
     return caller.is_system ||
            sys::cgroup_of(::getpid()).starts_with(host::user_manager_cgroup(caller) + "/");
+}
+
+Error explained(Error failure) {
+    const host::Caller& caller = host::caller();
+    try {
+        if (!may_enter_own_scopes() && systemd::is_cut_off(caller.uid)) {
+            failure
+                .because("your systemd is cut off from the system's bus, which was restarted, and "
+                         "cannot move the process")
+                .mend(systemd::mend_of_cut_off);
+        }
+    } catch (const Error&) {
+        // Then systemd's own words must do.
+    }
+    return failure;
 }
 
 void move_to_container(const Record& record,
@@ -32,9 +48,13 @@ void move_to_container(const Record& record,
     }
     const std::string unit_cgroup =
         is_nested(record) ? plan::cgroup_of_unit_above(own).value_or("") : own;
-    const std::string unit = unit_cgroup.substr(unit_cgroup.rfind('/') + 1);
-    systemd::Manager(systemd::own_instance())
-        .attach_processes(unit, cgroup.substr(unit_cgroup.size()), std::array{pid});
+    const std::string unit = plan::unit_of_cgroup(unit_cgroup);
+    try {
+        systemd::Manager(systemd::own_instance())
+            .attach_processes(unit, cgroup.substr(unit_cgroup.size()), std::array{pid});
+    } catch (const Error& failure) {
+        throw explained(failure);
+    }
 }
 
 } // namespace sctr::container

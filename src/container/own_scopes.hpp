@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "base/error.hpp"
+
 namespace sctr::container {
 
 struct Record;
@@ -14,6 +16,10 @@ struct Record;
 /// the kernel wants the right to write to the cgroup that both are below. A plain user's login
 /// session is not below his `systemd --user`. Source: cgroups(7), Delegation.
 bool may_enter_own_scopes();
+
+/// A failure of systemd to move a process into a unit, with the reason that systemd does not name:
+/// the caller's `systemd --user` has lost the system's bus.
+Error explained(Error failure);
 
 /// Has systemd move a process, which still has the caller's uid, to where the container's init is,
 /// or to `subgroup` below the container's own cgroup. Throws Error.

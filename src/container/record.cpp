@@ -38,6 +38,7 @@ Record from_json(const json& value) {
     read(value, "supervisorPid", record.supervisor_pid);
     read(value, "supervisorStartTime", record.supervisor_start);
     read(value, "cgroup", record.cgroup);
+    read(value, "cgroupId", record.cgroup_id);
     read(value, "owner", record.owner);
     read(value, "rootfs", record.rootfs);
     read(value, "bundle", record.bundle);
@@ -85,6 +86,7 @@ std::string to_json(const Record& record) {
         {"supervisorStartTime", record.supervisor_start},
         {"bootId", record.boot_id},
         {"cgroup", record.cgroup},
+        {"cgroupId", record.cgroup_id},
         {"owner", record.owner},
         {"rootfs", record.rootfs},
         {"bundle", record.bundle},

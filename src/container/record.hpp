@@ -30,7 +30,8 @@ struct Record {
     /// Of the scope, "/sctr.slice/..."; empty while it is being made. Without a unit: in the
     /// delegated tree of a service; empty: it has no cgroup of its own.
     std::string cgroup;
-    uid_t owner = 0; ///< who made it
+    std::uint64_t cgroup_id = 0; ///< inode of one in a service's tree; 0: not known
+    uid_t owner = 0;             ///< who made it
     std::string rootfs;
     std::string bundle;
     std::int64_t created_usec = 0; ///< CLOCK_REALTIME

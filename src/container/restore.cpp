@@ -201,7 +201,8 @@ class Restoration {
                                      {.interactive = true,
                                       .stop_signal = request_.stop_signal,
                                       .manager = manager_ ? &*manager_ : nullptr,
-                                      .memory_events = {}})
+                                      .memory_events = {},
+                                      .unit = plan_.unit.name})
                                .exit_status;
         undo_.run(); // it is over: what is taken back after a failure goes now, too
         return status;
@@ -230,14 +231,7 @@ class Restoration {
     }
 
     void enter_nested_cgroup(const sys::Child& criu) {
-        (void)nested::make(plan_.cgroup);
-        undo_.add([this] {
-            try {
-                nested::remove(plan_.cgroup.path);
-            } catch (const Error&) {
-                // It goes with its service.
-            }
-        });
+        cgroup_id_ = nested::make(plan_.cgroup, undo_).id;
         nested::enter(plan_.cgroup.path, criu.pid());
         cgroup_ = plan_.cgroup.path;
     }
@@ -320,6 +314,7 @@ class Restoration {
         record.id = request_.id;
         record.unit = plan_.unit.name;
         record.cgroup = cgroup_;
+        record.cgroup_id = cgroup_id_;
         record.description = request_.description;
         record.pid = pid;
         record.start_time = sys::process_start_time(pid).value_or(0);
@@ -355,8 +350,9 @@ class Restoration {
     const sys::SignalQueue signals_;
     std::optional<systemd::Manager> manager_;
     Inherited inherited_;
-    std::string root_;   ///< where the rootfs is for CRIU
-    std::string cgroup_; ///< of the scope
+    std::string root_;            ///< where the rootfs is for CRIU
+    std::string cgroup_;          ///< of the scope, or below a service
+    std::uint64_t cgroup_id_ = 0; ///< of the latter
     UndoList undo_;
 };
 

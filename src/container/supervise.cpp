@@ -118,7 +118,7 @@ class Supervisor {
                                          {signals_.fd(), POLLIN, 0},
                                          {oom_.fd(), POLLPRI, 0},
                                          {readiness_fd(), POLLIN, 0}};
-        int timeout = ms_until_kill();
+        int timeout = earlier(ms_until(kill_at_), ms_until(abandon_at_));
         if (what_.manager != nullptr) {
             items.push_back({what_.manager->fd(), what_.manager->events(), 0});
             timeout = earlier(timeout, what_.manager->timeout_ms());
@@ -152,6 +152,9 @@ class Supervisor {
         }
         if (what_.manager != nullptr) {
             obey_manager();
+        }
+        if (ms_until(abandon_at_) == 0) {
+            abandon_scope();
         }
         if (relay_) {
             relay_->handle(items);
@@ -250,11 +253,14 @@ class Supervisor {
         return one < 0 ? other : (other < 0 ? one : std::min(one, other));
     }
 
-    [[nodiscard]] int ms_until_kill() const {
-        if (!kill_at_) {
+    using Clock = std::chrono::steady_clock;
+
+    /// For poll(2): -1 for never.
+    static int ms_until(const std::optional<Clock::time_point>& when) {
+        if (!when) {
             return -1;
         }
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(*kill_at_ - Clock::now());
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(*when - Clock::now());
         return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
     }
 
@@ -281,9 +287,29 @@ class Supervisor {
                 begin_stop();
             }
         } catch (const Error&) {
-            // A restart of the bus takes the connection away and not the container: systemd then
-            // sends the stop signal itself.
+            // A restart of the bus takes the connection away and not the container.
             what_.manager = nullptr;
+            abandon_at_ = Clock::now();
+        }
+    }
+
+    /// Nobody can ask us to stop the scope now, and systemd would wait for us until it kills. Tried
+    /// until the bus is there again, and systemd on it.
+    void abandon_scope() {
+        constexpr systemd::Deadlines patience{.connect = std::chrono::seconds(2),
+                                              .method = std::chrono::seconds(2)};
+        abandon_at_.reset();
+        try {
+            systemd::Manager manager(systemd::own_instance(), patience);
+            if (manager.abandon_scope(what_.unit)) {
+                return;
+            }
+        } catch (const Error&) {
+            // The next try is due below.
+        }
+        constexpr int tries = 60;
+        if (++abandon_tries_ < tries) {
+            abandon_at_ = Clock::now() + std::chrono::seconds(1);
         }
     }
 
@@ -326,8 +352,6 @@ class Supervisor {
         }
     }
 
-    using Clock = std::chrono::steady_clock;
-
     InitProcess& process_;
     const sys::SignalQueue& signals_;
     Supervision what_;
@@ -336,6 +360,8 @@ class Supervisor {
     std::optional<TerminalRelay> relay_;
     std::optional<AttachPoint> attach_;
     std::optional<Clock::time_point> kill_at_;
+    std::optional<Clock::time_point> abandon_at_; ///< since the bus was lost
+    int abandon_tries_ = 0;
     bool ended_ = false;
     bool stopping_ = false;
     bool ready_ = false;     ///< where that is the health check's to say

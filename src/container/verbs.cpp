@@ -78,7 +78,7 @@ bool is_populated(const Record& record) {
 /// What cannot be removed now goes with the service.
 void remove_nested(const Record& record) {
     try {
-        nested::remove(record.cgroup);
+        nested::remove(record.cgroup, record.cgroup_id);
     } catch (const Error&) {
     }
 }

@@ -190,6 +190,21 @@ Check check_bus(const CheckInput& input, const Files& files) {
                     ", with the package dbus-user-session, then log in again"};
 }
 
+/// Of a plain user whose systemd answers.
+std::vector<Check> check_user_manager(const CheckInput& input) {
+    if (input.uid == 0 || input.systemd.empty()) {
+        return {};
+    }
+    if (input.cut_off_mend.empty()) {
+        return {{.name = "user manager", .text = "on the system's bus"}};
+    }
+    return {{.name = "user manager",
+             .state = CheckState::missing,
+             .text = "cut off from the system's bus, which was restarted: nothing can be started "
+                     "from a login session",
+             .mend = input.cut_off_mend}};
+}
+
 bool has_range(const Files& files, const std::string& path, const CheckInput& input) {
     for (const auto& line : split(files.read(path).value_or(""), '\n')) {
         const auto fields = split(line, ':');
@@ -327,6 +342,7 @@ std::vector<Check> run_checks(const CheckInput& input) {
     add(check_controllers(input, files));
     add(check_favordynmods(files));
     add({check_bus(input, files)});
+    add(check_user_manager(input));
     add(check_subordinate_ids(input, files));
     add({check_user_namespaces(input, files),
          check_seccomp(files),

@@ -32,6 +32,8 @@ struct CheckInput {
     std::string kernel;          ///< release, as uname(2) says it
     std::string systemd;         ///< version, as the manager says it; empty: no answer
     std::string systemd_failure; ///< why there was no answer
+    std::string cut_off_mend;    ///< what mends a `systemd --user` that has lost the system's bus;
+                                 ///< empty: it has not
 };
 
 /// All checks, in the order in which people should mend what is missing.

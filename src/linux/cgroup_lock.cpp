@@ -18,9 +18,6 @@ namespace sctr::sys {
 
 namespace {
 
-/// One a process: what it warms is the whole kernel's.
-pid_t warmer = -1;
-
 /// cgroup.threads and not cgroup.procs: should somebody move this process at this very moment, the
 /// kernel refuses to send a thread back alone.
 void move_to_own_cgroup() noexcept {
@@ -53,17 +50,15 @@ void move_to_own_cgroup() noexcept {
 void warm_cgroup_lock() noexcept {
     struct clone_args clone{};
     clone.exit_signal = SIGCHLD;
-    warmer = clone3(clone);
-    if (warmer == 0) {
-        move_to_own_cgroup();
+    const pid_t child = clone3(clone);
+    if (child == 0) {
+        if (clone3(clone) == 0) {
+            move_to_own_cgroup();
+        }
         ::_exit(0);
     }
-}
-
-void finish_cgroup_lock() noexcept {
-    if (warmer > 0) {
-        ::waitpid(warmer, nullptr, 0);
-        warmer = -1;
+    if (child > 0) {
+        ::waitpid(child, nullptr, 0);
     }
 }
 

@@ -130,4 +130,12 @@ std::optional<std::string> cgroup_of_unit_above(std::string_view path) {
     return "/" + join(parts, "/");
 }
 
+std::string unit_of_cgroup(std::string_view cgroup) {
+    std::string_view name = cgroup.substr(cgroup.rfind('/') + 1);
+    if (name.starts_with('_')) {
+        name.remove_prefix(1);
+    }
+    return std::string(name);
+}
+
 } // namespace sctr::plan

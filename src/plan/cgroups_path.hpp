@@ -33,4 +33,9 @@ read_cgroups_path(std::string_view text, const std::string& id, const std::strin
 /// any other path, and for one that is not a plain absolute path.
 std::optional<std::string> cgroup_of_unit_above(std::string_view path);
 
+/// The unit that has a cgroup: "cpu.service" of "/system.slice/_cpu.service", since systemd puts an
+/// underscore before what could be taken for a file of the kernel.
+/// Source: systemd, docs/CGROUP_DELEGATION.md.
+std::string unit_of_cgroup(std::string_view cgroup);
+
 } // namespace sctr::plan

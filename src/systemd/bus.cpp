@@ -174,6 +174,13 @@ sdbus::MethodCall Bus::scope_call(const std::string& unit, const char* method) {
         ->createMethodCall(scope_interface, sdbus::MethodName(method));
 }
 
+sdbus::MethodCall Bus::driver_call(const char* method) {
+    return sdbus::createProxy(*connection_,
+                              sdbus::ServiceName("org.freedesktop.DBus"),
+                              sdbus::ObjectPath("/org/freedesktop/DBus"))
+        ->createMethodCall(sdbus::InterfaceName("org.freedesktop.DBus"), sdbus::MethodName(method));
+}
+
 sdbus::MethodCall Bus::machined_call(const char* method) {
     return sdbus::createProxy(*connection_,
                               sdbus::ServiceName("org.freedesktop.machine1"),
@@ -222,11 +229,7 @@ bool Bus::wait(Clock::time_point until, int also_fd) {
 }
 
 bool Bus::is_systemd(const std::string& sender) {
-    auto message = sdbus::createProxy(*connection_,
-                                      sdbus::ServiceName("org.freedesktop.DBus"),
-                                      sdbus::ObjectPath("/org/freedesktop/DBus"))
-                       ->createMethodCall(sdbus::InterfaceName("org.freedesktop.DBus"),
-                                          sdbus::MethodName("GetNameOwner"));
+    auto message = driver_call("GetNameOwner");
     message << service;
     std::string owner;
     call(message) >> owner;

@@ -46,6 +46,9 @@ class Bus {
     /// A call of a scope's own interface ("Abandon").
     [[nodiscard]] sdbus::MethodCall scope_call(const std::string& unit, const char* method);
 
+    /// A call of the bus itself ("ListNames").
+    [[nodiscard]] sdbus::MethodCall driver_call(const char* method);
+
     /// A call of systemd-machined, which is started by it if there is one.
     [[nodiscard]] sdbus::MethodCall machined_call(const char* method);
 

@@ -235,13 +235,17 @@ bool Manager::stop_unit(const std::string& unit, const std::string& mode) {
     }
 }
 
-bool Manager::stop_abandoned_scope(const std::string& unit) {
+bool Manager::abandon_scope(const std::string& unit) {
     try {
         connection_->bus.call(connection_->bus.scope_call(unit, "Abandon"));
     } catch (const sdbus::Error&) {
         return false;
     }
-    return stop_unit(unit);
+    return true;
+}
+
+bool Manager::stop_abandoned_scope(const std::string& unit) {
+    return abandon_scope(unit) && stop_unit(unit);
 }
 
 bool Manager::kill_unit(const std::string& unit, const std::string& whom, int signal) {

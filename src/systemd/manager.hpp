@@ -72,6 +72,10 @@ class Manager {
     /// `systemctl --job-mode=`.
     bool stop_unit(const std::string& unit, const std::string& mode = "replace");
 
+    /// From now on systemd asks nobody to stop a scope, but sends its KillSignal itself. False when
+    /// the unit is not loaded, or no running scope, or systemd cannot be asked.
+    bool abandon_scope(const std::string& unit);
+
     /// Ends the scope of a controller that has died: without this, stopping it would first ask that
     /// one and wait for an answer. False when the unit is not loaded, or no running scope.
     bool stop_abandoned_scope(const std::string& unit);

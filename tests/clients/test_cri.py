@@ -255,13 +255,13 @@ def test_the_life_of_a_pod(pod, client):
     eventually(lambda: "ready" in one.output(), what="its output")
     client.StopContainer(container_id=one.id, timeout=20)
     assert one.state() == cri.EXITED and one.status()["exit_code"] == 0
-    assert not one.cgroup.exists()
+    eventually(lambda: not one.cgroup.exists(), what="the end of its cgroup")
     client.RemoveContainer(container_id=one.id)
     with pytest.raises(grpc.RpcError, match="not found"):
         one.status()
     client.StopPodSandbox(pod_sandbox_id=group.id)
     assert group.status()["state"] == cri.NOT_READY
-    assert not list(CGROUP.glob(f"**/*{group.id}*"))
+    eventually(lambda: not list(CGROUP.glob(f"**/*{group.id}*")), what="the end of the pod's cgroups")
     client.RemovePodSandbox(pod_sandbox_id=group.id)
     # The kubelet asks more than once.
     client.StopPodSandbox(pod_sandbox_id=group.id)

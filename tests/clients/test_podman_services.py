@@ -12,6 +12,7 @@ import pytest
 
 from harness import CGROUP, WAIT, eventually, unique_name
 from podman import command_line, podman
+from quadlets import Service, quadlet  # noqa: F401
 
 
 @pytest.fixture
@@ -123,27 +124,6 @@ def test_kube_play(image, place):
         podman("kube", "down", "--force", path).ok()
 
 
-@pytest.fixture
-def quadlet(account):
-    """quadlet(TEXT): the name of the service that Quadlet makes of it."""
-    made = []
-
-    def write(text):
-        name = unique_name("quadlet")
-        made.append(name)
-        account.run("mkdir", "-p", account.quadlets)
-        (account.quadlets / f"{name}.container").write_text(text)
-        account.systemctl("daemon-reload")
-        return f"{name}.service"
-
-    yield write
-    for name in made:
-        account.systemctl("stop", f"{name}.service", check=False)
-        account.systemctl("reset-failed", f"{name}.service", check=False)
-        (account.quadlets / f"{name}.container").unlink()
-    account.systemctl("daemon-reload")
-
-
 def test_quadlet(quadlet, image, account):
     unit = quadlet(f"[Quadlet]\nDefaultDependencies=false\n[Container]\nImage={image}\nExec=sh -c '{WAIT}'\nGlobalArgs=--runtime=sctr\n")
     account.systemctl("start", unit)
@@ -169,24 +149,6 @@ PodmanArgs=--pids-limit=77
 [Service]
 MemoryMax=80M
 """
-
-
-class Service:
-    """A running service of Quadlet and the container in it."""
-
-    def __init__(self, account, unit):
-        self.account, self.unit = account, unit
-        self.name = f"systemd-{unit.removesuffix('.service')}"
-        self.account.systemctl("start", unit)
-        self.id = podman("inspect", "-f", "{{.Id}}", self.name).ok()
-        self.pid = int(podman("inspect", "-f", "{{.State.Pid}}", self.name).ok())
-        own = CGROUP / account.show(unit, "ControlGroup")["ControlGroup"].lstrip("/")
-        self.cgroup = own / f"libpod-payload-{self.id}"
-
-    def status(self):
-        """What podman says and what the runtime says."""
-        state = json.loads(self.account.oci("state", self.id).ok())
-        return podman("inspect", "-f", "{{.State.Status}}", self.name).ok(), state["status"]
 
 
 @pytest.fixture

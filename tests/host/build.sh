@@ -68,6 +68,6 @@ push_product() {
         ("${kind}_exec" root tar --extract --directory / --xattrs --xattrs-include='*' --no-overwrite-dir) ||
         die "could not install the product in the $kind"
     ("${kind}_exec" root systemctl daemon-reload) || die "systemd of the $kind does not reload"
-    [ "$kind" = box ] || tar --create --directory "$checkout" tests |
+    [ "$kind" = box ] || tar --create --directory "$checkout" tests README.md |
         (vm_exec root tar --extract --directory /src --recursive-unlink) || die "could not send the tests to the VM"
 }

@@ -8,7 +8,7 @@ import pytest
 
 import engine
 from engine import oci, refused
-from harness import CGROUP, WAIT, unique_name
+from harness import CGROUP, WAIT, eventually, unique_name
 
 
 def cgroup_of(pid):
@@ -30,7 +30,7 @@ def test_a_subgroup(container):
     oci("kill", "--all", one.id, "KILL").ok()
     one.stopped()
     oci("delete", one.id).ok()
-    assert not list(CGROUP.glob(f"**/sctr-{one.id}.scope"))
+    eventually(lambda: not list(CGROUP.glob(f"**/sctr-{one.id}.scope")), what="the end of its cgroup")
 
 
 def test_a_delegated_cgroup_below_it(container):

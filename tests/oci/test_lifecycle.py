@@ -148,10 +148,22 @@ def test_pause_and_resume(container):
     time.sleep(0.1)
     assert len(one.text()) == size
     refused(oci("pause", one.id), "paused")
-    refused(one.exec("true"), "paused", status=255)
+    refused(one.exec("true"), "paused", "--ignore-paused", status=255)
     oci("resume", one.id).ok()
     eventually(lambda: len(one.text()) > size)
     refused(oci("resume", one.id), "running")
+
+
+def test_exec_in_a_paused_container(container):
+    """As with runc, the command waits in the container until that goes on."""
+    one = container("sleep", "1000").start()
+    oci("pause", one.id).ok()
+    command = ["sctr-oci", "exec", "--ignore-paused", one.id, "echo", "went on"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as waits:
+        eventually(lambda: len(json.loads(oci("ps", "-f", "json", one.id).ok())) == 2, what="the command's process")
+        oci("resume", one.id).ok()
+        assert waits.communicate(timeout=20)[0] == "went on\n"
+    assert waits.returncode == 0
 
 
 def test_a_paused_container_can_be_killed_and_deleted(container):

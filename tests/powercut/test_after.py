@@ -10,6 +10,8 @@ from harness import eventually, host, sctr
 
 STORED = Path("/var/lib/sctr/containers")
 UNITS = Path("/etc/systemd/system")
+# Containers made as README says, and their ports.
+README = {"web": 8080, "site": 8081}
 
 
 def service_of(name):
@@ -22,6 +24,10 @@ def rows():
 
 def show(unit, name):
     return host("systemctl", "show", unit, "-P", name).strip()
+
+
+def cgroup_of(name):
+    return Path("/sys/fs/cgroup" + show(f"sctr-{name}.scope", "ControlGroup"))
 
 
 def drop_in(name):
@@ -41,11 +47,23 @@ def test_what_is_enabled_runs_again_within_its_limits():
     eventually(lambda: rows()["on"]["status"] == "running")
     assert show("sctr-on.scope", "MemoryMax") == str(64 << 20)
     assert show("sctr-on.scope", "TasksMax") == "33"
-    cgroup = Path("/sys/fs/cgroup" + show("sctr-on.scope", "ControlGroup"))
+    cgroup = cgroup_of("on")
     assert (cgroup / "memory.max").read_text().strip() == str(64 << 20)
     assert (cgroup / "pids.max").read_text().strip() == "33"
     assert sctr("exec", "on", "echo", "here").ok() == "here"
     assert show(service_of("on"), "Restart") == "always"
+
+
+@pytest.mark.parametrize("name, port", README.items())
+def test_the_readmes_web_server_survives(name, port):
+    page = ["busybox", "wget", "-q", "-O", "-", f"http://localhost:{port}/"]
+    eventually(lambda: host(*page, check=False) == "hello\n", what=f"the page of {name}")
+    assert rows()[name]["status"] == "running"
+
+
+def test_the_readmes_file_has_its_limit_and_is_healthy():
+    assert (cgroup_of("site") / "memory.max").read_text().strip() == str(256 << 20)
+    sctr("wait", "--condition", "healthy", "site").ok()
 
 
 @pytest.mark.parametrize(
@@ -114,7 +132,7 @@ def test_what_was_running_is_not_said_to_run(facts):
 
 def test_each_can_be_started_and_removed(facts):
     for name in sorted(rows()):
-        if name in ("on", "off", "never", "three", "stopped"):
+        if name in ("on", "off", "never", "three", "stopped", *README):
             continue
         sctr("start", name).ok()
         assert rows()[name]["status"] == "running"
@@ -124,8 +142,9 @@ def test_each_can_be_started_and_removed(facts):
 
 def test_nothing_else_is_left():
     known = rows()
-    assert {path.name for path in STORED.iterdir()} == set(known)
-    for name in known:
+    stored = set(known) - {"site"}
+    assert {path.name for path in STORED.iterdir()} == stored
+    for name in stored:
         # What a write was at is there until the next one.
         extra = {path.name for path in (STORED / name).iterdir()}
         assert extra <= {"definition.json", "last.json", "last.json.new"}

@@ -16,8 +16,10 @@ from bundles import Bundle
 from harness import CGROUP, eventually, sctr
 from terminal import Terminal
 
-# Files that tests make must not depend on who calls them.
+# What tests make must not depend on who calls them: a shell's job in the background ignores these signals.
 os.umask(0o022)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_configure(config):

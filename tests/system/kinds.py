@@ -37,6 +37,9 @@ class Living:
     def unpause(self):
         sctr("unpause", self.name).ok()
 
+    def stop(self):
+        sctr("stop", self.name).ok()
+
     def status(self):
         rows = json.loads(sctr("ps", "-a", "--json").ok())
         return next((row["status"] for row in rows if row["id"] == self.name), None)
@@ -63,6 +66,9 @@ class Engines(Living):
 
     def unpause(self):
         bundles.sctr_oci("resume", self.name).ok()
+
+    def stop(self):
+        bundles.sctr_oci("kill", self.name, "TERM").ok()
 
     def status(self):
         return json.loads(bundles.sctr_oci("state", self.name).ok())["status"]

@@ -135,6 +135,16 @@ def test_no_systemd(rootfs):
         run_prefixed(prefix, rootfs, "true").failed(125, "systemd")
 
 
+@pytest.mark.parametrize("program, status", [("sctr", 125), ("sctr-oci", 1)])
+def test_half_an_installation(program, status):
+    """What is on the PATH only starts the real program."""
+    with in_private_mounts("mount -t tmpfs x /usr/libexec/sctr") as prefix:
+        command = [*prefix, program, "--version"]
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    error = Result(command, done.returncode, done.stdout, done.stderr)
+    error.failed(status, f"/usr/libexec/sctr/{program}", "No such file", "install")
+
+
 def test_a_bus_address_that_leads_nowhere(run):
     result = run("true", env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/no/such/socket"})
     result.failed(125, "/no/such/socket")

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import kinds
-from bundles import sctr_oci
 from harness import STATE, WAIT, eventually, host, sctr, unique_name
 
 GUEST = pwd.getpwnam("guest")
@@ -60,10 +59,20 @@ def test_the_session_ends_and_the_container_does_not(rootfs, account, request):
         in_a_session(account, "sctr", "rm", "-f", name)
 
 
+def goes_on_until_stopped(container, init):
+    """As if nothing had happened."""
+    assert (container.init(), container.status()) == (init, "running")
+    assert container.exec("echo", "here").ok() == "here"
+    container.pause()
+    container.unpause()
+    container.stop()
+    container.await_end()
+
+
 @pytest.mark.parametrize("kind", kinds.KINDS)
 def test_an_upgrade(rootfs, bundle, kind):
     """A package manager puts another file in the place of the program, and reloads systemd."""
-    programs = [Path(shutil.which(name)) for name in ("sctr", "sctr-oci")]
+    programs = [Path("/usr", folder, name) for folder in ("bin", "libexec/sctr") for name in ("sctr", "sctr-oci")]
     with kinds.KINDS[kind](rootfs, bundle) as container:
         init = container.init()
         for program in programs:
@@ -71,15 +80,7 @@ def test_an_upgrade(rootfs, bundle, kind):
             shutil.copy2(program, new)
             os.rename(new, program)
         host("systemctl", "daemon-reload")
-        assert (container.init(), container.status()) == (init, "running")
-        assert container.exec("echo", "here").ok() == "here"
-        container.pause()
-        container.unpause()
-        if kind == "engines":
-            sctr_oci("kill", container.name, "TERM").ok()
-        else:
-            sctr("stop", container.name).ok()
-        container.await_end()
+        goes_on_until_stopped(container, init)
         if kind == "detached":
             assert "ready" in sctr("logs", container.name).ok()
             assert sctr("wait", container.name).ok() == "0"
@@ -112,15 +113,7 @@ def test_state_that_another_version_wrote(rootfs, bundle, run, kind, change):
         change_state(container, change)
         init = container.init()
         run("true").ok()  # which sweeps
-        assert (container.init(), container.status()) == (init, "running")
-        assert container.exec("echo", "here").ok() == "here"
-        container.pause()
-        container.unpause()
-        if kind == "engines":
-            sctr_oci("kill", container.name, "TERM").ok()
-        else:
-            sctr("stop", container.name).ok()
-        container.await_end()
+        goes_on_until_stopped(container, init)
 
 
 def test_state_that_only_a_newer_version_can_read(start, run):

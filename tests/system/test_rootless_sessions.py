@@ -266,3 +266,35 @@ def test_no_subordinate_ids(loner, rootfs):
     assert shown.split() == ["0", str(account.pw_uid), "1"]
     by(words, *run, "-u", "7", "true").failed(125, "/etc/subuid", "usermod --add-subuids")
     by(words, *run, "--uidmap", "0:100000:1000", "true").failed(125, "newuidmap", "/etc/subuid", "usermod")
+
+
+# The system's bus is restarted ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def bus_restarted():
+    host("systemctl", "reset-failed")
+    host("systemctl", "restart", "dbus.service", timeout=60)
+    others = ["systemd-logind.service", "systemd-machined.service", "polkit.service"]
+    host("systemctl", "try-restart", *others, timeout=60)
+    awaited = {"org.freedesktop.systemd1", "org.freedesktop.login1"}
+    eventually(lambda: awaited <= set(host("busctl", "list", "--acquired", check=False).split()))
+    yield
+    host("systemctl", "try-restart", "user@*.service", timeout=60)
+
+
+def test_the_bus_was_restarted(request, own_root, name):
+    """systemd --user does not come back to it by itself, and PID 1 moves no process for it then."""
+    run = ["sctr", "run", "--rootfs", own_root]
+    guest(*run, "-d", "--name", name, "sh", "-c", WAIT).ok()
+    request.getfixturevalue("bus_restarted")
+    mend = "systemctl --user daemon-reexec"
+    guest(*run, "true").failed(125, "cut off from the system's bus", mend)
+    guest("sctr", "exec", name, "true").failed(125, "cut off from the system's bus", mend)
+    checks = {row["name"]: row for row in json.loads(guest("sctr", "doctor", "--json").stdout)}
+    assert (checks["user manager"]["state"], checks["user manager"]["mend"]) == ("missing", mend), checks
+    guest("env", f"XDG_RUNTIME_DIR={RUNTIME}", *mend.split()).ok()
+    assert guest(*run, "echo", "hello").ok() == "hello"
+    assert guest("sctr", "exec", name, "echo", "here").ok() == "here"
+    checks = {row["name"]: row for row in json.loads(guest("sctr", "doctor", "--json").stdout)}
+    assert checks["user manager"]["state"] == "ok", checks

@@ -95,5 +95,12 @@ TEST(CgroupsPath, KnowsTheUnitThatACgroupIsBelow) {
     }
 }
 
+TEST(CgroupsPath, TheUnitOfACgroup) {
+    EXPECT_EQ(unit_of_cgroup("/system.slice/web.service"), "web.service");
+    EXPECT_EQ(unit_of_cgroup("/system.slice/_pids.service"), "pids.service");
+    EXPECT_EQ(unit_of_cgroup("/system.slice/__odd.service"), "_odd.service");
+    EXPECT_EQ(unit_of_cgroup(""), "");
+}
+
 } // namespace
 } // namespace sctr::plan

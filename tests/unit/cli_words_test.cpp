@@ -210,7 +210,7 @@ TEST(Ps, TableLinesUp) {
               "batch-job  -      -    exited (137) oom  -         /r: nginx  sctr-web.scope\n");
     const std::string json = ps_json({{batch, container::Status::stopped}});
     EXPECT_THAT(json, HasSubstr(R"("exitStatus": 137)"));
-    EXPECT_THAT(json, HasSubstr(R"("created": "1970-01-01T00:00:01Z")"));
+    EXPECT_THAT(json, HasSubstr(R"("created": "1970-01-01T00:00:01.000000Z")"));
 }
 
 } // namespace

@@ -122,6 +122,18 @@ TEST_F(Checks, SystemdsOwnSocketIsASession) {
     EXPECT_EQ(check.text, "at /run/user/1000/systemd/private");
 }
 
+TEST_F(Checks, AUserManagerThatLostTheSystemsBus) {
+    CheckInput world = input(1000);
+    EXPECT_EQ(find(world, "user manager").state, CheckState::ok);
+    world.cut_off_mend = "the mend";
+    const Check check = find(world, "user manager");
+    EXPECT_EQ(check.state, CheckState::missing);
+    EXPECT_EQ(check.mend, "the mend");
+    world.uid = 0;
+    EXPECT_TRUE(std::ranges::none_of(
+        run_checks(world), [](const Check& each) { return each.name == "user manager"; }));
+}
+
 TEST_F(Checks, WhatIsTakenAwayIsToldWithItsMend) {
     const struct {
         const char* path;

@@ -9,7 +9,6 @@
 #include "cli/values.hpp"
 #include "container/engine.hpp"
 #include "container/notify.hpp"
-#include "linux/cgroup_lock.hpp"
 
 /// create, start and run.
 namespace sctr::cli::engine {
@@ -53,9 +52,6 @@ container::CreateOptions create_options(const Globals& globals, const CreateFlag
 
 void create(const Globals& globals, const CreateFlags& flags, const std::string& id) {
     const container::PreservedFds preserved = take_preserved_fds(flags.preserve_fds);
-    if (globals.has_scopes) {
-        sys::warm_cgroup_lock();
-    }
     plan::Request request = request_of(globals, flags, id);
     if (request.spec.process) {
         announce_listen_fds(*request.spec.process);
@@ -112,7 +108,6 @@ int run_verb(const Globals& globals, const Words& words) {
             .at("--console-socket")
             .because("in the foreground the caller's own terminal is used");
     }
-    sys::warm_cgroup_lock();
     plan::Request request = request_of(globals, flags, id);
     const container::RunOptions options{.interactive = true,
                                         .remove = !keep,

@@ -117,7 +117,7 @@ Globals read_globals(const TopFlags& flags) {
 void print_version() {
     std::puts("sctr-oci version " SCTR_VERSION "\n"
               "spec: 1.3.0\n"
-              "+SYSTEMD +SECCOMP");
+              "+SYSTEMD +SELINUX +APPARMOR +CAP +SECCOMP +CRIU");
 }
 
 int guarded(const Words& all) {
