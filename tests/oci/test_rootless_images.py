@@ -12,7 +12,7 @@ import pytest
 import guest
 from guest import ACCOUNT
 from harness import eventually, unique_name
-from images import Image, Layer, base_layer
+from made_images import Image, Layer, base_layer
 
 STORE = Path(ACCOUNT.pw_dir) / ".local/share/sctr"
 

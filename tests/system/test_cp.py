@@ -10,7 +10,7 @@ import pytest
 
 import harness
 from harness import sctr, unique_name
-from images import Image, base_layer
+from made_images import Image, base_layer
 from store import load, nothing_stays_in_the_store  # noqa: F401 (fixtures)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import STATE, WAIT, eventually, host, sctr, unique_name, unit_of
-from images import Image, base_layer
+from made_images import Image, base_layer
 from services import init_of, row, show, status
 from store import load  # noqa: F401 (a fixture)
 

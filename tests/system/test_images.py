@@ -13,7 +13,7 @@ import pytest
 
 import harness
 from harness import eventually, sctr, unique_name
-from images import BUSYBOX, MTIME, Image, Layer, base_layer
+from made_images import BUSYBOX, MTIME, Image, Layer, base_layer
 from registry import Registry
 from services import init_of
 from store import STORE, load, nothing_stays_in_the_store  # noqa: F401 (fixtures)

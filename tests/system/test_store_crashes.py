@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import eventually, sctr, unique_name
-from images import Image, Layer, base_layer
+from made_images import Image, Layer, base_layer
 from store import STORE, nothing_stays_in_the_store  # noqa: F401 (a fixture)
 
 POINTS = int(os.environ.get("SCTR_KILL_POINTS", "40"))

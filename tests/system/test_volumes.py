@@ -12,7 +12,7 @@ import pytest
 
 import harness
 from harness import eventually, sctr, unique_name
-from images import Image, base_layer
+from made_images import Image, base_layer
 from store import STORE, load, nothing_stays_in_the_store  # noqa: F401 (fixtures)
 
 
