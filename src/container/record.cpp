@@ -144,7 +144,8 @@ bool has_supervisor(const Record& record) {
 }
 
 Status current_status(const Record& record) {
-    if (!is_living(record)) {
+    // With a status its pid is anybody's.
+    if (record.exit_status || !is_living(record)) {
         return Status::stopped;
     }
     const auto events =

@@ -220,17 +220,37 @@ def test_a_record_of_another_boot(run):
     assert run("--name", name, "echo", "free").ok() == "free"
 
 
+def started_after(ticks, process):
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return process if int(fields[19]) > ticks else None  # the 22nd of all; proc_pid_stat(5)
+
+
+def test_what_has_ended_is_stopped_whoever_has_its_pid(run, background):
+    name = unique_name()
+    run("--name", name, "--rm=false", "true").ok()
+    file = STATE / name / "state.json"
+    record = json.loads(file.read_text())
+    bystander = background("sleep", "1000")
+    record.update(pid=bystander.pid, startTime=int(Path(f"/proc/{bystander.pid}/stat").read_text().split()[21]))
+    file.write_text(json.dumps(record))
+    assert sctr("ps", "-q").ok() == ""
+    sctr("rm", name).ok()
+    assert bystander.poll() is None
+
+
 def test_a_record_whose_pid_is_somebody_elses(run, background):
     name = unique_name()
     run("--name", name, "--rm=false", "true").ok()
-    bystander = background("sleep", "1000")
     file = STATE / name / "state.json"
     record = json.loads(file.read_text())
+    del record["exitStatus"]
+    # Times of processes are in ticks of 10 ms; a pid comes again later than that.
+    bystander = eventually(lambda: started_after(record["startTime"], background("sleep", "1000")))
     record.update(pid=bystander.pid)
     file.write_text(json.dumps(record))
     assert sctr("ps", "-q").ok() == ""
     sctr("kill", name).failed(125, name)
-    sctr("rm", "-f", name).ok()
+    assert not (STATE / name).exists(), "it is swept as what was killed"
     assert bystander.poll() is None
 
 
