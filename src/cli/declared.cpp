@@ -44,10 +44,13 @@ std::string declared_unit(const container::RecordStore& records, const std::stri
 PsRow declared_row(const declared::Service& service, const container::RecordStore& records) {
     std::string description = service.description;
     if (description.empty()) {
-        description = service.rootfs + ": " + join(service.command, " ");
+        description = (service.image.empty() ? service.rootfs : service.image) + ": " +
+                      join(service.command, " ");
     }
-    container::Definition definition{
-        .name = service.container, .description = std::move(description), .rootfs = service.rootfs};
+    container::Definition definition{.name = service.container,
+                                     .description = std::move(description),
+                                     .rootfs = service.rootfs,
+                                     .image = service.image};
     PsRow row =
         stored_row(definition, container::ServiceRuns(records.root()).load(service.container));
     row.record.unit = service.unit;

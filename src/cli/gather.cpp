@@ -2,7 +2,6 @@
 #include "cli/gather.hpp"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -19,11 +18,14 @@
 #include "base/strings.hpp"
 #include "cli/log.hpp"
 #include "cli/mount_flags.hpp"
-#include "cli/own_ids.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/values.hpp"
+#include "cli/volumes_from.hpp"
 #include "container/id.hpp"
+#include "container/id_maps.hpp"
 #include "linux/syscalls.hpp"
+#include "storage/root.hpp"
+#include "storage/volumes.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -97,17 +99,10 @@ std::string read_in_root(const UniqueFd& root, const char* path) {
     return read_all(fd, path);
 }
 
-std::string resolved_rootfs(const std::optional<std::string>& flag) {
-    if (!flag || flag->empty()) {
-        throw Error("no root file system to run in")
-            .at("--rootfs")
-            .mend("give the directory that becomes the container's root: --rootfs DIR");
-    }
-    char* const resolved = ::realpath(flag->c_str(), nullptr);
+std::string resolved_rootfs(const std::string& flag) {
+    char* const resolved = ::realpath(flag.c_str(), nullptr);
     if (resolved == nullptr) {
-        throw Error("cannot use the root file system '" + *flag + "'")
-            .at("--rootfs")
-            .because(errno);
+        throw Error("cannot use the root file system '" + flag + "'").at("--rootfs").because(errno);
     }
     std::string path(resolved);
     std::free(resolved); // NOLINT: realpath(3) allocates with malloc
@@ -265,20 +260,17 @@ std::uint64_t bounding_set() {
     return set;
 }
 
-/// Empty where there is no such file.
-std::string read_if_there(const char* path) {
-    const UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
-    return fd.valid() ? read_all(fd, path) : "";
+void gather_accounts(const std::string& root, RootfsFacts& facts) {
+    const UniqueFd root_fd = open_root(root);
+    facts.passwd = read_in_root(root_fd, "/etc/passwd");
+    facts.group = read_in_root(root_fd, "/etc/group");
 }
 
-void gather_own_ids(RootfsFacts& facts) {
-    if (::geteuid() == 0) {
-        return;
+void gather_environment(const ProcessFlags& flags, RootfsFacts& facts) {
+    for (const std::string& path : flags.env_files) {
+        facts.env_files.push_back(read_host_file(path, "--env-file"));
     }
-    const struct passwd* account = ::getpwuid(::geteuid());
-    const IdOwner owner{.name = account != nullptr ? account->pw_name : "", .uid = ::geteuid()};
-    facts.own_uids = own_id_map(read_if_there("/etc/subuid"), owner, ::geteuid());
-    facts.own_gids = own_id_map(read_if_there("/etc/subgid"), owner, ::getegid());
+    facts.environment = caller_environment();
 }
 
 } // namespace
@@ -286,13 +278,8 @@ void gather_own_ids(RootfsFacts& facts) {
 RootfsFacts gather_process(const ProcessFlags& flags, const std::string& root) {
     RootfsFacts facts;
     facts.rootfs = root;
-    const UniqueFd root_fd = open_root(root);
-    facts.passwd = read_in_root(root_fd, "/etc/passwd");
-    facts.group = read_in_root(root_fd, "/etc/group");
-    for (const std::string& path : flags.env_files) {
-        facts.env_files.push_back(read_host_file(path, "--env-file"));
-    }
-    facts.environment = caller_environment();
+    gather_accounts(root, facts);
+    gather_environment(flags, facts);
     if (flags.privileged) {
         facts.capabilities = bounding_set();
     }
@@ -307,29 +294,109 @@ RootfsFacts gather_limits(const LimitFlags& limits) {
     return facts;
 }
 
-RootfsFacts
-gather(const RunFlags& flags, const container::RecordStore& store, const Caller* caller) {
-    ProcessFlags process = flags.process;
-    if (caller != nullptr) {
-        process.env_files.clear();
-    }
-    RootfsFacts facts = gather_process(process, resolved_rootfs(flags.rootfs));
-    gather_own_ids(facts);
-    if (!flags.name) {
-        facts.random_id = random_id();
-    }
+namespace {
+
+/// What the caller says, beside the root.
+void gather_caller(const ProcessFlags& flags, const Caller* caller, RootfsFacts& facts) {
     std::error_code ignored;
     facts.working_directory = fs::current_path(ignored).string();
     if (caller != nullptr) {
         facts.working_directory = caller->working_directory;
         facts.environment = caller->environment;
         facts.env_files = caller->env_files;
+    } else {
+        gather_environment(flags, facts);
     }
+}
+
+/// An account file of an image: the container may have another by now.
+std::string account_file(const std::string& upper, const char* path, const std::string& of_image) {
+    const UniqueFd root(::open(upper.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    try {
+        const std::string own = root.valid() ? read_in_root(root, path) : "";
+        return own.empty() ? of_image : own;
+    } catch (const Error&) {
+        return {}; // removed, or made something else
+    }
+}
+
+/// The root of a container, which is a directory as it is, or lies above one or above an image.
+void gather_root(const RunFlags& flags,
+                 const std::optional<storage::ImageUse>& image,
+                 RootfsFacts& facts) {
+    const storage::Store store = storage::Store::own();
+    std::vector<std::string> lower;
+    std::string directory;
+    if (image) {
+        for (const std::string& layer : image->image.layers) {
+            lower.push_back(store.layer_tree(layer));
+        }
+        facts.image = image->name.empty() ? image->image.id.substr(0, 12) : image->name;
+        facts.image_digest = image->image.digest;
+        facts.image_process = image->image.config;
+    } else if (flags.rootfs && !flags.rootfs->empty()) {
+        constexpr std::string_view overlay_suffix = ":O";
+        directory = *flags.rootfs;
+        const bool above = directory.ends_with(overlay_suffix);
+        directory = resolved_rootfs(
+            above ? directory.substr(0, directory.size() - overlay_suffix.size()) : directory);
+        if (above) {
+            lower.push_back(directory);
+        }
+    } else {
+        throw Error("nothing to run: no image and no root file system")
+            .at("--rootfs")
+            .mend("name an image, or the directory that becomes the container's root: --rootfs "
+                  "DIR");
+    }
+    facts.rootfs = directory;
+    if (!lower.empty()) {
+        const std::string name = flags.name.value_or(facts.random_id);
+        const bool keep =
+            flags.detach ? !(flags.remove_given && flags.remove) : !flags.remove && !flags.service;
+        facts.overlay = storage::ContainerRoot::overlay(store, name, std::move(lower), keep);
+        facts.rootfs = storage::ContainerRoot::place(store, name);
+    }
+    if (image) {
+        facts.passwd = account_file(facts.overlay.upper, "/etc/passwd", image->image.passwd);
+        facts.group = account_file(facts.overlay.upper, "/etc/group", image->image.group);
+    } else {
+        gather_accounts(directory, facts);
+    }
+}
+
+void gather_volumes(const MountFlags& flags,
+                    const container::RecordStore& records,
+                    const Caller* caller,
+                    RootfsFacts& facts) {
+    facts.volumes = storage::volumes_directory(storage::Store::own());
+    facts.volume_owner = caller != nullptr && !caller->volume_owner.empty()
+                             ? caller->volume_owner
+                             : random_id() + random_id();
+    facts.volumes_from = mounts_of_others(flags.volumes_from, records);
+}
+
+} // namespace
+
+RootfsFacts gather(const RunFlags& flags,
+                   const container::RecordStore& store,
+                   const std::optional<storage::ImageUse>& image,
+                   const Caller* caller) {
+    RootfsFacts facts;
+    if (!flags.name) {
+        facts.random_id = random_id();
+    }
+    gather_root(flags, image, facts);
+    gather_caller(flags.process, caller, facts);
+    container::OwnIds own = container::own_ids();
+    facts.own_uids = std::move(own.uids);
+    facts.own_gids = std::move(own.gids);
     facts.has_selinux = ::access("/sys/fs/selinux/enforce", F_OK) == 0;
     if (!facts.has_selinux) {
         tell_ignored_labels(flags.mounts);
     }
     check_bind_sources(flags.mounts, facts.working_directory);
+    gather_volumes(flags.mounts, store, caller, facts);
     for (const std::string& path : device_sources(flags.mounts, flags.limits)) {
         facts.devices[path] = find_devices(path);
     }
@@ -341,6 +408,7 @@ gather(const RunFlags& flags, const container::RecordStore& store, const Caller*
         facts.kernel_release = kernel_release();
     }
     if (flags.process.privileged) {
+        facts.capabilities = bounding_set();
         facts.all_devices = devices_below("/dev");
     } else {
         facts.thermal_paths = thermal_paths();

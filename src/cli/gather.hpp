@@ -5,15 +5,18 @@
 #include "cli/rootfs_facts.hpp"
 #include "cli/run_flags.hpp"
 #include "container/record_store.hpp"
+#include "storage/store.hpp"
 
 /// The reading that comes before the pure building of a request.
 namespace sctr::cli {
 
 /// Reads what these flags need to know. Throws Error for what is missing or cannot be read: the
 /// rootfs, an env file, the source of a bind mount, a device, a container to join. `caller` is
-/// whose container it is, where that is not this process's caller.
-RootfsFacts
-gather(const RunFlags& flags, const container::RecordStore& store, const Caller* caller = nullptr);
+/// whose container it is, where that is not this process's caller; `image` what open_image() gave.
+RootfsFacts gather(const RunFlags& flags,
+                   const container::RecordStore& store,
+                   const std::optional<storage::ImageUse>& image,
+                   const Caller* caller = nullptr);
 
 /// What `update` needs: the devices that limits name.
 RootfsFacts gather_limits(const LimitFlags& limits);

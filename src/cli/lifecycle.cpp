@@ -9,12 +9,15 @@
 #include "cli/flags.hpp"
 #include "cli/log.hpp"
 #include "cli/names.hpp"
+#include "cli/request_builder.hpp"
 #include "cli/target.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
 #include "container/stored.hpp"
 #include "container/system_containers.hpp"
+#include "storage/root.hpp"
+#include "storage/volumes.hpp"
 
 /// The verbs that do one thing to each container named: kill, stop, pause, unpause, rm.
 namespace sctr::cli {
@@ -50,6 +53,26 @@ void kill_in_system(SystemContainers& system, const std::string& name, int signa
             .mend("use --all, or become root");
     }
     system.kill(name, signal);
+}
+
+std::string volume_owner_of(const container::DefinitionStore& stored,
+                            const RecordStore& records,
+                            const std::string& name) {
+    if (stored.has(name)) {
+        return stored.load(name).volume_owner;
+    }
+    if (!records.has(name)) {
+        return {};
+    }
+    const auto annotations = records.load_config(name).annotations;
+    const auto found = annotations.find(volume_owner_annotation);
+    return found != annotations.end() ? found->second : "";
+}
+
+void remove_files(const std::string& name, const std::string& volume_owner) {
+    const storage::Store store = storage::Store::own();
+    storage::remove_root(store, name);
+    storage::remove_volumes_of(store, volume_owner);
 }
 
 } // namespace
@@ -135,15 +158,20 @@ int unpause_verb(const Words& words) {
 
 int rm_verb(const Words& words) {
     bool force = false;
+    bool volumes = false;
     CLI::App app("Forgets stopped containers, stored ones with their services.", "sctr rm");
     describe(app, "[OPTIONS] NAME...", {"sctr rm web", "sctr rm -f web db"});
     add_switch(app, "-f,--force", force, "kill what still runs first");
+    add_switch(app, "-v,--volumes", volumes, "its anonymous volumes, too");
     const auto names = parse_names(app, words);
     const RecordStore store(RecordStore::default_root());
     container::Stored stored = container::Stored::own();
     return for_each_name(names, app, [&](const std::string& name) {
+        const std::string volume_owner =
+            volumes ? volume_owner_of(stored.definitions(), store, name) : "";
         if (stored.has(name)) {
             stored.remove(name, force);
+            remove_files(name, volume_owner);
             return;
         }
         refuse_declared("remove",
@@ -156,6 +184,7 @@ int rm_verb(const Words& words) {
             container::remove(
                 store, name, force, [](const Error& error) { log(LogLevel::warn, error.what()); });
         }
+        remove_files(name, volume_owner);
     });
 }
 

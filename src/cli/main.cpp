@@ -30,7 +30,7 @@ struct Verb {
 constexpr const char* is_to_be_root = "who makes or enters a container of root's is root in it";
 constexpr const char* is_roots_store = "what is stored of them is closed to everybody else";
 
-constexpr std::array<Verb, 25> verbs = {{
+constexpr std::array<Verb, 41> verbs = {{
     {"run", "run a command in a new container", run_verb, is_to_be_root},
     {"create", "store a container, to be started as a service", create_verb, is_to_be_root},
     {"start", "start stored containers", start_verb},
@@ -57,6 +57,22 @@ constexpr std::array<Verb, 25> verbs = {{
     {"logs", "show the output of a container", logs_verb},
     {"events", "show what happens to containers", events_verb},
     {"rm", "forget stopped containers", rm_verb, is_roots_store},
+    {"pull", "fetch images from registries", pull_verb, is_roots_store},
+    {"push", "send an image to a registry", push_verb, is_roots_store},
+    {"images", "list images", images_verb, is_roots_store},
+    {"image", "show what is known of an image", image_verb, is_roots_store},
+    {"tag", "give an image one more name", tag_verb, is_roots_store},
+    {"rmi", "remove images", rmi_verb, is_roots_store},
+    {"load", "take images from an archive", load_verb, is_roots_store},
+    {"save", "write an image to an archive", save_verb, is_roots_store},
+    {"import", "make an image from an archive of a root file system", import_verb, is_roots_store},
+    {"build", "build an image with buildah", build_verb, is_roots_store},
+    {"cp", "copy files between a container and the host", cp_verb, is_to_be_root},
+    {"volume", "make, show, fill and remove volumes", volume_verb, is_roots_store},
+    {"commit", "make an image of what a container has written", commit_verb, is_roots_store},
+    {"diff", "show what a container has changed of its image", diff_verb, is_roots_store},
+    {"export", "write a container's files to an archive", export_verb, is_roots_store},
+    {"system", "show, check and clear what is stored", system_verb, is_roots_store},
     {"generate",
      "show the units that .container files become",
      generate_verb,
@@ -102,7 +118,7 @@ int run_top(const Words& words) {
     CLI::App app("Runs containers as systemd scopes.", "sctr");
     describe(app,
              "[OPTIONS] VERB ...",
-             {"sctr run -it --rootfs ./debian /bin/bash",
+             {"sctr run -it docker.io/library/debian bash",
               "sctr ps",
               "sctr --system restart web     # as a member of the group sctr",
               "sctr run --help"});

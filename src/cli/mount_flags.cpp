@@ -7,6 +7,7 @@
 #include "base/strings.hpp"
 #include "cli/mount_options.hpp"
 #include "cli/values.hpp"
+#include "plan/volume.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -15,9 +16,9 @@ const std::vector<std::string> bind_defaults = {"rbind", "rprivate"};
 const std::vector<std::string> tmpfs_defaults = {"noexec", "nosuid", "nodev", "rw"}; // docker's
 
 constexpr const char* volume_form =
-    "SOURCE:TARGET[:OPTIONS]; options are ro, rw, rro, bind, rbind, nosuid, nodev, noexec, suid, "
+    "[SOURCE:]TARGET[:OPTIONS]; options are ro, rw, rro, bind, rbind, nosuid, nodev, noexec, suid, "
     "dev, exec, [r]private, [r]slave, [r]shared, [r]idmap, idmap=uids=FILE-SHOWN-SIZE;gids=..., z, "
-    "Z";
+    "Z, U; of volumes also nocopy";
 
 std::string target_path(const char* flag, const std::string& path) {
     const std::string target = container_path(flag, path);
@@ -25,12 +26,6 @@ std::string target_path(const char* flag, const std::string& path) {
         throw bad_value(flag, path, "that is the root itself", "a path below /");
     }
     return target;
-}
-
-void refuse_chown(const char* flag, const std::string& text) {
-    throw Error("changing the owner of a volume is not there yet")
-        .at(std::string(flag) + " " + text)
-        .mend("chown the source");
 }
 
 bool is_idmap(std::string_view word) {
@@ -43,9 +38,14 @@ Sharing sharing_of(std::string_view word) {
 }
 
 /// What -v calls an option and what it stands for.
-void add_volume_option(MountOptions& options, const std::string& word, const std::string& text) {
+void add_volume_option(CallersMount& callers,
+                       MountOptions& options,
+                       const std::string& word,
+                       const std::string& text) {
     if (word == "U") {
-        refuse_chown("--volume", text);
+        callers.chown = true;
+    } else if (callers.volume && (word == "copy" || word == "nocopy")) {
+        callers.volume->copy_up = word == "copy";
     } else if (sharing_of(word) != Sharing::none) {
         return; // volume_sharing() tells
     } else if (const auto [name, value] = split_once(word, '='); value && is_idmap(name)) {
@@ -53,6 +53,17 @@ void add_volume_option(MountOptions& options, const std::string& word, const std
     } else if (word == "tmpcopyup" || !options.add(word)) {
         throw bad_value("--volume", text, "unknown option '" + word + "'", volume_form);
     }
+}
+
+VolumeSource volume_named(const std::string& flag, const std::string& name) {
+    if (!name.empty()) {
+        try {
+            plan::check_volume_name(name);
+        } catch (Error& error) {
+            throw error.at(flag);
+        }
+    }
+    return {.name = name};
 }
 
 void finish(oci::Mount& mount, const MountOptions& options) {
@@ -143,7 +154,7 @@ bool add_bind_key(MountOptions& options, const Keys::value_type& key, const std:
 }
 
 /// Applies a key that every type has; false when it is none.
-bool add_common_key(MountOptions& options, const Keys::value_type& key, const std::string& text) {
+bool add_common_key(MountOptions& options, const Keys::value_type& key, const std::string& type) {
     const auto& [name, value] = key;
     if (name == "type" || name == "source" || name == "target" || name == "consistency") {
         return true; // consistency is for Mac hosts; docker accepts it everywhere.
@@ -154,12 +165,18 @@ bool add_common_key(MountOptions& options, const Keys::value_type& key, const st
         return true;
     }
     if (name == "chown") {
-        if (is_true(value)) {
-            refuse_chown("--mount", text);
-        }
-        return true;
+        return type != "tmpfs" && type != "devpts";
     }
     return !value && !is_idmap(name) && name != "tmpcopyup" && options.add(name);
+}
+
+/// Applies a key of type=volume; false when it is none.
+bool add_volume_key(CallersMount& callers, const Keys::value_type& key) {
+    if (!callers.volume || key.first != "volume-nocopy") {
+        return false;
+    }
+    callers.volume->copy_up = !is_true(key.second);
+    return true;
 }
 
 bool add_file_system_key(MountOptions& options,
@@ -184,7 +201,7 @@ bool add_file_system_key(MountOptions& options,
 }
 
 std::vector<std::string> type_defaults(const std::string& type, const std::string& text) {
-    if (type == "bind") {
+    if (type == "bind" || type == "volume") {
         return bind_defaults;
     }
     if (type == "tmpfs") {
@@ -193,42 +210,39 @@ std::vector<std::string> type_defaults(const std::string& type, const std::strin
     if (type == "devpts") {
         return {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"};
     }
-    if (type == "volume" || type == "image") {
-        throw Error("mounts of type " + type + " come with images, which are not there yet")
+    if (type == "image") {
+        throw Error("mounts of type image are not there yet")
             .at("--mount " + text)
-            .mend("use type=bind or type=tmpfs");
+            .mend("use type=bind or type=volume");
     }
-    throw bad_value("--mount", text, "no known type", "type=bind, type=tmpfs or type=devpts");
+    throw bad_value(
+        "--mount", text, "no known type", "type=bind, type=volume, type=tmpfs or type=devpts");
 }
 
 } // namespace
 
-oci::Mount parse_volume(const std::string& text, const std::string& directory) {
-    const auto parts = split(text, ':');
+CallersMount parse_volume(const std::string& text, const std::string& directory) {
+    auto parts = split(text, ':');
     if (parts.size() == 1) {
-        throw Error("volumes without a source come with images, which are not there yet")
-            .at("--volume " + text)
-            .mend("name a directory as SOURCE:" + text + ", or use --tmpfs");
-    }
-    if (parts.size() > 3 || parts[0].empty()) {
+        parts.insert(parts.begin(), ""); // an anonymous volume
+    } else if (parts.size() > 3 || parts[0].empty()) {
         throw bad_value("--volume", text, "", volume_form);
     }
-    if (!parts[0].contains('/') && !parts[0].starts_with('.')) {
-        throw Error("named volumes are not there yet")
-            .at("--volume " + text)
-            .mend("for a directory give ./" + parts[0] + ":" + parts[1]);
+    CallersMount callers{
+        .mount = {.destination = target_path("--volume", parts[1]), .type = "bind"}};
+    if (parts[0].contains('/') || parts[0].starts_with('.')) {
+        callers.mount.source = absolute_path(parts[0], directory);
+    } else {
+        callers.volume = volume_named("--volume " + text, parts[0]);
     }
-    oci::Mount mount{.destination = target_path("--volume", parts[1]),
-                     .type = "bind",
-                     .source = absolute_path(parts[0], directory)};
     MountOptions options(bind_defaults);
     if (parts.size() == 3) {
         for (const std::string& word : split(parts[2], ',')) {
-            add_volume_option(options, word, text);
+            add_volume_option(callers, options, word, text);
         }
     }
-    finish(mount, options);
-    return mount;
+    finish(callers.mount, options);
+    return callers;
 }
 
 Sharing volume_sharing(const std::string& text) {
@@ -245,36 +259,41 @@ Sharing mount_sharing(const std::string& text) {
     return value == "shared" ? Sharing::all : value == "private" ? Sharing::one : Sharing::none;
 }
 
-oci::Mount parse_mount(const std::string& text, const std::string& directory) {
+CallersMount parse_mount(const std::string& text, const std::string& directory) {
     const Keys keys = parse_keys(text);
-    oci::Mount mount{.type = value_of(keys, "type")};
-    MountOptions options(type_defaults(mount.type, text));
+    const std::string type = value_of(keys, "type");
+    MountOptions options(type_defaults(type, text));
     const std::string target = value_of(keys, "target");
     if (target.empty()) {
         throw bad_value("--mount", text, "no target", "dst=PATH");
     }
-    mount.destination = target_path("--mount", target);
-    mount.source = value_of(keys, "source");
-    const bool is_bind = mount.type == "bind";
-    if (is_bind == mount.source.empty()) {
+    CallersMount callers{.mount = {.destination = target_path("--mount", target), .type = type}};
+    const std::string source = value_of(keys, "source");
+    const bool is_bind = type == "bind";
+    if (type == "volume") {
+        callers.mount.type = "bind";
+        callers.volume = volume_named("--mount " + text, source);
+    } else if (is_bind == source.empty()) {
         throw bad_value("--mount",
                         text,
                         is_bind ? "no source" : "a source means nothing here",
                         is_bind ? "src=PATH" : "no src=");
+    } else {
+        callers.mount.source = is_bind ? absolute_path(source, directory) : type;
     }
-    mount.source = is_bind ? absolute_path(mount.source, directory) : mount.type;
     for (const auto& key : keys) {
-        if (!add_common_key(options, key, text) &&
-            !(is_bind ? add_bind_key(options, key, text)
-                      : add_file_system_key(options, key, mount.type, text))) {
+        if (!add_common_key(options, key, type) && !add_volume_key(callers, key) &&
+            !(callers.mount.type == "bind" ? add_bind_key(options, key, text)
+                                           : add_file_system_key(options, key, type, text))) {
             throw bad_value("--mount",
                             text,
-                            "unknown key '" + key.first + "' for type=" + mount.type,
+                            "unknown key '" + key.first + "' for type=" + type,
                             "keys as type, src, dst, ro, nosuid, size, mode, bind-propagation");
         }
+        callers.chown = callers.chown || (key.first == "chown" && is_true(key.second));
     }
-    finish(mount, options);
-    return mount;
+    finish(callers.mount, options);
+    return callers;
 }
 
 oci::Mount parse_tmpfs(const std::string& text) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "oci/spec.hpp"
@@ -12,12 +13,25 @@ namespace sctr::cli {
 /// Whom a volume's SELinux label lets in: every container (z), or this one (Z).
 enum class Sharing { none, all, one };
 
-/// -v SOURCE:TARGET[:OPTIONS].
-oci::Mount parse_volume(const std::string& text, const std::string& directory);
+struct VolumeSource {
+    std::string name; ///< empty: an anonymous one
+    bool copy_up = true;
+};
+
+/// A mount that a flag asks for.
+struct CallersMount {
+    oci::Mount mount; ///< of a volume: without its source
+    std::optional<VolumeSource> volume;
+    std::string owner;  ///< of an anonymous volume that has got its name
+    bool chown = false; ///< the source is to belong to the container's user
+};
+
+/// -v [SOURCE:]TARGET[:OPTIONS], where SOURCE is a path or the name of a volume.
+CallersMount parse_volume(const std::string& text, const std::string& directory);
 Sharing volume_sharing(const std::string& text);
 
-/// --mount type=bind|tmpfs|devpts,... with docker's and podman's keys.
-oci::Mount parse_mount(const std::string& text, const std::string& directory);
+/// --mount type=bind|volume|tmpfs|devpts,... with docker's and podman's keys.
+CallersMount parse_mount(const std::string& text, const std::string& directory);
 Sharing mount_sharing(const std::string& text);
 
 /// --tmpfs TARGET[:OPTIONS].

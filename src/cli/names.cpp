@@ -10,7 +10,7 @@
 
 namespace sctr::cli {
 
-int for_each_name(const std::vector<std::string>& names,
+int for_each_word(const std::vector<std::string>& names,
                   const CLI::App& app,
                   const std::function<void(const std::string&)>& act) {
     if (names.empty()) {
@@ -19,7 +19,6 @@ int for_each_name(const std::vector<std::string>& names,
     std::optional<Error> failure;
     for (const std::string& name : names) {
         try {
-            container::check_id(name); // before it becomes a path
             act(name);
             std::puts(name.c_str());
         } catch (const Error& error) {
@@ -33,6 +32,15 @@ int for_each_name(const std::vector<std::string>& names,
         throw Error(*failure);
     }
     return 0;
+}
+
+int for_each_name(const std::vector<std::string>& names,
+                  const CLI::App& app,
+                  const std::function<void(const std::string&)>& act) {
+    return for_each_word(names, app, [&act](const std::string& name) {
+        container::check_id(name); // before it becomes a path
+        act(name);
+    });
 }
 
 } // namespace sctr::cli

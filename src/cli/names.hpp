@@ -9,9 +9,14 @@
 
 namespace sctr::cli {
 
-/// Does `act` for every name and prints the names for which it worked, as docker does. A failure
+/// Does `act` for every word and prints the names for which it worked, as docker does. A failure
 /// does not keep the others from their turn; the last one is thrown, those before it are logged.
-/// Returns the exit status. Throws Error when there is no name.
+/// Returns the exit status. Throws Error when there is none.
+int for_each_word(const std::vector<std::string>& words,
+                  const CLI::App& app,
+                  const std::function<void(const std::string&)>& act);
+
+/// The same with names of containers, which are checked first.
 int for_each_name(const std::vector<std::string>& names,
                   const CLI::App& app,
                   const std::function<void(const std::string&)>& act);

@@ -41,6 +41,7 @@ PsRow stored_row(const container::Definition& definition,
     row.record.id = definition.name;
     row.record.unit = plan::service_name(definition.name);
     row.record.description = definition.description;
+    row.record.image = definition.image;
     row.record.rootfs = definition.rootfs;
     row.record.created_usec = definition.created_usec;
     row.status = run ? container::Status::stopped : container::Status::created;
@@ -74,11 +75,12 @@ std::string format_age(std::int64_t microseconds) {
 }
 
 std::string ps_table(const std::vector<PsRow>& rows, std::int64_t since_boot_usec) {
-    Table table({"NAME", "PID", "STATUS", "UPTIME", "COMMAND", "UNIT"});
+    Table table({"NAME", "IMAGE", "PID", "STATUS", "UPTIME", "COMMAND", "UNIT"});
     for (const PsRow& row : rows) {
         const container::Record& record = row.record;
         const bool lives = row.status != container::Status::stopped && record.pid > 0;
         table.add({record.id,
+                   record.image.empty() ? "-" : record.image,
                    lives ? std::to_string(record.pid) : "-",
                    status_text(row),
                    lives ? format_age(since_boot_usec - started_usec(record)) : "-",

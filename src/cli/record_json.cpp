@@ -24,6 +24,7 @@ nlohmann::ordered_json record_json(const container::Record& record, container::S
         {"pid", record.pid},
         {"unit", record.unit},
         {"description", record.description},
+        {"image", record.image},
         {"rootfs", record.rootfs},
         {"created", timestamp(record.created_usec)},
     };

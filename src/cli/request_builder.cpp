@@ -30,6 +30,14 @@ std::string describe(const std::string& rootfs, const std::vector<std::string>& 
     return text;
 }
 
+/// What people know the root by.
+const std::string& shown_source(const RootfsFacts& facts) {
+    if (!facts.image.empty()) {
+        return facts.image;
+    }
+    return facts.overlay.lower.empty() ? facts.rootfs : facts.overlay.lower.front();
+}
+
 void add_hostname(oci::Spec& spec, const RunFlags& flags, const std::string& id) {
     const bool own_uts = std::ranges::any_of(spec.linux.namespaces, [](const auto& space) {
         return space.type == oci::NamespaceType::uts && space.path.empty();
@@ -64,12 +72,16 @@ plan::LogTarget parse_log(const std::string& target, bool tty, bool is_service) 
     return plan::LogTarget::journal;
 }
 
-void add_lifecycle(plan::Request& request, const RunFlags& flags) {
-    if (flags.stop_signal) {
-        const auto number = parse_signal(*flags.stop_signal);
+void add_lifecycle(plan::Request& request, const RunFlags& flags, const RootfsFacts& facts) {
+    std::optional<std::string> stop_signal = flags.stop_signal;
+    if (!stop_signal && !facts.image_process.stop_signal.empty()) {
+        stop_signal = facts.image_process.stop_signal;
+    }
+    if (stop_signal) {
+        const auto number = parse_signal(*stop_signal);
         if (!number) {
             throw bad_value(
-                "--stop-signal", *flags.stop_signal, "no such signal", "a name or a number: INT");
+                "--stop-signal", *stop_signal, "no such signal", "a name or a number: INT");
         }
         request.stop_signal = *number;
     }
@@ -82,6 +94,19 @@ void add_lifecycle(plan::Request& request, const RunFlags& flags) {
     request.log = parse_log(
         flags.log.value_or(is_service ? "journal" : "caller"), flags.process.tty, is_service);
     request.no_pivot = flags.no_pivot;
+}
+
+/// Labels stay apart from the annotations that have a meaning: they are whatever a stranger wrote.
+void add_image(plan::Request& request, const RootfsFacts& facts) {
+    request.image = facts.image;
+    request.overlay = facts.overlay;
+    if (!facts.image.empty()) {
+        request.spec.annotations["io.sctr.image"] = facts.image;
+        request.spec.annotations["io.sctr.image.digest"] = facts.image_digest;
+    }
+    for (const auto& [name, value] : facts.image_process.labels) {
+        request.spec.annotations["io.sctr.label/" + name] = value;
+    }
 }
 
 /// What flags mean together, as a --sysctl of a namespace that is not the container's; the error
@@ -126,13 +151,14 @@ plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
     add_systemd(request, flags.systemd); // before the --property of limits, which has the last word
     add_limits(request, flags.limits, facts);
     add_devices(spec, flags.mounts.devices, flags.process.privileged, facts);
-    add_mounts(spec, flags.mounts, flags.process.privileged, facts);
+    add_mounts(request, flags.mounts, flags.process.privileged, facts);
     add_relabels(request, flags.mounts, facts);
     share_memory(request, flags, facts);
-    add_lifecycle(request, flags);
+    add_lifecycle(request, flags, facts);
+    add_image(request, facts);
     request.health = health_check(flags);
     validate_flags(spec);
-    request.description = describe(facts.rootfs, spec.process->args);
+    request.description = describe(shown_source(facts), spec.process->args);
     return request;
 }
 

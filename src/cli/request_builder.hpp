@@ -42,8 +42,15 @@ void add_devices(oci::Spec& spec,
                  bool privileged,
                  const RootfsFacts& facts);
 
+/// In the config: whose the container's anonymous volumes are.
+inline constexpr const char* volume_owner_annotation = "io.sctr.volumes.owner";
+
+/// The caller's mounts, with the sources of volumes; those of the image and of --volumes-from come
+/// last, where nothing else is (request_mounts.cpp).
+std::vector<CallersMount> callers_mounts(const MountFlags& flags, const RootfsFacts& facts);
+
 /// The standard mounts and the caller's (request_mounts.cpp).
-void add_mounts(oci::Spec& spec,
+void add_mounts(plan::Request& request,
                 const MountFlags& flags,
                 bool privileged,
                 const RootfsFacts& facts);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <algorithm>
+#include <array>
 
 #include "cli/mount_flags.hpp"
 #include "cli/request_builder.hpp"
@@ -111,9 +112,37 @@ standard_mounts(const oci::Spec& spec, const MountFlags& flags, bool privileged)
     return mounts;
 }
 
-std::vector<oci::Mount> callers_mounts(const MountFlags& flags, const RootfsFacts& facts) {
-    std::vector<oci::Mount> mounts;
-    mounts.reserve(flags.volumes.size());
+/// Places that the image wants kept, unless the caller mounts something there himself.
+void add_image_volumes(std::vector<CallersMount>& mounts, const oci::ImageProcess& image) {
+    for (const auto& [path, present] : image.volumes) {
+        const std::string destination = container_path("VOLUME", "/" + path);
+        const bool is_taken = std::ranges::any_of(mounts, [&](const CallersMount& callers) {
+            return callers.mount.destination == destination;
+        });
+        if (destination != "/" && !is_taken) {
+            mounts.push_back(parse_volume(destination, ""));
+        }
+    }
+}
+
+/// Gives volumes their names and sources.
+void resolve_volume(CallersMount& callers, const RootfsFacts& facts) {
+    if (!callers.volume) {
+        return;
+    }
+    std::string& name = callers.volume->name;
+    if (name.empty()) {
+        callers.owner = facts.volume_owner;
+        name = plan::anonymous_volume(facts.volume_owner, callers.mount.destination);
+    }
+    callers.mount.source = plan::volume_data(facts.volumes, name);
+}
+
+} // namespace
+
+std::vector<CallersMount> callers_mounts(const MountFlags& flags, const RootfsFacts& facts) {
+    std::vector<CallersMount> mounts;
+    mounts.reserve(flags.volumes.size() + flags.mounts.size() + flags.tmpfs.size());
     for (const std::string& text : flags.volumes) {
         mounts.push_back(parse_volume(text, facts.working_directory));
     }
@@ -121,15 +150,60 @@ std::vector<oci::Mount> callers_mounts(const MountFlags& flags, const RootfsFact
         mounts.push_back(parse_mount(text, facts.working_directory));
     }
     for (const std::string& text : flags.tmpfs) {
-        mounts.push_back(parse_tmpfs(text));
+        mounts.push_back({.mount = parse_tmpfs(text)});
     }
     std::set<std::string> seen;
-    for (const oci::Mount& mount : mounts) {
-        if (!seen.insert(mount.destination).second) {
-            throw Error("two mounts at one place").at(mount.destination).mend("drop one of them");
+    for (const CallersMount& callers : mounts) {
+        if (!seen.insert(callers.mount.destination).second) {
+            throw Error("two mounts at one place")
+                .at(callers.mount.destination)
+                .mend("drop one of them");
         }
     }
+    for (const CallersMount& others : facts.volumes_from) {
+        if (seen.insert(others.mount.destination).second) {
+            mounts.push_back(others);
+        }
+    }
+    add_image_volumes(mounts, facts.image_process);
+    for (CallersMount& callers : mounts) {
+        resolve_volume(callers, facts);
+    }
     return mounts;
+}
+
+namespace {
+
+std::uint32_t mapped(std::uint32_t id, const std::vector<oci::IdMapping>& maps) {
+    for (const oci::IdMapping& map : maps) {
+        if (id >= map.container_id && id - map.container_id < map.size) {
+            return map.host_id + (id - map.container_id);
+        }
+    }
+    return id;
+}
+
+/// The container's user, as the host knows him; of a plain user's: as his own namespace does.
+std::pair<std::uint32_t, std::uint32_t> host_ids(const oci::Spec& spec, const RootfsFacts& facts) {
+    const oci::User& user = spec.process->user;
+    if (!facts.own_uids.empty()) {
+        return {user.uid, user.gid};
+    }
+    return {mapped(user.uid, spec.linux.uid_mappings), mapped(user.gid, spec.linux.gid_mappings)};
+}
+
+/// A host whose own directories belong to a container's user does not come up again.
+void refuse_to_give(const std::string& path) {
+    constexpr std::array<std::string_view, 22> own = {
+        "/",      "/bin",    "/boot",  "/dev", "/etc", "/home", "/lib",  "/lib32",
+        "/lib64", "/libx32", "/media", "/mnt", "/opt", "/proc", "/root", "/run",
+        "/sbin",  "/srv",    "/sys",   "/tmp", "/usr", "/var"};
+    if (std::ranges::contains(own, path)) {
+        throw Error("cannot give the directory to the container's user")
+            .at("--volume " + path)
+            .because("it is the host's own")
+            .mend("drop U, or name a directory below it");
+    }
 }
 
 /// True when the caller's mount takes the place of a standard one: at the same path, or a /dev of
@@ -141,20 +215,37 @@ bool replaces(const oci::Mount& callers, const oci::Mount& standard) {
 
 } // namespace
 
-void add_mounts(oci::Spec& spec,
+void add_mounts(plan::Request& request,
                 const MountFlags& flags,
                 bool privileged,
                 const RootfsFacts& facts) {
-    auto mounts = standard_mounts(spec, flags, privileged);
-    for (oci::Mount& mount : callers_mounts(flags, facts)) {
+    auto mounts = standard_mounts(request.spec, flags, privileged);
+    for (CallersMount& callers : callers_mounts(flags, facts)) {
+        oci::Mount& mount = callers.mount;
         std::erase_if(mounts, [&](const oci::Mount& other) { return replaces(mount, other); });
+        if (callers.volume) {
+            request.volumes.push_back({.name = callers.volume->name,
+                                       .destination = mount.destination,
+                                       .owner = callers.owner,
+                                       .copy_up = callers.volume->copy_up});
+        }
+        if (callers.chown) {
+            refuse_to_give(mount.source);
+            const auto& [uid, gid] = host_ids(request.spec, facts);
+            request.chowns.push_back({.path = mount.source, .uid = uid, .gid = gid});
+        }
         mounts.push_back(std::move(mount));
+    }
+    if (std::ranges::contains(request.volumes, facts.volume_owner, &plan::VolumeUse::owner) &&
+        !facts.volume_owner.empty()) {
+        request.volume_owner = facts.volume_owner;
+        request.spec.annotations[volume_owner_annotation] = facts.volume_owner;
     }
     // A mount comes before those below it, whatever the order of the flags.
     std::ranges::stable_sort(mounts, {}, [](const oci::Mount& mount) {
         return std::ranges::count(mount.destination, '/');
     });
-    spec.mounts = std::move(mounts);
+    request.spec.mounts = std::move(mounts);
 }
 
 namespace {
@@ -187,10 +278,14 @@ void add_relabels(plan::Request& request, const MountFlags& flags, const RootfsF
         }
     };
     for (const std::string& text : flags.volumes) {
-        add(volume_sharing(text), parse_volume(text, facts.working_directory), "--volume " + text);
+        CallersMount callers = parse_volume(text, facts.working_directory);
+        resolve_volume(callers, facts);
+        add(volume_sharing(text), callers.mount, "--volume " + text);
     }
     for (const std::string& text : flags.mounts) {
-        add(mount_sharing(text), parse_mount(text, facts.working_directory), "--mount " + text);
+        CallersMount callers = parse_mount(text, facts.working_directory);
+        resolve_volume(callers, facts);
+        add(mount_sharing(text), callers.mount, "--mount " + text);
     }
 }
 
@@ -219,11 +314,14 @@ std::vector<std::pair<std::string, std::string>> bind_sources(const MountFlags& 
     std::vector<std::pair<std::string, std::string>> sources;
     sources.reserve(flags.volumes.size());
     for (const std::string& text : flags.volumes) {
-        sources.emplace_back(parse_volume(text, directory).source, "--volume " + text);
+        if (const CallersMount callers = parse_volume(text, directory); !callers.volume) {
+            sources.emplace_back(callers.mount.source, "--volume " + text);
+        }
     }
     for (const std::string& text : flags.mounts) {
-        if (const oci::Mount mount = parse_mount(text, directory); mount.type == "bind") {
-            sources.emplace_back(mount.source, "--mount " + text);
+        const CallersMount callers = parse_mount(text, directory);
+        if (callers.mount.type == "bind" && !callers.volume) {
+            sources.emplace_back(callers.mount.source, "--mount " + text);
         }
     }
     return sources;

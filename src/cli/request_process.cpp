@@ -12,12 +12,22 @@ namespace {
 
 constexpr const char* default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-std::vector<std::string> arguments(const RunFlags& flags) {
-    std::vector<std::string> args;
-    if (flags.entrypoint && !flags.entrypoint->empty()) {
-        args.push_back(*flags.entrypoint);
+/// The image's entrypoint and command, each replaced by what the caller gives; with another
+/// entrypoint the image's command would make no sense. Source: docker-run, --entrypoint.
+std::vector<std::string> arguments(const RunFlags& flags, const RootfsFacts& facts) {
+    std::vector<std::string> args = facts.image_process.entrypoint;
+    if (flags.entrypoint) {
+        args.assign(flags.entrypoint->empty() ? 0 : 1, *flags.entrypoint);
     }
-    args.insert(args.end(), flags.command.begin(), flags.command.end());
+    const bool takes_cmd = flags.command.empty() && !flags.entrypoint;
+    const auto& command = takes_cmd ? facts.image_process.cmd : flags.command;
+    args.insert(args.end(), command.begin(), command.end());
+    if (args.empty() && !facts.image.empty()) {
+        throw Error("no command to run")
+            .at(facts.image)
+            .because("the image has none of its own")
+            .mend("give one: sctr run " + facts.image + " sh");
+    }
     if (args.empty()) {
         throw Error("no command to run")
             .because("a root file system, unlike an image, has no default command")
@@ -35,6 +45,10 @@ std::vector<std::string> environment(const RunFlags& flags,
                                      const std::string& home) {
     Environment result;
     result.set("PATH", default_path);
+    for (const std::string& line : facts.image_process.env) {
+        const auto [name, value] = split_once(line, '=');
+        result.set(name, value.value_or(""));
+    }
     if (!spec.hostname.empty()) {
         result.set("HOSTNAME", spec.hostname);
     }
@@ -160,15 +174,20 @@ std::vector<oci::Rlimit> rlimits(const std::vector<std::string>& flags) {
 
 void add_process(oci::Spec& spec, const RunFlags& flags, const RootfsFacts& facts) {
     oci::Process& process = spec.process.emplace();
-    process.args = arguments(flags);
+    process.args = arguments(flags, facts);
     process.terminal = flags.process.tty;
+    const oci::ImageProcess& image = facts.image_process;
     const Account account =
-        find_account(flags.process.user.value_or("0"), facts.passwd, facts.group);
+        find_account(flags.process.user.value_or(image.user.empty() ? "0" : image.user),
+                     facts.passwd,
+                     facts.group);
     process.user.uid = account.uid;
     process.user.gid = account.gid;
     process.user.additional_gids = account.additional_gids;
     check_mapped(process.user, spec.linux, facts);
-    process.cwd = container_path("--workdir", flags.process.workdir.value_or("/"));
+    process.cwd = container_path(
+        "--workdir",
+        flags.process.workdir.value_or(image.working_dir.empty() ? "/" : image.working_dir));
     process.env = environment(flags, facts, spec, account.home);
     process.rlimits = rlimits(flags.limits.ulimits);
 }

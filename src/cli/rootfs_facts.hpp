@@ -8,7 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "cli/mount_flags.hpp"
+#include "oci/image.hpp"
 #include "oci/spec.hpp"
+#include "plan/init_plan.hpp"
 
 namespace sctr::cli {
 
@@ -28,14 +31,19 @@ struct Caller {
     std::string working_directory;
     std::map<std::string, std::string> environment;
     std::vector<std::string> env_files; ///< texts, in the order of the flags
+    std::string volume_owner;           ///< as of RootfsFacts
 };
 
 /// What a command line needs to know of the world, read beforehand by gather() so that building
 /// the request is pure. What no flag asks for is left empty.
 struct RootfsFacts {
-    std::string rootfs; ///< absolute, links resolved
-    std::string passwd; ///< text of the container's /etc/passwd
-    std::string group;  ///< text of the container's /etc/group
+    std::string image;        ///< name of the image; empty: a directory
+    std::string image_digest; ///< of its manifest
+    oci::ImageProcess image_process;
+    plan::OverlayStep overlay; ///< what `rootfs` will show, if it has lower directories
+    std::string rootfs;        ///< absolute, links resolved
+    std::string passwd;        ///< text of the container's /etc/passwd
+    std::string group;         ///< text of the container's /etc/group
     std::string random_id;
     std::string working_directory;                          ///< of the caller
     std::vector<std::string> env_files;                     ///< texts, in the order of the flags
@@ -48,7 +56,10 @@ struct RootfsFacts {
     std::vector<std::string> thermal_paths;         ///< per-CPU throttle counters, which are masked
     std::uint64_t capabilities = ~std::uint64_t{0}; ///< that the caller can give: a bit for each
     bool has_selinux = false;
-    std::vector<oci::IdMapping> own_uids; ///< a plain user's, in the container; empty for root
+    std::string volumes;                    ///< directory of all volumes
+    std::string volume_owner;               ///< names this container's anonymous volumes
+    std::vector<CallersMount> volumes_from; ///< mounts of the containers of --volumes-from
+    std::vector<oci::IdMapping> own_uids;   ///< a plain user's, in the container; empty for root
     std::vector<oci::IdMapping> own_gids;
 };
 

@@ -6,8 +6,10 @@
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
+#include "cli/container_files.hpp"
 #include "cli/declared.hpp"
 #include "cli/gather.hpp"
+#include "cli/image_source.hpp"
 #include "cli/log.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/run_flags.hpp"
@@ -18,7 +20,7 @@
 #include "container/id.hpp"
 #include "container/stored.hpp"
 #include "linux/clock.hpp"
-#include "linux/relabel.hpp"
+#include "storage/root.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -62,11 +64,17 @@ void forget(container::Stored& stored, const std::string& name) {
     } catch (const Error&) {
         stored.definitions().remove(name);
     }
+    try {
+        storage::remove_root(storage::Store::own(), name);
+    } catch (const Error& error) {
+        log(LogLevel::warn, error.what());
+    }
 }
 
 int run_as_service(const RunFlags& flags, const RecordStore& store, bool start) {
     const plan::ServiceOptions service = service_options(flags);
-    const RootfsFacts facts = gather(flags, store);
+    const auto image = open_image(flags);
+    const RootfsFacts facts = gather(flags, store, image);
     const plan::Request request = build_request(flags, facts);
     if (flags.dry_run) {
         std::puts(container::dry_run(request).c_str());
@@ -93,7 +101,9 @@ int run_as_service(const RunFlags& flags, const RecordStore& store, bool start) 
 
 int run_in_foreground(const RunFlags& flags, const container::RunOptions& options) {
     static_cast<void>(service_options(flags)); // refuses what only a service has
-    plan::Request request = build_request(flags, gather(flags, RecordStore(options.state_root)));
+    const auto image = open_image(flags);
+    plan::Request request =
+        build_request(flags, gather(flags, RecordStore(options.state_root), image));
     if (flags.dry_run) {
         std::puts(container::dry_run(request).c_str());
         return 0;
@@ -101,12 +111,15 @@ int run_in_foreground(const RunFlags& flags, const container::RunOptions& option
     if (flags.name) {
         check_name_is_free(request.id);
     }
-    for (const plan::Relabel& relabel : request.relabels) {
-        sys::relabel_tree(relabel.path, relabel.label);
-    }
     log(LogLevel::debug, "container " + request.id + " in " + request.slice);
     const std::string id = request.id;
+    ContainerFiles files(request, !flags.remove);
+    UndoList undo;
+    undo.add([&] { files.remove(); });
     const container::RunOutcome outcome = container::run(std::move(request), options);
+    if (!flags.remove) {
+        undo.dismiss();
+    }
     if (outcome.oom_killed) {
         log(LogLevel::error,
             "container '" + id + "' was killed: out of memory at its limit (raise --memory)");

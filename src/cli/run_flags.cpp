@@ -60,7 +60,12 @@ class Registrar {
 };
 
 void add_container_flags(Registrar& to, RunFlags& flags) {
-    to.text("--rootfs", flags.rootfs, "directory that becomes the container's root");
+    to.text("--rootfs",
+            flags.rootfs,
+            "instead of an image: the directory that becomes the container's root; DIR:O: what is "
+            "written goes above it and is forgotten");
+    to.text("--pull", flags.pull, "fetch the image: missing (default), always, never");
+    to.text("--platform", flags.platform, "of the image to fetch: OS/ARCHITECTURE[/VARIANT]");
     to.text("--name", flags.name, "name of the container (default: random)");
     to.text("--hostname", flags.hostname, "host name (default: the container's name)");
     to.text("--entrypoint", flags.entrypoint, "program that gets COMMAND as its arguments");
@@ -160,8 +165,11 @@ void add_namespace_flags(Registrar& to, NamespaceFlags& flags) {
 
 void add_mount_flags(Registrar& to, MountFlags& flags) {
     to.on_off("--read-only", flags.read_only, "mount the root read-only");
-    to.texts("-v,--volume", flags.volumes, "SOURCE:TARGET[:ro,rro,rbind,noexec,...]");
-    to.texts("--mount", flags.mounts, "type=bind|tmpfs|devpts,src=...,dst=...[,ro,...]");
+    to.texts("-v,--volume", flags.volumes, "[PATH|VOLUME:]TARGET[:ro,nocopy,U,noexec,...]");
+    to.texts("--volumes-from",
+             flags.volumes_from,
+             "CONTAINER[:ro]: the directories and volumes of another container");
+    to.texts("--mount", flags.mounts, "type=bind|volume|tmpfs|devpts,src=...,dst=...[,ro,...]");
     to.texts("--tmpfs", flags.tmpfs, "TARGET[:size=...,mode=...,exec,...]");
     to.text("--shm-size", flags.shm_size, "size of /dev/shm (default: 64m)");
     to.texts("--device", flags.devices, "HOST[:CONTAINER][:rwm]: a device of the host");
@@ -230,10 +238,10 @@ RunFlags parse_words(const std::vector<std::string>& words,
                                : "Stores a container, to be started as a service later.",
                  "sctr " + verb);
     describe(app,
-             "[OPTIONS] --rootfs DIR [--] [COMMAND [ARG...]]",
-             {"sctr " + verb + " -it --rootfs ./debian /bin/bash",
-              "sctr " + verb +
-                  " --name db -m 512m --cpus 1.5 -v ./data:/data --rootfs ./pg /bin/postgres",
+             "[OPTIONS] IMAGE|--rootfs DIR [--] [COMMAND [ARG...]]",
+             {"sctr " + verb + " -it docker.io/library/debian bash",
+              "sctr " + verb + " -it --rootfs ./debian /bin/bash",
+              "sctr " + verb + " --name db -m 512m --cpus 1.5 -v ./data:/data postgres",
               "sctr run -d --name web --restart always --after db --rootfs ./web /bin/httpd",
               "sctr run -d --health-cmd 'curl -f localhost' --sdnotify healthy --rootfs ./api api",
               "sctr run --ip-deny any --ip-allow 10.0.0.0/8 --network host --rootfs ./app /bin/app",
@@ -246,6 +254,10 @@ RunFlags parse_words(const std::vector<std::string>& words,
     const CLI::Option* remove = app.get_option_no_throw("--rm");
     flags.remove_given = remove != nullptr && remove->count() > 0;
     flags.command = std::move(command);
+    if (!flags.rootfs && !flags.command.empty()) {
+        flags.image = flags.command.front();
+        flags.command.erase(flags.command.begin());
+    }
     return flags;
 }
 

@@ -80,6 +80,7 @@ struct MountFlags {
     std::vector<std::string> volumes;
     std::vector<std::string> mounts;
     std::vector<std::string> tmpfs;
+    std::vector<std::string> volumes_from;
     std::optional<std::string> shm_size;
     std::vector<std::string> devices;
 };
@@ -107,7 +108,10 @@ struct HealthFlags {
 /// The command line of `sctr run`.
 struct RunFlags {
     std::optional<std::string> name;
-    std::optional<std::string> rootfs;
+    std::optional<std::string> rootfs; ///< with ":O": under an overlay
+    std::optional<std::string> image;  ///< the first word, where there is no --rootfs
+    std::optional<std::string> pull;
+    std::optional<std::string> platform;
     std::optional<std::string> hostname;
     std::optional<std::string> entrypoint;
     std::optional<std::string> stop_signal;
@@ -133,8 +137,8 @@ struct RunFlags {
     MountFlags mounts;
     PrivilegeFlags privileges;
     HealthFlags health;
-    std::vector<std::string> command;
-    std::vector<std::string> words; ///< the flags as typed, without the command
+    std::vector<std::string> command; ///< without the image
+    std::vector<std::string> words;   ///< the flags as typed, without the command
 };
 
 /// Parses the words after `sctr run`, or `create` where `verb` says so. Throws as parse_flags

@@ -93,6 +93,15 @@ std::vector<std::string> inherited_names(const RunFlags& flags, const RootfsFact
     return names;
 }
 
+/// As they were typed: the image is the first word.
+std::vector<std::string> command_of(const RunFlags& flags) {
+    std::vector<std::string> command = flags.command;
+    if (flags.image) {
+        command.insert(command.begin(), *flags.image);
+    }
+    return command;
+}
+
 std::string absolute(const std::string& path, const std::string& directory) {
     return path.starts_with('/') ? path : directory + "/" + path;
 }
@@ -148,19 +157,28 @@ container::Definition
 make_definition(const RunFlags& flags, const plan::Request& request, const RootfsFacts& facts) {
     container::Definition definition{.name = request.id,
                                      .flags = flags.words,
-                                     .command = flags.command,
+                                     .command = command_of(flags),
                                      .working_directory = facts.working_directory,
                                      .env_files = facts.env_files,
                                      .description = request.description,
                                      .rootfs = facts.rootfs,
+                                     .image = facts.image,
+                                     .image_digest = facts.image_digest,
+                                     .volume_owner = request.volume_owner,
                                      .forget = flags.remove_given && flags.remove};
+    for (const plan::VolumeUse& use : request.volumes) {
+        definition.volumes.push_back(use.name);
+    }
     const auto add = [&](const std::string& flag, const std::string& value) {
         definition.flags.push_back(flag + "=" + value);
     };
     // The last one wins.
     add("--name", request.id);
     add("--detach", "true");
-    add("--rootfs", facts.rootfs);
+    if (facts.image.empty()) {
+        const auto& lower = facts.overlay.lower;
+        add("--rootfs", lower.empty() ? facts.rootfs : lower.front() + ":O");
+    }
     if (flags.pid_file) {
         add("--pidfile", absolute(*flags.pid_file, facts.working_directory));
     }
@@ -185,7 +203,8 @@ std::vector<std::string> words_of(const container::Definition& definition) {
 Caller caller_of(const container::Definition& definition) {
     return {.working_directory = definition.working_directory,
             .environment = definition.environment,
-            .env_files = definition.env_files};
+            .env_files = definition.env_files,
+            .volume_owner = definition.volume_owner};
 }
 
 } // namespace sctr::cli

@@ -13,6 +13,7 @@
 #include "cli/verbs.hpp"
 #include "container/id.hpp"
 #include "container/system_containers.hpp"
+#include "storage/root.hpp"
 
 /// The verbs of stored containers, which are services of systemd: start, restart, enable, disable,
 /// rename; and wait, which is for all.
@@ -128,6 +129,7 @@ int rename_verb(const Words& words) {
         container::check_id(name);
     }
     Stored::own().rename(names.front(), names.back());
+    storage::rename_root(storage::Store::own(), names.front(), names.back());
     return 0;
 }
 

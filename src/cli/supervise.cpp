@@ -6,8 +6,11 @@
 #include <functional>
 
 #include "base/error.hpp"
+#include "base/scope_exit.hpp"
+#include "cli/container_files.hpp"
 #include "cli/flags.hpp"
 #include "cli/gather.hpp"
+#include "cli/image_source.hpp"
 #include "cli/log.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/run_flags.hpp"
@@ -19,7 +22,8 @@
 #include "container/stored.hpp"
 #include "linux/clock.hpp"
 #include "linux/procfs.hpp"
-#include "linux/relabel.hpp"
+#include "storage/root.hpp"
+#include "storage/volumes.hpp"
 #include "systemd/notify.hpp"
 
 /// The main process of sctr@NAME.service (units/sctr@.service), and what that runs afterwards.
@@ -48,14 +52,12 @@ void stop_after_service(plan::Request& request, const std::string& service) {
 plan::Request request_of(const RunFlags& flags,
                          const Caller* caller,
                          const std::string& unit,
-                         const container::RecordStore& records) {
-    plan::Request request = build_request(flags, gather(flags, records, caller));
+                         const container::RecordStore& records,
+                         const std::optional<storage::ImageUse>& image) {
+    plan::Request request = build_request(flags, gather(flags, records, image, caller));
     stop_after_service(request, unit);
     if (readiness(flags) == Readiness::notified) {
         container::notify::add_to(request.spec, records.root() + "/" + request.id);
-    }
-    for (const plan::Relabel& relabel : request.relabels) {
-        sys::relabel_tree(relabel.path, relabel.label);
     }
     return request;
 }
@@ -83,9 +85,11 @@ container::RunOptions options_of(const RunFlags& flags, const std::string& unit)
 
 /// What a service runs, and where it is written down how that went.
 struct ServiceRun {
-    std::function<RunFlags()> flags; ///< may throw Error
-    const Caller* caller;            ///< nothing: this process
+    std::function<RunFlags()> flags;                                        ///< may throw Error
+    std::function<std::optional<storage::ImageUse>(const RunFlags&)> image; ///< may throw Error
+    const Caller* caller; ///< nothing: this process
     std::string unit;
+    bool keeps_files = false; ///< what the container writes is there when it starts again
     std::function<void(const LastRun&)> save;
 };
 
@@ -109,7 +113,13 @@ int run_service(const ServiceRun& what) {
     };
     try {
         const RunFlags flags = what.flags();
-        plan::Request request = request_of(flags, what.caller, what.unit, records);
+        const auto image = what.image(flags);
+        plan::Request request = request_of(flags, what.caller, what.unit, records, image);
+        ContainerFiles files(request, what.keeps_files);
+        UndoList undo;
+        if (!what.keeps_files) {
+            undo.add([&files] { files.remove(); });
+        }
         container::RunOptions options = options_of(flags, what.unit);
         options.ended = [&](const container::RunOutcome& outcome) {
             run.oom_killed = outcome.oom_killed;
@@ -133,8 +143,13 @@ int supervise_stored(const std::string& name) {
     // Every path is absolute or begins at the caller's directory, which may be gone.
     const Caller caller = caller_of(definition);
     return run_service({.flags = [&] { return parse_run_flags(words_of(definition)); },
+                        .image =
+                            [&](const RunFlags&) {
+                                return open_pinned_image(definition.image, definition.image_digest);
+                            },
                         .caller = &caller,
                         .unit = plan::service_name(name),
+                        .keeps_files = true,
                         .save = [&](const LastRun& run) { definitions.save(name, run); }});
 }
 
@@ -148,6 +163,25 @@ template <typename Run> int tell_failure(Run run) {
     }
 }
 
+/// Of a container that is gone; a stored one, or another of the name that runs, keeps its own.
+void remove_left_files(const std::string& name, const std::string& volume_owner) {
+    const container::DefinitionStore definitions(container::DefinitionStore::default_root());
+    const container::RecordStore records(container::RecordStore::default_root());
+    if (definitions.has(name)) {
+        return;
+    }
+    const storage::Store store = storage::Store::own();
+    if (!records.has(name)) {
+        storage::remove_root(store, name);
+    }
+    storage::remove_volumes_of(store, volume_owner);
+}
+
+std::string volume_owner_of(const std::string& name) {
+    const container::DefinitionStore definitions(container::DefinitionStore::default_root());
+    return definitions.has(name) ? definitions.load(name).volume_owner : "";
+}
+
 } // namespace
 
 int run_as_main_process(const RunFlags& flags) {
@@ -159,6 +193,7 @@ int run_as_main_process(const RunFlags& flags) {
         }
         check_name_is_free(*flags.name);
         return run_service({.flags = [&] { return flags; },
+                            .image = open_image,
                             .caller = nullptr,
                             .unit = *flags.service,
                             .save = [&](const LastRun& run) { runs.save(*flags.name, run); }});
@@ -180,11 +215,13 @@ int supervise_verb(const Words& words) {
     if (!ended) {
         return tell_failure([&] { return supervise_stored(name); });
     }
+    const std::string volume_owner = volume_owner_of(name);
     if (service) {
         container::service_ended(name, variable("EXIT_CODE"), variable("EXIT_STATUS"));
     } else {
         container::Stored::own().ended(name, variable("EXIT_CODE"), variable("EXIT_STATUS"));
     }
+    remove_left_files(name, volume_owner);
     return 0;
 }
 

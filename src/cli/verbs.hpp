@@ -36,6 +36,22 @@ int update_verb(const Words& words);
 int attach_verb(const Words& words);
 int supervise_verb(const Words& words);
 int generate_verb(const Words& words);
+int pull_verb(const Words& words);
+int push_verb(const Words& words);
+int images_verb(const Words& words);
+int image_verb(const Words& words);
+int tag_verb(const Words& words);
+int rmi_verb(const Words& words);
+int load_verb(const Words& words);
+int save_verb(const Words& words);
+int import_verb(const Words& words);
+int build_verb(const Words& words);
+int commit_verb(const Words& words);
+int cp_verb(const Words& words);
+int volume_verb(const Words& words);
+int diff_verb(const Words& words);
+int export_verb(const Words& words);
+int system_verb(const Words& words);
 int doctor_verb(const Words& words);
 
 } // namespace sctr::cli

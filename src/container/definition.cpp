@@ -81,6 +81,10 @@ std::string to_json(const Definition& definition) {
                  {"envFiles", definition.env_files},
                  {"description", definition.description},
                  {"rootfs", definition.rootfs},
+                 {"image", definition.image},
+                 {"imageDigest", definition.image_digest},
+                 {"volumeOwner", definition.volume_owner},
+                 {"volumes", definition.volumes},
                  {"createdUsec", definition.created_usec},
                  {"forget", definition.forget}});
 }
@@ -101,6 +105,10 @@ Definition definition_from_json(const std::string& text) {
         value.at("envFiles").get_to(definition.env_files);
         value.at("description").get_to(definition.description);
         value.at("rootfs").get_to(definition.rootfs);
+        definition.image = value.value("image", "");
+        definition.image_digest = value.value("imageDigest", "");
+        definition.volume_owner = value.value("volumeOwner", "");
+        definition.volumes = value.value("volumes", std::vector<std::string>());
         value.at("createdUsec").get_to(definition.created_usec);
         value.at("forget").get_to(definition.forget);
         return definition;
@@ -140,12 +148,7 @@ LastRun last_run_from_json(const std::string& text) {
 }
 
 std::string DefinitionStore::default_root() {
-    if (host::caller().is_system) {
-        return "/var/lib/sctr/containers";
-    }
-    // The user's systemd has an environment of its own, without the $XDG_DATA_HOME of a shell.
-    const char* home = std::getenv("HOME");
-    return std::string(home != nullptr ? home : "") + "/.local/share/sctr/containers";
+    return host::data_directory(host::caller()) + "/containers";
 }
 
 std::string DefinitionStore::path(const std::string& name) const {

@@ -2,6 +2,7 @@
 #include "container/id_maps.hpp"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,7 +15,9 @@
 #include "base/unique_fd.hpp"
 #include "host/caller.hpp"
 #include "linux/memfd.hpp"
+#include "linux/procfs.hpp"
 #include "linux/program.hpp"
+#include "plan/own_ids.hpp"
 
 namespace sctr::container {
 
@@ -96,20 +99,33 @@ void map_by_program(const MapFile& file, pid_t pid, const std::vector<std::strin
 
 } // namespace
 
-void write_id_maps(pid_t pid, const plan::LaunchPlan& plan) {
+OwnIds own_ids() {
     if (::geteuid() == 0) {
-        write_process_file(pid, uid_file.name, plan.uid_map);
-        write_process_file(pid, gid_file.name, plan.gid_map);
+        return {};
+    }
+    const struct passwd* account = ::getpwuid(::geteuid());
+    const plan::IdOwner owner{.name = account != nullptr ? account->pw_name : "",
+                              .uid = ::geteuid()};
+    const auto map = [&owner](const char* file, unsigned own) {
+        return plan::own_id_map(sys::read_small_file(file).value_or(""), owner, own);
+    };
+    return {.uids = map(uid_file.ranges, ::geteuid()), .gids = map(gid_file.ranges, ::getegid())};
+}
+
+void write_id_maps(pid_t pid, const std::string& uid_map, const std::string& gid_map) {
+    if (::geteuid() == 0) {
+        write_process_file(pid, uid_file.name, uid_map);
+        write_process_file(pid, gid_file.name, gid_map);
         return;
     }
-    if (const auto map = words_of(plan.uid_map); is_own_id_alone(map, ::geteuid())) {
-        write_process_file(pid, uid_file.name, plan.uid_map);
+    if (const auto map = words_of(uid_map); is_own_id_alone(map, ::geteuid())) {
+        write_process_file(pid, uid_file.name, uid_map);
     } else {
         map_by_program(uid_file, pid, map);
     }
-    if (const auto map = words_of(plan.gid_map); is_own_id_alone(map, ::getegid())) {
+    if (const auto map = words_of(gid_map); is_own_id_alone(map, ::getegid())) {
         write_process_file(pid, "setgroups", "deny"); // else the kernel refuses the map
-        write_process_file(pid, gid_file.name, plan.gid_map);
+        write_process_file(pid, gid_file.name, gid_map);
     } else {
         map_by_program(gid_file, pid, map);
     }

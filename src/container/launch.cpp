@@ -110,7 +110,7 @@ void let_in(InitProcess& process,
             HostTrees& trees,
             const sys::SignalQueue& signals) {
     if (plan.init.wait_for_id_maps) {
-        write_id_maps(process.child().pid(), plan);
+        write_id_maps(process.child().pid(), plan.uid_map, plan.gid_map);
         process.send(Kind::id_maps_written);
     }
     if (plan.init.fork_after_join) {
@@ -194,6 +194,7 @@ Record make_record(const plan::LaunchPlan& plan,
     record.unit = plan.unit.name;
     record.cgroup = plan.cgroup.path;
     record.description = request.description;
+    record.image = request.image;
     record.pid = pid;
     record.start_time = sys::process_start_time(pid).value_or(0);
     if (options.supervised) {

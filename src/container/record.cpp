@@ -34,6 +34,7 @@ Record from_json(const json& value) {
     value.at("bootId").get_to(record.boot_id);
     read(value, "serviceUnit", record.service_unit);
     read(value, "description", record.description);
+    read(value, "image", record.image);
     read(value, "supervisorPid", record.supervisor_pid);
     read(value, "supervisorStartTime", record.supervisor_start);
     read(value, "cgroup", record.cgroup);
@@ -78,6 +79,7 @@ std::string to_json(const Record& record) {
         {"unit", record.unit},
         {"serviceUnit", record.service_unit},
         {"description", record.description},
+        {"image", record.image},
         {"pid", record.pid},
         {"startTime", record.start_time},
         {"supervisorPid", record.supervisor_pid},

@@ -21,6 +21,7 @@ struct Record {
     std::string unit;         ///< "sctr-web.scope"; empty: it has no cgroup of its own
     std::string service_unit; ///< of systemd, whose main process is its supervisor; may be empty
     std::string description;
+    std::string image;            ///< its name; empty: made from a directory
     pid_t pid = 0;                ///< init, in the host's pid namespace; 0 before it exists
     std::uint64_t start_time = 0; ///< of init, in clock ticks since boot (proc_pid_stat(5), 22)
     pid_t supervisor_pid = 0;     ///< the sctr that waits for init

@@ -10,7 +10,6 @@ namespace sctr::declared {
 
 namespace {
 
-constexpr std::string_view with_images = "Rootfs=DIRECTORY; images are not there yet";
 constexpr std::string_view with_bridges =
     "Network=none, host, container:NAME or ns:PATH; bridge networks are not there yet";
 constexpr std::string_view by_args = "SctrArgs= with flags of 'sctr run'";
@@ -19,7 +18,8 @@ constexpr std::string_view by_args = "SctrArgs= with flags of 'sctr run'";
 constexpr std::array keys = {
     Key{"ContainerName", Kind::elsewhere, ""},
     Key{"Rootfs", Kind::path, "--rootfs="},
-    Key{"Image", Kind::missing, with_images},
+    Key{"Image", Kind::elsewhere, ""},
+    Key{"Pull", Kind::text, "--pull="},
     Key{"Exec", Kind::elsewhere, ""},
     Key{"Entrypoint", Kind::text, "--entrypoint="},
     Key{"HostName", Kind::text, "--hostname="},
@@ -68,7 +68,7 @@ constexpr std::array keys = {
 
     Key{"AddHost", Kind::missing, "Volume= with an /etc/hosts of your own"},
     Key{"Annotation", Kind::missing, "no annotation, or a bundle for sctr-oci"},
-    Key{"AutoUpdate", Kind::missing, with_images},
+    Key{"AutoUpdate", Kind::missing, "a timer that runs 'sctr pull' and restarts the service"},
     Key{"CgroupsMode", Kind::missing, "nothing: a container has a scope of its own"},
     Key{"ContainersConfModule", Kind::missing, "drop-ins of this file"},
     Key{"DNS", Kind::missing, "Volume= with an /etc/resolv.conf of your own"},
@@ -89,16 +89,15 @@ constexpr std::array keys = {
     Key{"HttpProxy", Kind::missing, "Environment="},
     Key{"IP", Kind::missing, with_bridges},
     Key{"IP6", Kind::missing, with_bridges},
-    Key{"Label", Kind::missing, "nothing: labels belong to images, which are not there yet"},
+    Key{"Label", Kind::missing, "nothing: labels are those of the image"},
     Key{"LogOpt", Kind::missing, "the journal, where all output goes"},
     Key{"NetworkAlias", Kind::missing, with_bridges},
     Key{"Pod", Kind::missing, "Network=container:NAME"},
     Key{"PodmanArgs", Kind::missing, by_args},
     Key{"PublishPort", Kind::missing, "Network=host; ports are not there yet"},
-    Key{"Pull", Kind::missing, with_images},
     Key{"ReadOnlyTmpfs", Kind::missing, "ReadOnly= with Tmpfs="},
-    Key{"Retry", Kind::missing, with_images},
-    Key{"RetryDelay", Kind::missing, with_images},
+    Key{"Retry", Kind::missing, "Restart=on-failure in [Service]"},
+    Key{"RetryDelay", Kind::missing, "RestartSec= in [Service]"},
     Key{"RunInit", Kind::missing, "an init of the root file system in Exec="},
     Key{"Secret", Kind::missing, "Volume= with a file"},
     Key{"SecurityLabelFileType", Kind::missing, "SecurityLabelType="},
@@ -118,6 +117,11 @@ std::string path_of(const std::string& value, const Place& place) {
     }
     const std::string directory = place.file.substr(0, place.file.rfind('/'));
     return directory + "/" + (value.starts_with("./") ? value.substr(2) : value);
+}
+
+/// Else the source of a volume is a volume's name.
+bool is_host_path(const std::string& source) {
+    return source.starts_with('/') || source.starts_with('.') || source.starts_with('%');
 }
 
 /// The flags of one key.
@@ -240,14 +244,16 @@ class Flags {
 
     void add_volume(const Key& key, const Entry& entry) {
         const auto [source, rest] = split_once(entry.value, ':');
-        if (!rest ||
-            !(source.starts_with('/') || source.starts_with('.') || source.starts_with('%'))) {
+        if (source.ends_with(".volume")) {
             problem(entry,
-                    "named volumes are not supported yet",
-                    "use a directory of the host: /srv/data:/data");
-            return;
+                    "files of volumes are not supported yet",
+                    "use " + source.substr(0, source.rfind('.')) +
+                        ", a volume that is made when needed");
+        } else if (rest && is_host_path(source)) {
+            push(key, path_of(source, entry.place) + ":" + *rest);
+        } else {
+            push(key, entry.value);
         }
-        push(key, path_of(source, entry.place) + ":" + *rest);
     }
 
     void add_device(const Key& key, const Entry& entry) {
@@ -387,7 +393,7 @@ std::vector<std::string> host_paths(const std::vector<Entry>& container) {
     }
     for (const Entry* volume : all_of(container, "Volume")) {
         const auto [source, rest] = split_once(volume->value, ':');
-        if (rest) {
+        if (rest && is_host_path(source)) {
             paths.push_back(path_of(source, volume->place));
         }
     }

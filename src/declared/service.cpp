@@ -148,11 +148,21 @@ class Builder {
         service_.flags = flags_of(container_, service_.problems);
         service_.command = command_of(container_, service_.problems);
         const Entry* rootfs = last_of(container_, "Rootfs");
-        const bool is_asked_otherwise = last_of(container_, "Image") != nullptr;
-        if (rootfs == nullptr && !is_asked_otherwise && !container_.empty()) {
-            problem({service_.file, 0}, "[Container] says nothing to run (give Rootfs=DIRECTORY)");
+        const Entry* image = last_of(container_, "Image");
+        if (rootfs == nullptr && image == nullptr && !container_.empty()) {
+            problem({service_.file, 0},
+                    "[Container] says nothing to run (give Image=NAME or Rootfs=DIRECTORY)");
+        }
+        if (rootfs != nullptr && image != nullptr) {
+            problem(image->place, "Image=: Rootfs= is there too (drop one of them)");
+        }
+        if (image != nullptr &&
+            (image->value.ends_with(".image") || image->value.ends_with(".build"))) {
+            problem(image->place,
+                    "Image=: files of images are not supported yet (give the image's name)");
         }
         service_.rootfs = rootfs != nullptr ? rootfs->value : "";
+        service_.image = image != nullptr ? image->value : "";
         for (const Entry& entry : settings_) {
             if (is_limit(entry.key)) {
                 service_.flags.push_back("--property=" + entry.key + "=" + entry.value);
@@ -242,6 +252,9 @@ class Builder {
             words.push_back(quote_word(flag));
         }
         words.emplace_back("--");
+        if (!service_.image.empty()) {
+            words.push_back(quote_word(service_.image));
+        }
         for (const std::string& word : service_.command) {
             words.push_back(quote_word(word));
         }

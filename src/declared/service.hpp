@@ -34,6 +34,7 @@ struct Service {
     std::string file;
     std::string description;
     std::string rootfs;
+    std::string image; ///< instead of that
     std::vector<std::string> flags;
     std::vector<std::string> command;
     std::string text; ///< of the unit

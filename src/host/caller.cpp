@@ -86,6 +86,15 @@ bool is_of_another(const Caller& caller, const std::string& path) {
     return ::stat(path.c_str(), &info) == 0 ? info.st_uid != caller.uid : errno == EACCES;
 }
 
+std::string data_directory(const Caller& caller) {
+    if (caller.is_system) {
+        return "/var/lib/sctr";
+    }
+    // The user's systemd has an environment of its own, without the $XDG_DATA_HOME of a shell.
+    const char* home = std::getenv("HOME");
+    return std::string(home != nullptr ? home : "") + "/.local/share/sctr";
+}
+
 std::string user_manager_cgroup(const Caller& caller) {
     const std::string uid = std::to_string(caller.uid);
     return "/user.slice/user-" + uid + ".slice/user@" + uid + ".service";

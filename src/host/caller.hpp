@@ -36,6 +36,9 @@ std::string logins_directory(const Caller& caller);
 /// True when a file or directory is another user's, or in a directory that is closed to the caller.
 bool is_of_another(const Caller& caller, const std::string& path);
 
+/// Where this user's programs keep what outlives a boot: /var/lib/sctr, or ~/.local/share/sctr.
+std::string data_directory(const Caller& caller);
+
 /// The cgroup of this user's service manager, below /sys/fs/cgroup: where `systemd --user` makes
 /// its slices.
 std::string user_manager_cgroup(const Caller& caller);

@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "init/control.hpp"
 
@@ -99,6 +102,70 @@ UniqueFd make_filesystem(const plan::MountStep& step, const std::string& where) 
     UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(step.attr_set)));
     if (!mount.valid()) {
         fail_context(context.get(), "cannot mount", where);
+    }
+    return mount;
+}
+
+namespace {
+
+void set_overlay_option(int context, const char* key, const std::string& value) noexcept {
+    if (::fsconfig(context, FSCONFIG_SET_STRING, key, value.c_str(), 0) < 0) {
+        fail_context(context, "cannot mount the image", std::string(key) + "=" + value);
+    }
+}
+
+/// Before Linux 6.5 all layers are one option, of a page at most: they go by short names.
+void set_all_layers(int context,
+                    const plan::OverlayStep& overlay,
+                    std::vector<UniqueFd>& layers) noexcept {
+    constexpr std::size_t longest = 255; // of fsconfig(2)
+    std::string value;
+    for (const std::string& path : overlay.lower) {
+        layers.emplace_back(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        require(layers.back().valid(), "cannot open a layer of the image", path);
+        value +=
+            (value.empty() ? "" : ":") + ("/proc/self/fd/" + std::to_string(layers.back().get()));
+    }
+    if (value.size() > longest) {
+        fail({.what = "cannot mount the image",
+              .where = std::to_string(overlay.lower.size()) + " layers",
+              .why = "Linux before 6.5 takes about 15"},
+             0);
+    }
+    set_overlay_option(context, "lowerdir", value);
+}
+
+} // namespace
+
+UniqueFd make_overlay(const plan::OverlayStep& overlay) noexcept {
+    const UniqueFd context(::fsopen("overlay", FSOPEN_CLOEXEC));
+    require(context.valid(), "cannot mount the image: the kernel has no overlayfs");
+    (void)::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", "overlay", 0);
+    std::vector<UniqueFd> layers;
+    for (const std::string& path : overlay.lower) {
+        if (::fsconfig(context.get(), FSCONFIG_SET_STRING, "lowerdir+", path.c_str(), 0) == 0) {
+            continue;
+        }
+        if (&path != &overlay.lower.front() || errno != EINVAL) {
+            fail_context(context.get(), "cannot mount the image", path);
+        }
+        set_all_layers(context.get(), overlay, layers);
+        break;
+    }
+    set_overlay_option(context.get(), "upperdir", overlay.upper);
+    set_overlay_option(context.get(), "workdir", overlay.work);
+    for (const auto& [key, wanted] : {std::pair{"userxattr", overlay.user_xattrs},
+                                      std::pair{"volatile", overlay.is_volatile}}) {
+        if (wanted && ::fsconfig(context.get(), FSCONFIG_SET_FLAG, key, nullptr, 0) < 0) {
+            fail_context(context.get(), "cannot mount the image", key);
+        }
+    }
+    if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) {
+        fail_context(context.get(), "cannot mount the image", overlay.upper);
+    }
+    UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
+    if (!mount.valid()) {
+        fail_context(context.get(), "cannot mount the image", overlay.upper);
     }
     return mount;
 }

@@ -20,4 +20,7 @@ void reconfigure_filesystem(int mount,
 /// True when the kernel refuses a new instance of the file system to this user namespace.
 bool is_refused(const plan::MountStep& step) noexcept;
 
+/// An overlay, detached. Ends the process when the kernel refuses.
+UniqueFd make_overlay(const plan::OverlayStep& overlay) noexcept;
+
 } // namespace sctr::init

@@ -207,6 +207,11 @@ UniqueFd mount_rootfs(const plan::InitPlan& plan) noexcept {
     }
     const UniqueFd place(::open(plan.rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     require(place.valid(), "cannot open the rootfs", plan.rootfs);
+    if (!plan.overlay.lower.empty()) {
+        UniqueFd overlay = make_overlay(plan.overlay);
+        attach(overlay.get(), place.get(), plan.rootfs);
+        return overlay;
+    }
     UniqueFd tree(
         ::open_tree(place.get(),
                     "",

@@ -171,13 +171,17 @@ template <typename Archive, Is<ProcessStep> R> void visit_fields(Archive& archiv
     archive(r.die_with_supervisor, r.scheduling);
 }
 
+template <typename Archive, Is<OverlayStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.lower, r.upper, r.work, r.user_xattrs, r.is_volatile);
+}
+
 template <typename Archive, Is<HookStep> R> void visit_fields(Archive& archive, R& r) {
     archive(r.place, r.path, r.args, r.env, r.timeout_seconds);
 }
 
 template <typename Archive, Is<InitPlan> R> void visit_fields(Archive& archive, R& r) {
     archive(r.namespaces, r.fork_after_join, r.fork_flags, r.wait_for_id_maps);
-    archive(r.time_offsets, r.rootfs);
+    archive(r.time_offsets, r.rootfs, r.overlay);
     archive(r.rootfs_from_host, r.tree_socket, r.root_propagation, r.readonly_mounts);
     archive(r.root_readonly, r.no_pivot, r.no_new_keyring, r.mounts, r.devices, r.symlinks);
     archive(r.masked_paths, r.readonly_paths, r.hostname, r.domainname, r.sysctls);

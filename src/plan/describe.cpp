@@ -156,6 +156,11 @@ std::string describe(const LaunchPlan& plan) {
         result["uidMap"] = plan.uid_map;
         result["gidMap"] = plan.gid_map;
     }
+    if (!plan.init.overlay.lower.empty()) {
+        result["overlay"] = {{"lower", plan.init.overlay.lower},
+                             {"upper", plan.init.overlay.upper},
+                             {"volatile", plan.init.overlay.is_volatile}};
+    }
     result["rootfs"] = {{"path", plan.init.rootfs}, {"readonly", plan.init.root_readonly}};
     result["mounts"] = ordered_json::array();
     for (const MountStep& step : plan.init.mounts) {

@@ -146,6 +146,15 @@ struct ProcessStep {
     bool die_with_supervisor = false;        ///< SIGKILL when the process that started it dies
 };
 
+/// An overlay to be the rootfs. Source: the kernel's overlayfs.rst.
+struct OverlayStep {
+    std::vector<std::string> lower; ///< the uppermost first; empty: no overlay
+    std::string upper;
+    std::string work;
+    bool user_xattrs = false; ///< opaque directories are marked as a plain user can
+    bool is_volatile = false; ///< what is written need not reach the disk
+};
+
 /// A hook that sctr-init runs, in the container's namespaces.
 struct HookStep {
     std::string place; ///< JSON pointer, for messages
@@ -164,6 +173,7 @@ struct InitPlan {
     bool wait_for_id_maps = false;
     std::vector<std::string> time_offsets; ///< lines for /proc/self/timens_offsets
     std::string rootfs;                    ///< absolute path on the host
+    OverlayStep overlay;                   ///< mounted on `rootfs`, if there is one
     bool rootfs_from_host = false;         ///< it comes from the host side, as an open tree
     std::int32_t tree_socket = -1;         ///< where trees come from; -1: there are none
     std::int32_t rootfs_fd = -1;           ///< within sctr-init: the tree, once it is there

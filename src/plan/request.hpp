@@ -9,7 +9,9 @@
 
 #include "oci/spec.hpp"
 #include "plan/health.hpp"
+#include "plan/init_plan.hpp"
 #include "plan/unit.hpp"
+#include "plan/volume.hpp"
 
 namespace sctr::plan {
 
@@ -32,6 +34,8 @@ struct Request {
     std::string id;
     std::string bundle;      ///< directory of the config, for hooks; empty: there is none
     std::string description; ///< of the scope, for systemctl status
+    std::string image;       ///< name of the image that it is made from; empty: none
+    OverlayStep overlay;     ///< what spec.root.path shows, if it has lower directories
     std::string slice = "sctr.slice";
     std::string unit_name; ///< empty: sctr-ID.scope
     /// The flag that asked for what stands at a JSON pointer, or for a property, for messages.
@@ -39,7 +43,10 @@ struct Request {
     int stop_signal = 15;
     std::chrono::microseconds stop_timeout = std::chrono::seconds(10);
     int shared_memory_of = 0; ///< pid of the process whose /dev/shm this container has too; 0: none
+    std::vector<VolumeUse> volumes;
+    std::string volume_owner; ///< of the anonymous ones
     std::vector<Relabel> relabels;
+    std::vector<Chown> chowns;
     LogTarget log = LogTarget::caller;
     std::optional<HealthCheck> health;
     /// --property, and flags for what only systemd offers; they win over what is planned.

@@ -28,9 +28,18 @@ void check_mount(const oci::Mount& mount) {
     check(mount.type != "bind" || mount.source.starts_with('/'), "a source is absolute");
 }
 
+void check_callers_mount(cli::CallersMount callers) {
+    if (callers.volume) {
+        check(callers.mount.source.empty(), "a volume has no source of its own");
+        check(!callers.volume->name.contains('/'), "a volume's name is that of a file");
+        callers.mount.source = "/volumes/" + callers.volume->name;
+    }
+    check_mount(callers.mount);
+}
+
 void read_mounts(const std::string& text) {
-    accepts([&] { check_mount(cli::parse_volume(text, "/here")); });
-    accepts([&] { check_mount(cli::parse_mount(text, "/here")); });
+    accepts([&] { check_callers_mount(cli::parse_volume(text, "/here")); });
+    accepts([&] { check_callers_mount(cli::parse_mount(text, "/here")); });
     accepts([&] { check_mount(cli::parse_tmpfs(text)); });
     (void)cli::volume_sharing(text);
     (void)cli::mount_sharing(text);

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness import STATE, WAIT, eventually, host, sctr, unique_name, unit_of
+from made_images import Image, base_layer
 from services import init_of, row, show, status
+from store import load  # noqa: F401 (a fixture)
 
 FILES = Path("/etc/sctr")
 GENERATED = Path("/run/systemd/generator")
@@ -310,3 +312,23 @@ def test_a_service_of_ones_own(rootfs, run):
     run("--service", "web", "true").failed(125, "--service", "web.service")
     run("--service", "x.service", "-d", "true").failed(125, "--service", "--detach")
     run("--service", "x.service", "--restart", "always", "true").failed(125, "--restart", "x.service")
+
+
+def test_an_image_and_a_volume(load):
+    """Image= and named volumes, as in files that were written for Quadlet."""
+    image = load(Image(base_layer(), Cmd=["sh", "-c", "echo x >> /v/count; " + WAIT]))
+    name, volume = unique_name("q"), unique_name("v")
+    file = FILES / f"{name}.container"
+    file.write_text(f"[Container]\nImage={image}\nPull=never\nVolume={volume}:/v\n")
+    try:
+        host("systemctl", "daemon-reload")
+        host("systemctl", "start", f"{name}.service")
+        host("systemctl", "restart", f"{name}.service")
+        eventually(lambda: sctr("exec", name, "cat", "/v/count").stdout == "x\nx\n", what="the second line")
+        sctr("rmi", image).failed(125, "a container runs on it")
+        assert image in sctr("ps").stdout
+    finally:
+        host("systemctl", "stop", f"{name}.service", check=False)
+        file.unlink()
+        host("systemctl", "daemon-reload")
+    sctr("volume", "rm", volume).ok()

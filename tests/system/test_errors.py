@@ -37,7 +37,7 @@ def _loop(path):
 
 
 def test_no_rootfs():
-    sctr("run", "true").failed(125, "--rootfs", "give")
+    sctr("run").failed(125, "--rootfs", "name an image")
 
 
 def test_an_empty_rootfs(tmp_path):

@@ -284,7 +284,7 @@ def test_a_kept_container(run):
     name = unique_name()
     assert run("--name", name, "--rm=false", "sh", "-c", "exit 5").status == 5
     try:
-        assert [name, "-", "exited", "(5)"] in [line.split()[:4] for line in sctr("ps", "-a").lines]
+        assert [name, "-", "-", "exited", "(5)"] in [line.split()[:5] for line in sctr("ps", "-a").lines]
         assert name not in sctr("ps").ok()
         run("--name", name, "true").failed(125, name, "in use", f"sctr rm {name}")
     finally:

@@ -236,9 +236,9 @@ def test_systemctl_kill(start, name, status):
 def test_systemctl_freeze_and_thaw(start):
     with start() as container:
         host("systemctl", "freeze", container.unit)
-        assert sctr("ps").ok().splitlines()[1].split()[2] == "paused"
+        assert sctr("ps").ok().splitlines()[1].split()[3] == "paused"
         host("systemctl", "thaw", container.unit)
-        assert sctr("ps").ok().splitlines()[1].split()[2] == "running"
+        assert sctr("ps").ok().splitlines()[1].split()[3] == "running"
 
 
 def test_a_stop_of_the_whole_slice(start):

@@ -41,7 +41,7 @@ def test_misspelt_words(words):
 
 
 def test_nothing_to_list():
-    assert sctr("ps").ok().split() == ["NAME", "PID", "STATUS", "UPTIME", "COMMAND", "UNIT"]
+    assert sctr("ps").ok().split() == ["NAME", "IMAGE", "PID", "STATUS", "UPTIME", "COMMAND", "UNIT"]
     assert json.loads(sctr("ps", "--json").ok()) == []
     assert sctr("ps", "-q").ok() == ""
 
@@ -49,9 +49,9 @@ def test_nothing_to_list():
 def test_ps(start, rootfs):
     with start() as one, start() as other:
         rows = [line.split() for line in sctr("ps").lines[1:]]
-        assert [row[:3] for row in rows] == [
-            [one.name, str(one.init()), "running"],
-            [other.name, str(other.init()), "running"],
+        assert [row[:4] for row in rows] == [
+            [one.name, "-", str(one.init()), "running"],
+            [other.name, "-", str(other.init()), "running"],
         ]
         assert rows[0][-1] == one.unit
         assert sctr("ps", "-q").lines == [one.name, other.name]
@@ -253,7 +253,7 @@ def test_pause_and_unpause(start):
     with start() as container:
         assert sctr("pause", container.name).ok() == container.name
         assert "frozen 1" in (container.cgroup() / "cgroup.events").read_text()
-        assert sctr("ps").lines[1].split()[2] == "paused"
+        assert sctr("ps").lines[1].split()[3] == "paused"
         container.exec("true").failed(125, "paused", f"sctr unpause {container.name}")
         sctr("pause", container.name).failed(125, "paused")
         assert sctr("unpause", container.name).ok() == container.name

@@ -48,6 +48,9 @@ RootfsFacts facts() {
 plan::Request request_of(const std::string& line, const RootfsFacts& world = facts()) {
     std::vector<std::string> words = split(line, ' ');
     std::erase(words, "");
+    if (world.image.empty()) {
+        words.insert(words.begin(), "--rootfs=/r");
+    }
     return build_request(parse_run_flags(words), world);
 }
 
@@ -541,15 +544,19 @@ TEST(CliRequest, SaysWhatIsWrong) {
         {"--uidmap 0:4294967290:9 sh", "--uidmap", "last id"},
         {"--uidmap 0:1:9 --uidmap 9:8:5 sh", "--uidmap", "overlaps"},
         {"--time-offset realtime=1 sh", "--time-offset", "monotonic=SECONDS"},
-        {"-v /x sh", "--volume /x", "--tmpfs"},
-        {"-v data:/x sh", "--volume data:/x", "./data:/x"},
+        {"-v x sh", "--volume", "not absolute"},
+        {"-v da/ta:/x:copy sh", "--volume", "unknown option 'copy'"},
+        {"-v da%ta:/x sh", "--volume da%ta:/x", "invalid volume name"},
+        {"-v _data:/x sh", "--volume _data:/x", "a letter or digit first"},
         {"-v /a:/b:cached sh", "--volume", "unknown option 'cached'"},
-        {"-v /a:/b:U sh", "--volume", "not there yet"},
+        {"-v /etc/:/b:U sh", "--volume /etc", "the host's own"},
         {"-v /a:b sh", "--volume", "not absolute"},
         {"-v /a:/.. sh", "--volume", "root itself"},
         {"-v /a:/b --tmpfs /b/ sh", "two mounts", "/b"},
         {"--mount src=/a,dst=/b sh", "--mount", "type=bind"},
-        {"--mount type=volume,dst=/b sh", "--mount", "not there yet"},
+        {"--mount type=image,src=a,dst=/b sh", "--mount", "not there yet"},
+        {"--mount type=volume,src=a/b,dst=/b sh", "--mount", "invalid volume name"},
+        {"--mount type=tmpfs,dst=/b,U sh", "--mount", "unknown key"},
         {"--mount type=bind,dst=/b sh", "--mount", "no source"},
         {"--mount type=tmpfs,src=/a,dst=/b sh", "--mount", "means nothing"},
         {"--mount type=bind,src=/a sh", "--mount", "dst=PATH"},
@@ -667,6 +674,142 @@ TEST(CliRequest, RelabelsVolumesWhereThereIsSelinux) {
          {"-v /a:/b:Z sh", "--mount type=bind,src=/a,dst=/b,relabel=private sh"}) {
         EXPECT_THROW(request_of(line, world), Error) << line;
     }
+}
+
+// Images -----------------------------------------------------------------------------------------
+
+RootfsFacts image_facts() {
+    RootfsFacts world = facts();
+    world.image = "docker.io/library/web:latest";
+    world.overlay = {.lower = {"/layer"}, .upper = "/upper", .work = "/work"};
+    world.image_process = {.user = "web",
+                           .env = {"PATH=/opt/bin", "COLOUR=green"},
+                           .entrypoint = {"/bin/httpd", "-f"},
+                           .cmd = {"/etc/httpd.conf"},
+                           .working_dir = "/srv",
+                           .labels = {{"org.systemd.property.CPUWeight", "10000"}},
+                           .stop_signal = "SIGWINCH"};
+    return world;
+}
+
+TEST(Image, SaysWhatTheCallerDoesNot) {
+    const plan::Request request = request_of("web", image_facts());
+    const oci::Process& process = *request.spec.process;
+    EXPECT_EQ(join(process.args, " "), "/bin/httpd -f /etc/httpd.conf");
+    EXPECT_THAT(process.env, testing::IsSupersetOf({"PATH=/opt/bin", "COLOUR=green"}));
+    EXPECT_EQ(process.user.uid, 33U);
+    EXPECT_EQ(process.cwd, "/srv");
+    EXPECT_EQ(request.stop_signal, 28);
+    EXPECT_EQ(request.image, "docker.io/library/web:latest");
+    EXPECT_THAT(request.description,
+                testing::StartsWith("docker.io/library/web:latest: /bin/httpd"));
+    EXPECT_EQ(request.overlay.upper, "/upper");
+}
+
+TEST(Image, IsOverruledByTheCaller) {
+    const plan::Request request =
+        request_of("-u 0 -w /tmp -e COLOUR=red --stop-signal INT web other.conf", image_facts());
+    const oci::Process& process = *request.spec.process;
+    EXPECT_EQ(join(process.args, " "), "/bin/httpd -f other.conf");
+    EXPECT_THAT(process.env, testing::Contains("COLOUR=red"));
+    EXPECT_EQ(process.user.uid, 0U);
+    EXPECT_EQ(process.cwd, "/tmp");
+    EXPECT_EQ(request.stop_signal, 2);
+}
+
+TEST(Image, ItsCommandGoesWithItsEntrypoint) {
+    EXPECT_EQ(request_of("--entrypoint sh web", image_facts()).spec.process->args,
+              std::vector<std::string>{"sh"});
+    EXPECT_EQ(join(request_of("--entrypoint= web a b", image_facts()).spec.process->args, " "),
+              "a b");
+}
+
+TEST(Image, ItsLabelsAreNoAnnotationsThatMeanSomething) {
+    const auto& annotations = request_of("web", image_facts()).spec.annotations;
+    EXPECT_FALSE(annotations.contains("org.systemd.property.CPUWeight"));
+    EXPECT_EQ(annotations.at("io.sctr.label/org.systemd.property.CPUWeight"), "10000");
+}
+
+TEST(Volumes, BecomeBindMountsOfTheirContent) {
+    const struct {
+        const char* line;
+        const char* volumes; ///< NAME>DESTINATION, "!" for nocopy; anonymous ones are *
+        const char* sources; ///< of the mounts, in their order
+    } cases[] = {
+        {"-v data:/b web", "data>/b;*>/image;", "/volumes/data/data;*;"},
+        {"-v data:/b:nocopy,ro web", "data!>/b;*>/image;", "/volumes/data/data;*;"},
+        {"-v /image web", "*>/image;", "*;"},
+        {"-v /a:/image web", "", "/a;"},
+        {"--tmpfs /image web", "", "tmpfs;"},
+        {"-v ./a:/image web", "", "/here/a;"},
+        {"--mount type=volume,src=data,dst=/image,volume-nocopy web",
+         "data!>/image;",
+         "/volumes/data/data;"},
+        {"--mount type=volume,dst=/image/ web", "*>/image;", "*;"},
+    };
+
+    RootfsFacts world = image_facts();
+    world.working_directory = "/here";
+    world.volumes = "/volumes";
+    world.volume_owner = "me";
+    world.image_process.volumes = {{"image/", {}}, {"/", {}}};
+    for (const auto& each : cases) {
+        const plan::Request request = request_of(each.line, world);
+        const std::string anonymous = plan::anonymous_volume("me", "/image");
+        std::string volumes;
+        for (const plan::VolumeUse& use : request.volumes) {
+            volumes += (use.name == anonymous ? "*" : use.name) + (use.copy_up ? ">" : "!>") +
+                       use.destination + ";";
+            EXPECT_EQ(use.owner, use.name == anonymous ? "me" : "") << each.line;
+        }
+        EXPECT_EQ(volumes, each.volumes) << each.line;
+        std::string sources;
+        for (const oci::Mount& mount : request.spec.mounts) {
+            if (mount.destination == "/image" || mount.destination == "/b") {
+                sources +=
+                    (mount.source == plan::volume_data("/volumes", anonymous) ? "*"
+                                                                              : mount.source) +
+                    ";";
+            }
+        }
+        EXPECT_EQ(sources, each.sources) << each.line;
+        EXPECT_EQ(request.volume_owner, std::string(each.volumes).contains('*') ? "me" : "");
+    }
+}
+
+TEST(Volumes, BelongToTheContainersUser) {
+    RootfsFacts world = image_facts();
+    const plan::Request request = request_of("-u 33:34 -v /a:/b:U,ro web", world);
+    ASSERT_EQ(request.chowns.size(), 1U);
+    EXPECT_EQ(request.chowns[0].path, "/a");
+    EXPECT_EQ(request.chowns[0].uid, 33U);
+    EXPECT_EQ(request.chowns[0].gid, 34U);
+    const auto mapped =
+        request_of("--uidmap 0:1000:50 -u 33:34 --mount type=bind,src=/a,dst=/b,U web", world);
+    ASSERT_EQ(mapped.chowns.size(), 1U);
+    EXPECT_EQ(mapped.chowns[0].uid, 1033U);
+}
+
+TEST(Volumes, OfOthersComeAfterTheCallersOwn) {
+    RootfsFacts world = image_facts();
+    world.volumes = "/volumes";
+    world.volumes_from = {
+        {.mount = {.destination = "/a", .type = "bind", .source = "/theirs"}},
+        {.mount = {.destination = "/b", .type = "bind"}, .volume = VolumeSource{.name = "data"}}};
+    const plan::Request request = request_of("-v /mine:/a web", world);
+    std::string sources;
+    for (const oci::Mount& mount : request.spec.mounts) {
+        sources += mount.destination == "/a" || mount.destination == "/b" ? mount.source + ";" : "";
+    }
+    EXPECT_EQ(sources, "/mine;/volumes/data/data;");
+    ASSERT_EQ(request.volumes.size(), 1U);
+    EXPECT_EQ(request.volumes[0].owner, "");
+}
+
+TEST(Image, WithoutACommandIsAnError) {
+    RootfsFacts world = image_facts();
+    world.image_process = {};
+    EXPECT_THROW(request_of("web", world), Error);
 }
 
 } // namespace

@@ -205,9 +205,9 @@ TEST(Ps, TableLinesUp) {
     batch.oom_killed = true;
     EXPECT_EQ(ps_table({{web, container::Status::running}, {batch, container::Status::stopped}},
                        61'000'000),
-              "NAME       PID  STATUS            UPTIME    COMMAND    UNIT\n"
-              "web        12   running           1 minute  /r: nginx  sctr-web.scope\n"
-              "batch-job  -    exited (137) oom  -         /r: nginx  sctr-web.scope\n");
+              "NAME       IMAGE  PID  STATUS            UPTIME    COMMAND    UNIT\n"
+              "web        -      12   running           1 minute  /r: nginx  sctr-web.scope\n"
+              "batch-job  -      -    exited (137) oom  -         /r: nginx  sctr-web.scope\n");
     const std::string json = ps_json({{batch, container::Status::stopped}});
     EXPECT_THAT(json, HasSubstr(R"("exitStatus": 137)"));
     EXPECT_THAT(json, HasSubstr(R"("created": "1970-01-01T00:00:01.000000Z")"));

@@ -139,6 +139,7 @@ TEST(Container, KeysBecomeFlags) {
         {"DropCapability=ALL", "--cap-drop=ALL --"},
         {"Volume=/a:/b:ro\nVolume=./c:/d", "--volume=/a:/b:ro --volume=/etc/sctr/c:/d --"},
         {"Volume=%h/data:/d", "--volume=%h/data:/d --"},
+        {"Volume=data:/d:ro\nVolume=/anonymous", "--volume=data:/d:ro --volume=/anonymous --"},
         {"Tmpfs=/tmp\nTmpfs=/run:size=1m", "--tmpfs=/tmp --tmpfs=/run:size=1m --"},
         {"Network=host", "--network=host --"},
         {"SeccompProfile=p.json", "--security-opt=seccomp=/etc/sctr/p.json --"},
@@ -168,11 +169,10 @@ TEST(Container, ProblemsNameFileLineAndWhatToDo) {
     const std::vector<Case> cases = {
         {"Imag=x", "unknown key 'Imag' in [Container]: did you mean 'Image'?"},
         {"Qqqqqqqq=x", "unknown key 'Qqqqqqqq' in [Container]"},
-        {"Image=docker.io/x", "Image=: not supported yet (use Rootfs="},
+        {"Image=docker.io/x", "Image=: Rootfs= is there too"},
         {"PublishPort=80:80", "PublishPort=: not supported yet (use Network=host"},
         {"Network=web.network", "Network=: 'web.network' is not supported yet (use Network=none"},
-        {"Volume=data:/data", "Volume=: named volumes are not supported yet"},
-        {"Volume=/anonymous", "Volume=: named volumes are not supported yet"},
+        {"Volume=data.volume:/data", "Volume=: files of volumes are not supported yet (use data,"},
         {"AddDevice=-/dev/x", "AddDevice=: a device that may be missing"},
         {"ReadOnly=perhaps", "ReadOnly=: bad value 'perhaps' (give yes or no)"},
         {"Notify=soon", "Notify=: bad value 'soon' (give yes, no or healthy)"},
@@ -201,11 +201,22 @@ TEST(Container, ProblemsNameFileLineAndWhatToDo) {
     EXPECT_THAT(texts_of(service_of("[Unit]\nDescription=x\n").problems),
                 ElementsAre(HasSubstr("no section [Container]")));
     EXPECT_THAT(texts_of(service_of("[Container]\nExec=x\n").problems),
-                ElementsAre(HasSubstr("give Rootfs=")));
+                ElementsAre(HasSubstr("give Image=")));
+    EXPECT_THAT(texts_of(service_of("[Container]\nImage=web.image\n").problems),
+                ElementsAre(HasSubstr("files of images")));
+}
+
+TEST(Container, AnImageIsTheFirstWord) {
+    const Service service =
+        service_of("[Container]\nImage=docker.io/library/x:1\nPull=always\nExec=a \"b c\"\n");
+    EXPECT_THAT(service.problems, IsEmpty());
+    EXPECT_EQ(exec_start(service),
+              "/usr/bin/sctr run --service %n --name=web --pull=always -- docker.io/library/x:1 a "
+              "\"b c\"");
 }
 
 TEST(Container, EveryMissingKeySaysWhatToUse) {
-    const Service service = service_of("[Container]\nRootfs=/r\nImage=a\nSecret=b\nIP=1\n");
+    const Service service = service_of("[Container]\nRootfs=/r\nRetry=3\nSecret=b\nIP=1\n");
     for (const std::string& text : texts_of(service.problems)) {
         EXPECT_THAT(text, HasSubstr("(use "));
     }

@@ -57,6 +57,8 @@ Definition full_definition() {
             .env_files = {"A=1\nB\n", ""},
             .description = "/srv: sh",
             .rootfs = "/srv",
+            .image = "docker.io/library/web:1",
+            .image_digest = "0123",
             .created_usec = 1'700'000'000'123'456,
             .forget = true};
 }
@@ -186,7 +188,8 @@ TEST(Ps, StoredOnes) {
     };
     for (const auto& each : cases) {
         const std::string text = cli::ps_table({cli::stored_row(full_definition(), each.run)}, 0);
-        EXPECT_THAT(text, HasSubstr("\nweb   -    " + std::string(each.status)));
+        EXPECT_THAT(text,
+                    HasSubstr("\nweb   docker.io/library/web:1  -    " + std::string(each.status)));
         EXPECT_THAT(text, HasSubstr(" sctr@web.service\n"));
     }
 }

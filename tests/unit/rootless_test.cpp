@@ -2,14 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/own_ids.hpp"
 #include "host/caller.hpp"
+#include "plan/own_ids.hpp"
 
 namespace sctr {
 namespace {
 
-using cli::own_id_map;
 using host::outside_id;
+using plan::own_id_map;
 using testing::ElementsAre;
 
 TEST(OutsideId, IsWhatTheMapSays) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "cli/own_ids.hpp"
+#include "plan/own_ids.hpp"
 
 #include <algorithm>
 #include <limits>
 
 #include "base/strings.hpp"
 
-namespace sctr::cli {
+namespace sctr::plan {
 
 std::vector<oci::IdMapping>
 own_id_map(const std::string& ranges, const IdOwner& owner, std::uint32_t own_id) {
@@ -33,4 +33,4 @@ own_id_map(const std::string& ranges, const IdOwner& owner, std::uint32_t own_id
     return map;
 }
 
-} // namespace sctr::cli
+} // namespace sctr::plan

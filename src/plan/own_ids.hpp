@@ -7,7 +7,7 @@
 
 #include "oci/spec.hpp"
 
-namespace sctr::cli {
+namespace sctr::plan {
 
 /// Whose ids a plain user has besides his own: a line of /etc/subuid or /etc/subgid may name him
 /// either way.
@@ -22,4 +22,4 @@ struct IdOwner {
 std::vector<oci::IdMapping>
 own_id_map(const std::string& ranges, const IdOwner& owner, std::uint32_t own_id);
 
-} // namespace sctr::cli
+} // namespace sctr::plan

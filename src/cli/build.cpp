@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "base/error.hpp"
+#include "base/scope_exit.hpp"
+#include "cli/flags.hpp"
+#include "cli/image_names.hpp"
+#include "cli/verbs.hpp"
+#include "linux/process.hpp"
+#include "linux/procfs.hpp"
+#include "linux/program.hpp"
+#include "storage/skopeo.hpp"
+#include "storage/store.hpp"
+
+/// sctr build: buildah builds, and what it has built is taken over from its storage.
+namespace sctr::cli {
+namespace {
+
+constexpr int not_found = 127;
+
+/// Values of -t and --tag, in the forms that buildah takes.
+std::vector<std::string> tags_of(const Words& words) {
+    std::vector<std::string> tags;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const std::string& word = words[i];
+        if ((word == "-t" || word == "--tag") && i + 1 < words.size()) {
+            tags.push_back(words[++i]);
+        } else if (word.starts_with("--tag=")) {
+            tags.push_back(word.substr(6));
+        } else if (word.starts_with("-t") && word.size() > 2) {
+            tags.push_back(word.substr(2));
+        }
+    }
+    return tags;
+}
+
+/// With this process's terminal and output; returns the exit status.
+int run_buildah(const std::vector<std::string>& words) {
+    const auto argv = sys::argument_pointers(words);
+    sys::Child child = sys::fork_child(0, [&] {
+        ::execvp(argv.front(), argv.data());
+        ::_exit(errno == ENOENT ? not_found : 1);
+    });
+    return child.wait();
+}
+
+} // namespace
+
+int build_verb(const Words& words) {
+    CLI::App app("Builds an image with buildah, whose flags these are.", "sctr build");
+    describe(app,
+             "[OPTIONS OF buildah build] [CONTEXT]",
+             {"sctr build -t web .", "sctr build -t web:2 -f Containerfile.web --pull=never ."});
+    if (words.size() == 1 && (words.front() == "--help" || words.front() == "-h")) {
+        parse_flags(app, words);
+    }
+    const storage::Store store = storage::Store::own();
+    store.prepare();
+    std::vector<std::string> names;
+    for (const std::string& tag : tags_of(words)) {
+        names.push_back(local_name(tag)); // before anything is built
+    }
+    const UniqueFd locked = store.lock(storage::Sharing::shared);
+    const std::string work = store.make_work_directory();
+    const std::string id_file = work + "/id";
+    UndoList undo;
+    undo.add([&] {
+        ::unlink(id_file.c_str());
+        ::rmdir(work.c_str());
+    });
+    std::vector<std::string> command{"buildah", "build", "--iidfile", id_file};
+    command.insert(command.end(), words.begin(), words.end());
+    const int status = run_buildah(command);
+    if (status == not_found) {
+        throw Error("cannot build").because("there is no buildah").mend("install buildah");
+    }
+    if (status != 0) {
+        return status; // it has said why
+    }
+    std::string id = sys::read_small_file(id_file).value_or("");
+    if (id.starts_with("sha256:")) {
+        id.erase(0, 7);
+    }
+    const std::string digest =
+        storage::take_image(store, "containers-storage:@" + id, {.quiet = true});
+    for (const std::string& name : names) {
+        store.set_name(name, digest);
+    }
+    const auto made = store.find_by_digest(digest);
+    std::puts((made ? made->image.id : digest).c_str());
+    return 0;
+}
+
+} // namespace sctr::cli

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "base/error.hpp"
+#include "cli/flags.hpp"
+#include "cli/image_names.hpp"
+#include "cli/verbs.hpp"
+#include "container/definition.hpp"
+#include "container/engine.hpp"
+#include "container/id.hpp"
+#include "storage/commit.hpp"
+#include "storage/helper.hpp"
+
+/// The verbs about what a container has written above its image: commit, diff, export.
+namespace sctr::cli {
+namespace {
+
+using storage::Store;
+
+/// A container's image and what it wrote above that.
+struct Layers {
+    storage::ImageUse image;
+    std::string upper;
+};
+
+/// Of one that is stored, or runs.
+std::string image_digest_of(const std::string& name) {
+    container::check_id(name);
+    const container::DefinitionStore stored(container::DefinitionStore::default_root());
+    if (stored.has(name)) {
+        return stored.load(name).image_digest;
+    }
+    const container::RecordStore records(container::RecordStore::default_root());
+    const auto config = container::load_running(records, name, true).second;
+    const auto found = config.annotations.find("io.sctr.image.digest");
+    return found != config.annotations.end() ? found->second : "";
+}
+
+Layers layers_of(const Store& store, const std::string& name) {
+    const std::string digest = image_digest_of(name);
+    if (digest.empty()) {
+        throw Error("the container is made from a directory, not from an image").at(name);
+    }
+    auto image = store.find_by_digest(digest);
+    if (!image) {
+        throw Error("the image of the container is gone").at(name);
+    }
+    const std::string upper = store.root() + "/roots/" + name + "/upper";
+    if (::access(upper.c_str(), F_OK) != 0) {
+        throw Error("the container has not run yet, and so changed nothing").at(name);
+    }
+    return {.image = std::move(*image), .upper = upper};
+}
+
+/// The directories of a container's root, the uppermost first, after a word for sctr-layer.
+std::vector<std::string> words_for(const char* verb, const Store& store, const Layers& layers) {
+    std::vector<std::string> words{verb, layers.upper};
+    for (const std::string& chain_id : layers.image.image.layers) {
+        words.push_back(store.layer_tree(chain_id));
+    }
+    return words;
+}
+
+} // namespace
+
+int commit_verb(const Words& words) {
+    storage::CommitOptions options;
+    std::optional<std::string> author;
+    std::optional<std::string> message;
+    std::optional<std::string> user;
+    std::optional<std::string> workdir;
+    CLI::App app("Makes an image of what a container has written above its own.", "sctr commit");
+    describe(app,
+             "[OPTIONS] CONTAINER [NAME]",
+             {"sctr commit web web-with-data", "sctr commit --cmd httpd --cmd -f web site:2"});
+    add_text(app, "-a,--author", author, "who made it");
+    add_text(app, "-m,--message", message, "comment in the image's history");
+    add_texts(app, "--cmd", options.cmd, "a word of its command; more than once");
+    add_texts(app, "--entrypoint", options.entrypoint, "a word of its entrypoint; more than once");
+    add_texts(app, "-e,--env", options.env, "NAME=VALUE");
+    add_text(app, "-u,--user", user, "whose the command is");
+    add_text(app, "-w,--workdir", workdir, "where it runs");
+    const auto names = parse_names(app, words);
+    if (names.empty() || names.size() > 2) {
+        throw Error("a container is needed, and a name for the image")
+            .mend("see 'sctr commit --help'");
+    }
+    options.author = author.value_or("");
+    options.comment = message.value_or("");
+    options.user = user.value_or("");
+    options.working_dir = workdir.value_or("");
+    const std::string name = names.size() == 2 ? local_name(names.back()) : "";
+    const Store store = Store::own();
+    const Layers layers = layers_of(store, names.front());
+    const std::string digest = storage::commit(store, layers.image.image, layers.upper, options);
+    if (!name.empty()) {
+        store.set_name(name, digest);
+    }
+    const auto made = store.find_by_digest(digest);
+    std::puts((made ? made->image.id : digest).c_str());
+    return 0;
+}
+
+int diff_verb(const Words& words) {
+    CLI::App app("Shows what a container has changed of its image: A added, C changed, D deleted.",
+                 "sctr diff");
+    describe(app, "CONTAINER", {"sctr diff web"});
+    const auto names = parse_names(app, words);
+    if (names.size() != 1) {
+        throw Error("one container is looked at").mend("see 'sctr diff --help'");
+    }
+    const Store store = Store::own();
+    const Layers layers = layers_of(store, names.front());
+    const std::string text = storage::run_layer_program(words_for("diff", store, layers), "");
+    std::fputs(text.c_str(), stdout);
+    return 0;
+}
+
+int export_verb(const Words& words) {
+    std::optional<std::string> output;
+    CLI::App app("Writes all files of a container to a tar archive.", "sctr export");
+    describe(
+        app, "[OPTIONS] CONTAINER", {"sctr export -o web.tar web", "sctr export web | tar -t"});
+    add_text(app, "-o,--output", output, "file (default: standard output)");
+    const auto names = parse_names(app, words);
+    if (names.size() != 1) {
+        throw Error("one container is exported").mend("see 'sctr export --help'");
+    }
+    if (!output && ::isatty(STDOUT_FILENO) == 1) {
+        throw Error("where to write the archive?").mend("give -o, or a pipe");
+    }
+    const Store store = Store::own();
+    const Layers layers = layers_of(store, names.front());
+    const UniqueFd file(
+        output ? ::open(output->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
+               : ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10));
+    if (!file.valid()) {
+        throw Error("cannot write").at(output.value_or("standard output")).because(errno);
+    }
+    (void)storage::run_layer_program(words_for("export", store, layers), "", file.get());
+    return 0;
+}
+
+} // namespace sctr::cli

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli/container_files.hpp"
+
+#include "base/error.hpp"
+#include "base/scope_exit.hpp"
+#include "cli/log.hpp"
+#include "linux/relabel.hpp"
+#include "storage/helper.hpp"
+#include "storage/volumes.hpp"
+
+namespace sctr::cli {
+
+namespace {
+
+/// What the container sees as its root before anything is mounted there.
+std::vector<std::string> layers_of(const plan::Request& request) {
+    if (request.overlay.lower.empty()) {
+        return {request.spec.root.path};
+    }
+    std::vector<std::string> layers{request.overlay.upper};
+    layers.insert(layers.end(), request.overlay.lower.begin(), request.overlay.lower.end());
+    return layers;
+}
+
+} // namespace
+
+ContainerFiles::ContainerFiles(const plan::Request& request, bool keep)
+    : volume_owner_(request.volume_owner) {
+    if (request.overlay.lower.empty() && request.volumes.empty() && request.relabels.empty() &&
+        request.chowns.empty()) {
+        return;
+    }
+    const storage::Store store = storage::Store::own();
+    UndoList undo;
+    if (!request.overlay.lower.empty()) {
+        root_.emplace(store, request.id, request.overlay);
+        if (!keep) {
+            undo.add([this] { remove(); });
+        }
+    }
+    volumes_ = storage::prepare_volumes(
+        store, request.volumes, layers_of(request), keep ? "" : request.volume_owner);
+    for (const plan::Relabel& relabel : request.relabels) {
+        sys::relabel_tree(relabel.path, relabel.label);
+    }
+    for (const plan::Chown& chown : request.chowns) {
+        (void)storage::run_layer_program(
+            {"chown", std::to_string(chown.uid), std::to_string(chown.gid), chown.path}, "");
+    }
+    undo.dismiss();
+}
+
+void ContainerFiles::remove() {
+    try {
+        volumes_.clear();
+        if (!volume_owner_.empty()) {
+            storage::remove_volumes_of(storage::Store::own(), volume_owner_);
+        }
+        if (root_) {
+            root_->remove();
+        }
+    } catch (const Error& error) {
+        log(LogLevel::warn, error.what());
+    }
+}
+
+} // namespace sctr::cli

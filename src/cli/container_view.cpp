@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli/container_view.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "base/error.hpp"
+#include "container/definition.hpp"
+#include "container/engine.hpp"
+#include "container/id.hpp"
+#include "linux/process.hpp"
+#include "linux/syscalls.hpp"
+
+namespace sctr::cli {
+
+namespace {
+
+using container::DefinitionStore;
+using container::RecordStore;
+
+UniqueFd open_of(pid_t pid, const char* what, int flags) {
+    const std::string path = "/proc/" + std::to_string(pid) + "/" + what;
+    UniqueFd file(::open(path.c_str(), flags | O_CLOEXEC));
+    if (!file.valid()) {
+        throw Error("cannot open the container's root").at(path).because(errno);
+    }
+    return sys::raise_fd(std::move(file));
+}
+
+bool is_own_namespace(int user_namespace) {
+    struct stat theirs{};
+    struct stat own{};
+    return ::fstat(user_namespace, &theirs) == 0 && ::stat("/proc/self/ns/user", &own) == 0 &&
+           theirs.st_ino == own.st_ino && theirs.st_dev == own.st_dev;
+}
+
+bool is_running(const RecordStore& records, const std::string& name) {
+    return records.has(name) &&
+           container::current_status(records.load(name)) != container::Status::stopped;
+}
+
+} // namespace
+
+ContainerView::ContainerView(const std::string& name, bool write) {
+    container::check_id(name);
+    if (is_running(RecordStore(RecordStore::default_root()), name)) {
+        open_running(name);
+    } else {
+        open_stored(name, write);
+    }
+}
+
+void ContainerView::open_running(const std::string& name) {
+    const RecordStore records(RecordStore::default_root());
+    const auto record = container::load_running(records, name, true).first;
+    const UniqueFd pidfd(sys::pidfd_open(record.pid));
+    root_ = open_of(record.pid, "root", O_PATH | O_DIRECTORY);
+    user_namespace_ = open_of(record.pid, "ns/user", O_RDONLY);
+    if (is_own_namespace(user_namespace_.get())) {
+        user_namespace_.reset();
+    }
+    // The pid was still its own when these were opened.
+    if (!pidfd.valid() ||
+        container::current_status(records.load(name)) == container::Status::stopped) {
+        throw Error("the container has ended").at(name);
+    }
+    words_ = {"fd"};
+}
+
+void ContainerView::open_stored(const std::string& name, bool write) {
+    const container::Definition definition =
+        DefinitionStore(DefinitionStore::default_root()).load(name);
+    const storage::Store store = storage::Store::own();
+    std::vector<std::string> lower;
+    if (!definition.image_digest.empty()) {
+        image_ = store.find_by_digest(definition.image_digest);
+        if (!image_) {
+            throw Error("the image of the container is gone").at(name);
+        }
+        for (const std::string& chain_id : image_->image.layers) {
+            lower.push_back(store.layer_tree(chain_id));
+        }
+    } else if (definition.rootfs == storage::ContainerRoot::place(store, name)) {
+        throw Error("cannot look into a container above a directory that does not run")
+            .at(name)
+            .mend("start it first");
+    } else {
+        words_ = {"layers", definition.rootfs};
+        return;
+    }
+    const auto overlay = storage::ContainerRoot::overlay(store, name, lower, true);
+    lock_.emplace(store, name, overlay);
+    words_ = write ? std::vector<std::string>{"writable", overlay.upper, overlay.work}
+                   : std::vector<std::string>{"layers", overlay.upper};
+    words_.insert(words_.end(), lower.begin(), lower.end());
+}
+
+void ContainerView::add_to(storage::LayerWork& work) const {
+    work.words.insert(work.words.end(), words_.begin(), words_.end());
+    if (root_.valid()) {
+        work.passed = {root_.get(), user_namespace_.get()};
+        work.map_ids = false; // it joins the namespace of the container
+    }
+}
+
+} // namespace sctr::cli

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "cli/flags.hpp"
+#include "cli/image_names.hpp"
+#include "cli/record_json.hpp"
+#include "cli/table.hpp"
+#include "cli/verbs.hpp"
+#include "linux/procfs.hpp"
+#include "storage/store.hpp"
+
+/// sctr image inspect, history, tree.
+namespace sctr::cli {
+namespace {
+
+using storage::Store;
+
+std::string read_text(const std::string& path) {
+    const auto text = sys::read_small_file(path);
+    if (!text) {
+        throw Error("the store lacks a file")
+            .at(path)
+            .mend("see 'sctr system check'; pull or load the image again");
+    }
+    return *text;
+}
+
+std::vector<storage::ImageUse> images_of(const Store& store,
+                                         const std::vector<std::string>& names) {
+    if (names.empty()) {
+        throw Error("no image named").mend("see 'sctr images'");
+    }
+    std::vector<storage::ImageUse> found;
+    found.reserve(names.size());
+    for (const std::string& name : names) {
+        found.push_back(require_image(store, name));
+    }
+    return found;
+}
+
+void inspect(const Store& store, const std::vector<storage::ImageUse>& images) {
+    using nlohmann::ordered_json;
+    auto list = ordered_json::array();
+    for (const auto& [image, name, lock] : images) {
+        auto names = ordered_json::array();
+        for (const auto& [each, digest] : store.names()) {
+            if (digest == image.digest) {
+                names.push_back(each);
+            }
+        }
+        auto layers = ordered_json::array();
+        for (const std::string& chain_id : image.layers) {
+            layers.push_back(store.layer_tree(chain_id));
+        }
+        list.push_back(
+            {{"id", image.id},
+             {"digest", "sha256:" + image.digest},
+             {"names", names},
+             {"size", image.size},
+             {"layers", layers},
+             {"config", ordered_json::parse(read_text(store.blob(image.id)))},
+             {"manifest", ordered_json::parse(read_text(store.manifest(image.digest)))}});
+    }
+    std::puts(json_text(list).c_str());
+}
+
+void history(const Store& store, const std::vector<storage::ImageUse>& images) {
+    for (const storage::ImageUse& use : images) {
+        const auto config = oci::parse_image_config(read_text(store.blob(use.image.id)));
+        const auto manifest = oci::parse_manifest(read_text(store.manifest(use.image.digest)));
+        Table table({"CREATED", "SIZE", "CREATED BY"});
+        std::size_t layer = 0;
+        for (const oci::HistoryEntry& entry : config.history) {
+            std::int64_t size = 0;
+            if (!entry.empty_layer && layer < manifest.layers.size()) {
+                size = manifest.layers[layer++].size;
+            }
+            std::string by = entry.created_by;
+            std::ranges::replace_if(by, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+            table.add({entry.created.substr(0, 19), std::to_string(size), by});
+        }
+        std::fputs(table.text().c_str(), stdout);
+    }
+}
+
+void tree(const Store& store, const std::vector<storage::ImageUse>& images) {
+    const auto all = store.images();
+    for (const storage::ImageUse& use : images) {
+        const auto manifest = oci::parse_manifest(read_text(store.manifest(use.image.digest)));
+        std::printf("%s\n", use.name.empty() ? use.image.id.c_str() : use.name.c_str());
+        for (std::size_t i = 0; i < use.image.layers.size(); ++i) {
+            const std::string& chain_id = use.image.layers[use.image.layers.size() - 1 - i];
+            const auto users = std::ranges::count_if(all, [&](const oci::StoredImage& image) {
+                return std::ranges::contains(image.layers, chain_id);
+            });
+            std::printf("%s %.12s  %lld bytes%s\n",
+                        i + 1 == use.image.layers.size() ? "`-" : "|-",
+                        chain_id.c_str(),
+                        static_cast<long long>(manifest.layers.at(i).size),
+                        users > 1 ? ", shared" : "");
+        }
+    }
+}
+
+} // namespace
+
+int image_verb(const Words& words) {
+    CLI::App app("Shows what is known of an image.", "sctr image");
+    describe(app,
+             "inspect|history|tree IMAGE...",
+             {"sctr image inspect debian", "sctr image history debian", "sctr image tree debian"});
+    auto names = parse_names(app, words);
+    const std::string what = names.empty() ? "" : names.front();
+    if (!names.empty()) {
+        names.erase(names.begin());
+    }
+    const Store store = Store::own();
+    if (what == "inspect") {
+        inspect(store, images_of(store, names));
+    } else if (what == "history") {
+        history(store, images_of(store, names));
+    } else if (what == "tree") {
+        tree(store, images_of(store, names));
+    } else {
+        throw Error("nothing known by that name").at(what).mend("see 'sctr image --help'");
+    }
+    return 0;
+}
+
+} // namespace sctr::cli

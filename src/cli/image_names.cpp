@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cli/image_names.hpp"
+
+#include <array>
+#include <cstdio>
+
+#include "base/error.hpp"
+#include "cli/log.hpp"
+#include "container/definition.hpp"
+#include "container/id.hpp"
+#include "container/record_store.hpp"
+#include "oci/reference.hpp"
+
+namespace sctr::cli {
+
+storage::ImageUse require_image(const storage::Store& store, const std::string& name) {
+    auto found = store.find(name);
+    if (!found) {
+        throw Error("there is no such image").at(name).mend("see 'sctr images'");
+    }
+    return std::move(*found);
+}
+
+std::vector<std::string> names_of(const storage::Store& store, const std::string& digest) {
+    std::vector<std::string> names;
+    for (const auto& [name, target] : store.names()) {
+        if (target == digest) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
+std::string size_text(std::int64_t bytes) {
+    constexpr std::array<const char*, 5> units{"B", "kB", "MB", "GB", "TB"};
+    double value = static_cast<double>(bytes);
+    std::size_t unit = 0;
+    for (; value >= 1000 && unit + 1 < units.size(); ++unit) {
+        value /= 1000;
+    }
+    char text[32];
+    std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, units.at(unit));
+    return text;
+}
+
+bool keeps_root(const std::string& name) {
+    using container::DefinitionStore;
+    using container::RecordStore;
+    return container::is_id(name) && (DefinitionStore(DefinitionStore::default_root()).has(name) ||
+                                      RecordStore(RecordStore::default_root()).has(name));
+}
+
+UniqueFd lock_to_remove(const storage::Store& store) {
+    UniqueFd locked = store.lock(storage::Sharing::exclusive, false);
+    if (!locked.valid()) {
+        log(LogLevel::warn, "waiting until nothing is pulled or loaded any more");
+        locked = store.lock(storage::Sharing::exclusive);
+    }
+    return locked;
+}
+
+std::string local_name(const std::string& text) {
+    oci::Reference reference = oci::parse_reference(text);
+    if (reference.is_short()) {
+        reference = oci::in_registry(reference, "localhost");
+    }
+    return reference.full_name();
+}
+
+} // namespace sctr::cli

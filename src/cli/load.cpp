@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/error.hpp"
+#include "base/scope_exit.hpp"
+#include "base/strings.hpp"
+#include "cli/flags.hpp"
+#include "cli/image_names.hpp"
+#include "cli/values.hpp"
+#include "cli/verbs.hpp"
+#include "oci/reference.hpp"
+#include "storage/archives.hpp"
+#include "storage/skopeo.hpp"
+#include "storage/store.hpp"
+
+/// The verbs by which images come and go: pull, push, load, save, import.
+namespace sctr::cli {
+namespace {
+
+using storage::Store;
+using storage::TransferOptions;
+
+struct AccessFlags {
+    std::optional<std::string> auth_file;
+    std::optional<std::string> credentials;
+    bool verify_tls = true;
+    bool quiet = false;
+
+    void add_to(CLI::App& app) {
+        add_text(app, "--authfile", auth_file, "file of credentials, as podman login writes it");
+        add_text(app, "--creds", credentials, "USER:PASSWORD for the registry");
+        add_switch(app, "--tls-verify", verify_tls, "false: a registry without (valid) TLS");
+        add_switch(app, "-q,--quiet", quiet, "no progress");
+    }
+
+    [[nodiscard]] TransferOptions options() const {
+        return {.auth_file = auth_file,
+                .credentials = credentials,
+                .verify_tls = verify_tls,
+                .quiet = quiet};
+    }
+};
+
+void copy_all(int from, int to, const std::string& where) {
+    std::array<char, 1 << 16> buffer{};
+    for (;;) {
+        const ssize_t size = ::read(from, buffer.data(), buffer.size());
+        if (size == 0) {
+            return;
+        }
+        for (ssize_t done = 0; size > 0 && done < size;) {
+            const ssize_t written =
+                ::write(to, buffer.data() + done, static_cast<std::size_t>(size - done));
+            if (written < 0 && errno != EINTR) {
+                throw Error("cannot write").at(where).because(errno);
+            }
+            done += written > 0 ? written : 0;
+        }
+        if (size < 0 && errno != EINTR) {
+            throw Error("cannot read").at(where).because(errno);
+        }
+    }
+}
+
+/// A directory of the store's for as long as it lives. Nothing is swept meanwhile.
+class WorkDirectory {
+  public:
+    explicit WorkDirectory(const Store& store)
+        : locked_(store.lock(storage::Sharing::shared)), path_(store.make_work_directory()) {}
+
+    ~WorkDirectory() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+
+    WorkDirectory(const WorkDirectory&) = delete;
+    WorkDirectory& operator=(const WorkDirectory&) = delete;
+    WorkDirectory(WorkDirectory&&) = delete;
+    WorkDirectory& operator=(WorkDirectory&&) = delete;
+
+    [[nodiscard]] std::string file(const char* name) const { return path_ + "/" + name; }
+
+  private:
+    UniqueFd locked_;
+    std::string path_;
+};
+
+/// Standard input as a file that can be read twice.
+std::string spool_input(const WorkDirectory& work) {
+    if (::isatty(STDIN_FILENO) == 1) {
+        throw Error("there is no archive on standard input").mend("name one with -i FILE");
+    }
+    const std::string path = work.file("archive");
+    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!file.valid()) {
+        throw Error("cannot write").at(path).because(errno);
+    }
+    copy_all(STDIN_FILENO, file.get(), "standard input");
+    return path;
+}
+
+storage::ArchiveFormat parse_format(const std::string& format) {
+    if (format == "oci-archive") {
+        return storage::ArchiveFormat::oci_archive;
+    }
+    if (format == "docker-archive") {
+        return storage::ArchiveFormat::docker_archive;
+    }
+    if (format == "oci-dir") {
+        return storage::ArchiveFormat::oci_layout;
+    }
+    throw bad_value("--format", format, "", "oci-archive, docker-archive or oci-dir");
+}
+
+} // namespace
+
+int pull_verb(const Words& words) {
+    AccessFlags access;
+    std::optional<std::string> platform;
+    CLI::App app("Fetches images from registries, through skopeo.", "sctr pull");
+    describe(app,
+             "[OPTIONS] IMAGE...",
+             {"sctr pull docker.io/library/debian:13",
+              "sctr pull --platform linux/arm64 quay.io/fedora/fedora"});
+    access.add_to(app);
+    add_text(app, "--platform", platform, "OS/ARCHITECTURE[/VARIANT]");
+    const auto names = parse_names(app, words);
+    if (names.empty()) {
+        throw Error("no image named").mend("see 'sctr pull --help'");
+    }
+    const Store store = Store::own();
+    store.prepare();
+    TransferOptions options = access.options();
+    options.platform = platform;
+    for (const std::string& name : names) {
+        const std::string digest = storage::pull(store, name, options);
+        const auto image = store.find_by_digest(digest);
+        std::puts((image ? image->image.id : digest).c_str());
+    }
+    return 0;
+}
+
+int push_verb(const Words& words) {
+    AccessFlags access;
+    CLI::App app("Sends an image to a registry, through skopeo.", "sctr push");
+    describe(app, "[OPTIONS] IMAGE [NAME]", {"sctr push base registry.example.org/base:1"});
+    access.add_to(app);
+    const auto names = parse_names(app, words);
+    if (names.empty() || names.size() > 2) {
+        throw Error("an image is needed, and the name that it is to have")
+            .mend("see 'sctr push --help'");
+    }
+    const oci::Reference target = oci::parse_reference(names.back());
+    if (target.is_short()) {
+        throw Error("where to send the image?").at(names.back()).mend("give its registry, too");
+    }
+    const Store store = Store::own();
+    const UniqueFd locked = store.lock(storage::Sharing::shared);
+    const auto image = require_image(store, names.front());
+    storage::send(store, image.image.digest, "docker://" + target.full_name(), access.options());
+    return 0;
+}
+
+int load_verb(const Words& words) {
+    std::optional<std::string> input;
+    bool quiet = false;
+    CLI::App app("Takes images from an OCI archive or layout, or from a docker archive.",
+                 "sctr load");
+    describe(app, "[OPTIONS]", {"sctr load -i image.tar", "podman save x | sctr load"});
+    add_text(app, "-i,--input", input, "archive or directory (default: standard input)");
+    add_switch(app, "-q,--quiet", quiet, "no progress");
+    parse_flags(app, words);
+    const Store store = Store::own();
+    store.prepare();
+    const WorkDirectory work(store);
+    const std::string path =
+        input ? absolute_path(*input, std::filesystem::current_path().string()) : spool_input(work);
+    for (const auto& loaded : storage::load(store, path, {.quiet = quiet})) {
+        if (loaded.names.empty()) {
+            std::puts(loaded.digest.c_str());
+        }
+        for (const std::string& name : loaded.names) {
+            std::puts(name.c_str());
+        }
+    }
+    return 0;
+}
+
+int save_verb(const Words& words) {
+    std::optional<std::string> output;
+    std::optional<std::string> format;
+    CLI::App app("Writes an image to an archive.", "sctr save");
+    describe(
+        app,
+        "[OPTIONS] IMAGE",
+        {"sctr save -o debian.tar debian:13", "sctr save --format docker-archive x | docker load"});
+    add_text(app, "-o,--output", output, "file (default: standard output)");
+    add_text(app, "--format", format, "oci-archive (default), docker-archive or oci-dir");
+    const auto names = parse_names(app, words);
+    if (names.size() != 1) {
+        throw Error("one image is saved").mend("see 'sctr save --help'");
+    }
+    const auto kind = parse_format(format.value_or("oci-archive"));
+    if (!output && (kind == storage::ArchiveFormat::oci_layout || ::isatty(STDOUT_FILENO) == 1)) {
+        throw Error("where to write the image?").mend("give -o, or a pipe for an archive");
+    }
+    const Store store = Store::own();
+    const auto image = require_image(store, names.front());
+    const std::string name =
+        image.name.empty() ? "localhost/" + image.image.id.substr(0, 12) + ":latest" : image.name;
+    const WorkDirectory work(store);
+    const std::string made = work.file("image");
+    storage::save(store, image.image.digest, name, kind, made);
+    if (kind == storage::ArchiveFormat::oci_layout) {
+        std::filesystem::copy(made, *output, std::filesystem::copy_options::recursive);
+        return 0;
+    }
+    const UniqueFd from(::open(made.c_str(), O_RDONLY | O_CLOEXEC));
+    const UniqueFd to(output
+                          ? ::open(output->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
+                          : ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
+    if (!from.valid() || !to.valid()) {
+        throw Error("cannot write").at(output.value_or("standard output")).because(errno);
+    }
+    copy_all(from.get(), to.get(), output.value_or("standard output"));
+    return 0;
+}
+
+int import_verb(const Words& words) {
+    std::optional<std::string> message;
+    std::vector<std::string> env;
+    std::optional<std::string> user;
+    std::optional<std::string> workdir;
+    std::vector<std::string> command;
+    CLI::App app("Makes an image of one layer from an archive of a root file system.",
+                 "sctr import");
+    describe(app,
+             "[OPTIONS] FILE|- [NAME]",
+             {"sctr import debian.tar.zst debian",
+              "mmdebstrap trixie - | sctr import --cmd bash - debian"});
+    add_text(app, "-m,--message", message, "comment in the image's history");
+    add_texts(
+        app, "--cmd", command, "a word of the command that its containers run; more than once");
+    add_texts(app, "-e,--env", env, "NAME=VALUE");
+    add_text(app, "-u,--user", user, "whose the command is");
+    add_text(app, "-w,--workdir", workdir, "where it runs");
+    const auto names = parse_names(app, words);
+    if (names.empty() || names.size() > 2) {
+        throw Error("an archive is needed, and a name for the image")
+            .mend("see 'sctr import --help'");
+    }
+    const std::string name = names.size() == 2 ? local_name(names.back()) : "";
+    const Store store = Store::own();
+    store.prepare();
+    const WorkDirectory work(store);
+    const std::string path = names.front() == "-" ? spool_input(work) : names.front();
+    const std::string digest = storage::import_archive(store,
+                                                       path,
+                                                       {.user = user.value_or(""),
+                                                        .env = env,
+                                                        .cmd = command,
+                                                        .working_dir = workdir.value_or("")},
+                                                       message.value_or(""));
+    if (!name.empty()) {
+        store.set_name(name, digest);
+    }
+    const auto image = store.find_by_digest(digest);
+    std::puts((image ? image->image.id : digest).c_str());
+    return 0;
+}
+
+} // namespace sctr::cli

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/sha256.hpp"
+#include "base/strings.hpp"
+#include "cli/flags.hpp"
+#include "cli/names.hpp"
+#include "cli/record_json.hpp"
+#include "cli/table.hpp"
+#include "cli/values.hpp"
+#include "cli/verbs.hpp"
+#include "container/definition.hpp"
+#include "linux/clock.hpp"
+#include "linux/process.hpp"
+#include "storage/helper.hpp"
+#include "storage/volumes.hpp"
+
+/// sctr volume create, ls, inspect, rm, prune, export, import.
+namespace sctr::cli {
+namespace {
+
+using container::Definition;
+using container::DefinitionStore;
+using storage::Store;
+using storage::Volume;
+
+struct VolumeFlags {
+    std::vector<std::string> labels;
+    std::optional<std::string> output;
+    bool json = false;
+    bool quiet = false;
+    bool all = false;
+};
+
+using Names = std::vector<std::string>;
+
+std::string random_name() {
+    std::array<char, 32> bytes{};
+    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+        throw Error("cannot choose a name").because(errno);
+    }
+    return Sha256::of({bytes.data(), bytes.size()});
+}
+
+/// Names of the stored containers that mount a volume.
+Names users_of(const std::vector<Definition>& definitions, const std::string& volume) {
+    Names users;
+    for (const Definition& definition : definitions) {
+        if (std::ranges::contains(definition.volumes, volume)) {
+            users.push_back(definition.name);
+        }
+    }
+    return users;
+}
+
+std::vector<Definition> stored_containers() {
+    return DefinitionStore(DefinitionStore::default_root()).list();
+}
+
+int create(const Store& store, const VolumeFlags& flags, const Names& names) {
+    if (names.size() > 1) {
+        throw Error("one volume is made at a time").mend("see 'sctr volume --help'");
+    }
+    Volume volume{.name = names.empty() ? random_name() : names.front(),
+                  .created_usec = sys::now_usec()};
+    for (const std::string& label : flags.labels) {
+        const auto [key, value] = split_once(label, '=');
+        if (key.empty()) {
+            throw bad_value("--label", label, "", "KEY=VALUE");
+        }
+        volume.labels[key] = value.value_or("");
+    }
+    storage::create_volume(store, volume);
+    std::puts(volume.name.c_str());
+    return 0;
+}
+
+int list(const Store& store, const VolumeFlags& flags) {
+    const auto definitions = stored_containers();
+    auto all = nlohmann::ordered_json::array();
+    Table table({"NAME", "CREATED", "KIND", "CONTAINERS"});
+    std::string ids;
+    for (const Volume& volume : storage::list_volumes(store)) {
+        const Names users = users_of(definitions, volume.name);
+        const bool anonymous = !volume.owner.empty();
+        all.push_back({{"name", volume.name},
+                       {"created", timestamp(volume.created_usec)},
+                       {"anonymous", anonymous},
+                       {"labels", volume.labels},
+                       {"path", storage::volume_data(store, volume.name)},
+                       {"containers", users}});
+        constexpr std::size_t day = 10; // of RFC 3339
+        table.add({volume.name,
+                   timestamp(volume.created_usec).substr(0, day),
+                   anonymous ? "anonymous" : "named",
+                   users.empty() ? "-" : join(users, ",")});
+        ids += volume.name + '\n';
+    }
+    const std::string text = flags.quiet ? ids : flags.json ? json_text(all) + '\n' : table.text();
+    std::fputs(text.c_str(), stdout);
+    return 0;
+}
+
+int inspect(const Store& store, const Names& names) {
+    if (names.empty()) {
+        throw Error("no volume named").mend("see 'sctr volume ls'");
+    }
+    const auto definitions = stored_containers();
+    auto all = nlohmann::ordered_json::array();
+    for (const std::string& name : names) {
+        const Volume volume = storage::load_volume(store, name);
+        all.push_back({{"name", volume.name},
+                       {"created", timestamp(volume.created_usec)},
+                       {"anonymous", !volume.owner.empty()},
+                       {"labels", volume.labels},
+                       {"path", storage::volume_data(store, name)},
+                       {"containers", users_of(definitions, name)}});
+    }
+    std::puts(json_text(all).c_str());
+    return 0;
+}
+
+void remove_one(const Store& store,
+                const std::vector<Definition>& definitions,
+                const std::string& name) {
+    if (const Names users = users_of(definitions, name); !users.empty()) {
+        throw Error("cannot remove the volume")
+            .at(name)
+            .because("the stored container '" + users.front() + "' mounts it")
+            .mend("remove that first: sctr rm " + users.front());
+    }
+    storage::remove_volume(store, name);
+}
+
+/// What nobody has given a name, as in docker; with --all whatever no container mounts.
+int prune(const Store& store, const VolumeFlags& flags) {
+    const auto definitions = stored_containers();
+    for (const Volume& volume : storage::list_volumes(store)) {
+        if (!flags.all && volume.owner.empty()) {
+            continue;
+        }
+        try {
+            remove_one(store, definitions, volume.name);
+        } catch (const Error&) {
+            continue; // a container uses it
+        }
+        std::puts(volume.name.c_str());
+    }
+    return 0;
+}
+
+const std::string& only(const Names& names, const char* what) {
+    if (names.empty()) {
+        throw Error("no volume named").mend("see 'sctr volume ls'");
+    }
+    if (names.size() > 1) {
+        throw Error(what).at(names[1]).mend("see 'sctr volume --help'");
+    }
+    return names.front();
+}
+
+int export_volume(const Store& store, const VolumeFlags& flags, const Names& names) {
+    const std::string& name = only(names, "one volume is exported at a time");
+    const UniqueFd held = storage::hold_volume(store, name);
+    if (!flags.output && ::isatty(STDOUT_FILENO) == 1) {
+        throw Error("where to write the archive?").mend("give -o, or a pipe");
+    }
+    const UniqueFd file = sys::raise_fd(UniqueFd(
+        flags.output ? ::open(flags.output->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
+                     : ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10)));
+    if (!file.valid()) {
+        throw Error("cannot write").at(flags.output.value_or("standard output")).because(errno);
+    }
+    (void)storage::LayerProgram(
+        {.words = {"pack-tree", storage::volume_data(store, name)}, .output = file.get()})
+        .finish();
+    return 0;
+}
+
+int import_volume(const Store& store, const Names& names) {
+    if (names.size() > 2) {
+        throw Error("a volume and an archive are needed").mend("see 'sctr volume --help'");
+    }
+    const Names first(names.begin(), names.begin() + (names.empty() ? 0 : 1));
+    const std::string& name = only(first, "");
+    const std::string path = names.size() == 2 ? names.back() : "-";
+    const UniqueFd held = storage::hold_volume(store, name);
+    if (path == "-" && ::isatty(STDIN_FILENO) == 1) {
+        throw Error("there is no archive on standard input").mend("name one");
+    }
+    const UniqueFd file = sys::raise_fd(
+        UniqueFd(path == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10)
+                             : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)));
+    if (!file.valid()) {
+        throw Error("cannot read the archive").at(path).because(errno);
+    }
+    (void)storage::LayerProgram(
+        {.words = {"unpack-tree", storage::volume_data(store, name)}, .input = file.get()})
+        .finish();
+    return 0;
+}
+
+} // namespace
+
+int volume_verb(const Words& words) {
+    VolumeFlags flags;
+    CLI::App app("Makes, shows, fills and removes volumes.", "sctr volume");
+    describe(app,
+             "create|ls|inspect|rm|prune|export|import [OPTIONS] [VOLUME...]",
+             {"sctr volume create data",
+              "sctr run -v data:/var/lib/postgresql docker.io/library/postgres",
+              "sctr volume export data | ssh other sctr volume import data"});
+    add_texts(app, "--label", flags.labels, "of create: KEY=VALUE");
+    add_text(app, "-o,--output", flags.output, "of export: file (default: standard output)");
+    add_switch(app, "--json", flags.json, "of ls: as a JSON array");
+    add_switch(app, "-q,--quiet", flags.quiet, "of ls: names alone");
+    add_switch(app, "-a,--all", flags.all, "of prune: named ones that no container mounts, too");
+    Names names = parse_names(app, words);
+    const std::string what = names.empty() ? "" : names.front();
+    if (!names.empty()) {
+        names.erase(names.begin());
+    }
+    const Store store = Store::own();
+    if (what == "create") {
+        return create(store, flags, names);
+    }
+    if (what == "ls" || what == "list") {
+        return list(store, flags);
+    }
+    if (what == "inspect") {
+        return inspect(store, names);
+    }
+    if (what == "rm" || what == "remove") {
+        const auto definitions = stored_containers();
+        return for_each_word(
+            names, app, [&](const std::string& name) { remove_one(store, definitions, name); });
+    }
+    if (what == "prune") {
+        return prune(store, flags);
+    }
+    if (what == "export") {
+        return export_volume(store, flags, names);
+    }
+    if (what == "import") {
+        return import_volume(store, names);
+    }
+    throw Error("nothing to do with volumes by that name")
+        .at(what)
+        .mend("see 'sctr volume --help'");
+}
+
+} // namespace sctr::cli

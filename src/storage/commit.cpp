@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "storage/commit.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/scope_exit.hpp"
+#include "base/sha256.hpp"
+#include "linux/durable_file.hpp"
+#include "linux/procfs.hpp"
+#include "storage/archives.hpp"
+#include "storage/helper.hpp"
+#include "storage/publish.hpp"
+
+namespace sctr::storage {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+/// With all that it has, whether sctr knows it or not.
+ordered_json read_json(const std::string& path) {
+    const auto text = sys::read_small_file(path);
+    try {
+        return ordered_json::parse(text.value_or(""));
+    } catch (const ordered_json::exception&) {
+        throw Error("the store lacks a blob, or it is damaged")
+            .at(path)
+            .mend("see 'sctr system check'; pull or load the image again");
+    }
+}
+
+void change_process(ordered_json& config, const CommitOptions& options) {
+    ordered_json& process = config["config"];
+    if (!options.entrypoint.empty()) {
+        process["Entrypoint"] = options.entrypoint;
+        process.erase("Cmd"); // made for another program
+    }
+    if (!options.cmd.empty()) {
+        process["Cmd"] = options.cmd;
+    }
+    for (const std::string& line : options.env) {
+        process["Env"].push_back(line);
+    }
+    if (!options.user.empty()) {
+        process["User"] = options.user;
+    }
+    if (!options.working_dir.empty()) {
+        process["WorkingDir"] = options.working_dir;
+    }
+}
+
+} // namespace
+
+std::string commit(const Store& store,
+                   const oci::StoredImage& base,
+                   const std::string& upper,
+                   const CommitOptions& options) {
+    const UniqueFd locked = store.lock(Sharing::shared);
+    const std::string work = store.make_work_directory();
+    UndoList undo;
+    undo.add([&] {
+        std::error_code ignored;
+        fs::remove_all(work, ignored);
+    });
+    ordered_json config = read_json(store.blob(base.id));
+    ordered_json manifest = read_json(store.manifest(base.digest));
+
+    const std::string blob = work + "/layer";
+    {
+        const UniqueFd file(::open(blob.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+        if (!file.valid()) {
+            throw Error("cannot write").at(blob).because(errno);
+        }
+        (void)run_layer_program({"pack", upper}, "", file.get());
+    }
+    const LayerDigests digests = digests_of(blob);
+    const auto size = static_cast<std::int64_t>(fs::file_size(blob));
+    take_blob(store, blob, digests.blob);
+
+    const std::string now = now_text();
+    config["created"] = now;
+    config["rootfs"]["diff_ids"].push_back("sha256:" + digests.diff);
+    config["history"].push_back(
+        {{"created", now}, {"created_by", "sctr commit"}, {"comment", options.comment}});
+    if (!options.author.empty()) {
+        config["author"] = options.author;
+    }
+    change_process(config, options);
+    const std::string config_text = config.dump();
+    manifest["config"]["digest"] = "sha256:" + put_blob(store, config_text);
+    manifest["config"]["size"] = config_text.size();
+    const bool is_docker = manifest.value("mediaType", "").contains("docker");
+    manifest["layers"].push_back({{"mediaType",
+                                   is_docker ? "application/vnd.docker.image.rootfs.diff.tar.gzip"
+                                             : "application/vnd.oci.image.layer.v1.tar+gzip"},
+                                  {"digest", "sha256:" + digests.blob},
+                                  {"size", size}});
+    return publish_image(store, manifest.dump());
+}
+
+} // namespace sctr::storage

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "storage/store.hpp"
+
+namespace sctr::storage {
+
+/// What a new image says otherwise than the one below it.
+struct CommitOptions {
+    std::string author;
+    std::string comment;
+    std::vector<std::string> cmd;        ///< empty: as below
+    std::vector<std::string> entrypoint; ///< empty: as below
+    std::vector<std::string> env;        ///< added
+    std::string user;
+    std::string working_dir;
+};
+
+/// Makes an image of what a container has written above its own; returns its digest. Throws Error.
+std::string commit(const Store& store,
+                   const oci::StoredImage& base,
+                   const std::string& upper,
+                   const CommitOptions& options);
+
+} // namespace sctr::storage

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "storage/helper.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "base/error.hpp"
+#include "container/id_maps.hpp"
+#include "linux/memfd.hpp"
+#include "linux/procfs.hpp"
+#include "linux/program.hpp"
+#include "plan/namespaces.hpp"
+
+namespace sctr::storage {
+
+namespace {
+
+constexpr const char* program = SCTR_LAYER_PROGRAM;
+constexpr int cannot_execute = 126;
+
+std::string text_of(int file) {
+    return sys::read_small_file("/proc/self/fd/" + std::to_string(file)).value_or("");
+}
+
+/// In the child: waits for its id maps, if it is to have some, and becomes the program.
+void become_program(int permission, const std::vector<int>& inherited, char* const* argv) {
+    char byte = 0;
+    if (permission >= 0 && ::recv(permission, &byte, 1, 0) != 1) {
+        ::_exit(1); // the parent failed, and says so
+    }
+    for (int fd = 0; fd < static_cast<int>(inherited.size()); ++fd) {
+        const int given = inherited[static_cast<std::size_t>(fd)];
+        if (given >= 0 ? ::dup2(given, fd) < 0 : (::close(fd) < 0 && errno != EBADF)) {
+            ::_exit(cannot_execute);
+        }
+    }
+    ::execv(program, argv);
+    ::_exit(cannot_execute);
+}
+
+} // namespace
+
+bool is_rootless() {
+    return ::geteuid() != 0;
+}
+
+LayerProgram::LayerProgram(const LayerWork& work)
+    : out_(sys::raise_fd(sys::memory_file("sctr-layer-output"))),
+      error_text_(sys::raise_fd(sys::memory_file("sctr-layer-error"))) {
+    const bool mapped = work.map_ids && is_rootless();
+    std::vector<std::string> texts = work.words;
+    if (mapped) {
+        texts.insert(texts.begin(), "--rootless");
+    }
+    texts.insert(texts.begin(), "sctr-layer");
+    UniqueFd text;
+    if (work.input < 0) {
+        text = sys::raise_fd(sys::sealed_memfd("sctr-layer-input", work.text, false));
+        ::lseek(text.get(), 0, SEEK_SET);
+    }
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) < 0) {
+        throw Error("cannot create a socket pair").because(errno);
+    }
+    UniqueFd ours(ends[0]);
+    UniqueFd theirs = sys::raise_fd(UniqueFd(ends[1]));
+    const container::OwnIds ids = mapped ? container::own_ids() : container::OwnIds();
+    const auto argv = sys::argument_pointers(texts);
+    std::vector<int> inherited{work.input >= 0 ? work.input : text.get(),
+                               work.output >= 0 ? work.output : out_.get(),
+                               error_text_.get()};
+    inherited.insert(inherited.end(), work.passed.begin(), work.passed.end());
+    child_ = sys::fork_child(mapped ? CLONE_NEWUSER : 0, [&] {
+        ours.reset();
+        ::signal(SIGPIPE, SIG_DFL);
+        become_program(mapped ? theirs.get() : -1, inherited, argv.data());
+    });
+    theirs.reset();
+    if (mapped) {
+        container::write_id_maps(
+            child_.pid(), plan::map_lines(ids.uids), plan::map_lines(ids.gids));
+        (void)::send(ours.get(), "", 1, MSG_NOSIGNAL);
+    }
+}
+
+std::string LayerProgram::finish() {
+    const int status = child_.wait();
+    if (status == cannot_execute) {
+        throw Error("cannot execute").at(program).mend("install sctr as a whole");
+    }
+    if (status != 0) {
+        std::string said = text_of(error_text_.get());
+        while (said.ends_with('\n')) {
+            said.pop_back();
+        }
+        throw Error(said.empty() ? "sctr-layer ended with status " + std::to_string(status) : said);
+    }
+    return text_of(out_.get());
+}
+
+std::string
+run_layer_program(const std::vector<std::string>& words, const std::string& input, int output) {
+    return LayerProgram({.words = words, .text = input, .output = output}).finish();
+}
+
+void remove_trees(const std::vector<std::string>& paths) {
+    if (paths.empty()) {
+        return;
+    }
+    std::vector<std::string> words{"remove"};
+    words.insert(words.end(), paths.begin(), paths.end());
+    (void)run_layer_program(words, "");
+}
+
+} // namespace sctr::storage

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "storage/layer_stream.hpp"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.hpp"
+
+namespace sctr::storage {
+
+namespace {
+
+constexpr std::size_t block_size = 1 << 18;
+
+} // namespace
+
+void CloseArchive::operator()(struct archive* archive) const {
+    ::archive_read_free(archive);
+}
+
+std::string reason_of(struct archive* archive) {
+    const char* text = ::archive_error_string(archive);
+    return text != nullptr ? text : "the archive is damaged";
+}
+
+LayerStream::LayerStream(const std::string& path)
+    : path_(path), blob_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)),
+      buffer_(block_size), decompressor_(::archive_read_new()), block_(block_size) {
+    if (!blob_.valid()) {
+        throw Error("cannot open the layer").at(path).because(errno);
+    }
+    ::posix_fadvise(blob_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+    struct archive* reader = decompressor_.get();
+    ::archive_read_support_filter_gzip(reader);
+    ::archive_read_support_filter_zstd(reader);
+    ::archive_read_support_filter_bzip2(reader);
+    ::archive_read_support_filter_xz(reader);
+    ::archive_read_support_format_raw(reader);
+    ::archive_read_support_format_empty(reader);
+    if (::archive_read_open(reader, this, nullptr, read_blob, nullptr) != ARCHIVE_OK) {
+        throw Error("cannot read the layer").at(path).because(reason_of(reader));
+    }
+    struct archive_entry* entry = nullptr;
+    const int status = ::archive_read_next_header(reader, &entry);
+    is_empty_ = status == ARCHIVE_EOF;
+    if (status != ARCHIVE_OK && status != ARCHIVE_WARN && !is_empty_) {
+        throw Error("cannot read the layer").at(path).because(reason_of(reader));
+    }
+}
+
+ssize_t LayerStream::next_of_blob() {
+    ssize_t size = 0;
+    do {
+        size = ::read(blob_.get(), buffer_.data(), buffer_.size());
+    } while (size < 0 && errno == EINTR);
+    if (size > 0) {
+        blob_hash_.update(buffer_.data(), static_cast<std::size_t>(size));
+    }
+    return size;
+}
+
+ssize_t LayerStream::read_blob(struct archive* archive, void* self, const void** bytes) {
+    auto* stream = static_cast<LayerStream*>(self);
+    *bytes = stream->buffer_.data();
+    const ssize_t size = stream->next_of_blob();
+    if (size < 0) {
+        ::archive_set_error(archive, errno, "cannot read the blob");
+    }
+    return size;
+}
+
+ssize_t LayerStream::read(const void** bytes) {
+    if (is_empty_) {
+        return 0;
+    }
+    const la_ssize_t size = ::archive_read_data(decompressor_.get(), block_.data(), block_.size());
+    if (size > 0) {
+        stream_hash_.update(block_.data(), static_cast<std::size_t>(size));
+    }
+    *bytes = block_.data();
+    return size < 0 ? -1 : size;
+}
+
+std::string LayerStream::failure() const {
+    return reason_of(decompressor_.get());
+}
+
+void LayerStream::drain() {
+    const void* ignored = nullptr;
+    ssize_t size = 0;
+    while ((size = read(&ignored)) > 0) {
+    }
+    if (size < 0) {
+        throw Error("cannot read the layer").at(path_).because(failure());
+    }
+    while ((size = next_of_blob()) > 0) {
+    }
+    if (size < 0) {
+        throw Error("cannot read the layer").at(path_).because(errno);
+    }
+}
+
+} // namespace sctr::storage

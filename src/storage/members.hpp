@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace sctr::storage {
+
+/// The texts of those of `names` that an archive has, as far as they are files of 16 MiB at most.
+/// Throws Error when it is no archive.
+std::map<std::string, std::string> read_members(const std::string& archive,
+                                                const std::vector<std::string>& names);
+
+/// Unpacks an archive that is an OCI layout into a directory that is there: index, blobs, and
+/// nothing else. Throws Error.
+void extract_layout(const std::string& archive, const std::string& directory);
+
+} // namespace sctr::storage

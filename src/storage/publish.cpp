@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "storage/publish.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <deque>
+#include <filesystem>
+#include <optional>
+#include <ranges>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/scope_exit.hpp"
+#include "base/sha256.hpp"
+#include "base/strings.hpp"
+#include "linux/durable_file.hpp"
+#include "linux/procfs.hpp"
+#include "storage/files.hpp"
+#include "storage/helper.hpp"
+
+namespace sctr::storage {
+
+namespace {
+
+constexpr const char* cannot_store = "cannot store the image";
+
+/// One layer on its way into the store.
+struct Layer {
+    std::string blob;     ///< digest
+    std::string diff;     ///< digest
+    std::string chain_id; ///< its name in the store
+    std::string work;     ///< where it is unpacked; empty: it is there already
+};
+
+/// Removes a blob that is not what its name says, so that it can be fetched again.
+void require_blob(const Store& store, const std::string& hex) {
+    const std::string path = store.blob(hex);
+    if (!exists(path)) {
+        throw Error(cannot_store).at("sha256:" + hex).because("the blob is missing");
+    }
+    if (sha256_of_file(path) != hex) {
+        ::unlink(path.c_str());
+        DamagedBlob error(cannot_store);
+        error.at("sha256:" + hex).because("the blob is damaged").mend("pull or load it again");
+        throw error;
+    }
+}
+
+/// As require_blob() for each, so that what is wrong is fetched anew at once.
+void require_blobs(const Store& store, const std::vector<Layer>& layers) {
+    std::optional<DamagedBlob> first;
+    for (const Layer& layer : layers) {
+        try {
+            require_blob(store, layer.blob);
+        } catch (const DamagedBlob& error) {
+            first = first ? first : error;
+        }
+    }
+    if (first) {
+        throw DamagedBlob(*first);
+    }
+}
+
+std::vector<Layer> layers_of(const oci::ImageManifest& manifest, const oci::ImageConfig& config) {
+    if (manifest.layers.size() != config.rootfs.diff_ids.size()) {
+        throw Error("invalid image")
+            .because("the manifest has " + std::to_string(manifest.layers.size()) +
+                     " layers, the config " + std::to_string(config.rootfs.diff_ids.size()));
+    }
+    const auto chain = oci::chain_ids(config.rootfs);
+    std::vector<Layer> layers;
+    layers.reserve(chain.size());
+    for (std::size_t i = 0; i < chain.size(); ++i) {
+        layers.push_back({.blob = oci::sha256_of_digest(manifest.layers[i].digest, "/layers"),
+                          .diff = oci::sha256_of_digest(config.rootfs.diff_ids[i], "/rootfs"),
+                          .chain_id = chain[i]});
+    }
+    return layers;
+}
+
+std::string jobs_for(const Store& store, const std::vector<Layer>& layers) {
+    std::string jobs;
+    for (const Layer& layer : layers) {
+        const bool here = layer.work.empty();
+        for (const std::string& field :
+             {here ? std::string() : store.blob(layer.blob),
+              layer.blob,
+              layer.diff,
+              here ? store.layer_tree(layer.chain_id) : layer.work + "/diff"}) {
+            jobs += field + '\0';
+        }
+    }
+    return jobs;
+}
+
+/// Everything written so far, by whomever.
+void sync_store(const Store& store) {
+    const UniqueFd root(::open(store.root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!root.valid() || ::syncfs(root.get()) < 0) {
+        throw Error(cannot_store).at(store.root()).because(errno);
+    }
+}
+
+void put_in_place(const std::string& from, const std::string& to) {
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) < 0 &&
+        errno != EEXIST) {
+        throw Error(cannot_store).at(to).because(errno);
+    }
+}
+
+/// Unpacks what is missing, side by side, and returns what sctr-layer read in the image: the texts
+/// of its passwd and group.
+std::vector<std::string> unpack_layers(const Store& store, std::vector<Layer>& layers) {
+    std::deque<Store::MakeLock> locks;
+    std::vector<std::string> made;
+    UndoList undo;
+    undo.add([&] {
+        try {
+            remove_trees(made);
+        } catch (const Error&) {
+            // Swept later; the first error is the caller's.
+        }
+    });
+    for (Layer& layer : layers) {
+        if (exists(store.layer(layer.chain_id))) {
+            continue;
+        }
+        locks.emplace_back(store, "layer-" + layer.chain_id);
+        if (exists(store.layer(layer.chain_id))) {
+            locks.pop_back(); // made while this waited
+            continue;
+        }
+        layer.work = store.make_work_directory();
+        made.push_back(layer.work);
+        make_directory(layer.work + "/diff", 0755, cannot_store);
+    }
+    for (const Layer& layer : layers) {
+        if (layer.work.empty()) {
+            require_blob(store, layer.blob);
+        }
+    }
+    std::vector<std::string> texts;
+    try {
+        texts = split(run_layer_program({"unpack"}, jobs_for(store, layers)), '\0');
+    } catch (const Error&) {
+        require_blobs(store, layers); // says it better where that is why
+        throw;
+    }
+    sync_store(store);
+    for (const Layer& layer : layers) {
+        if (!layer.work.empty()) {
+            put_in_place(layer.work, store.layer(layer.chain_id));
+        }
+    }
+    sys::sync_directory(store.root() + "/layers");
+    undo.dismiss();
+    return texts;
+}
+
+void put_image(const Store& store,
+               const oci::StoredImage& image,
+               const std::string& manifest_text) {
+    const std::string work = store.make_work_directory();
+    UndoList undo;
+    undo.add([&] {
+        std::error_code ignored;
+        std::filesystem::remove_all(work, ignored);
+    });
+    sys::replace_file(
+        work + "/manifest.json", manifest_text, 0600, sys::Durability::disk, cannot_store);
+    sys::replace_file(work + "/image.json",
+                      oci::serialize(image) + '\n',
+                      0600,
+                      sys::Durability::disk,
+                      cannot_store);
+    put_in_place(work, store.image(image.digest));
+    sys::sync_directory(store.root() + "/images");
+    if (!exists(work)) {
+        undo.dismiss();
+    }
+}
+
+} // namespace
+
+std::string sha256_of_file(const std::string& path) {
+    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    Sha256 hash;
+    std::vector<char> buffer(1 << 18);
+    for (;;) {
+        const ssize_t size = file.valid() ? ::read(file.get(), buffer.data(), buffer.size()) : -1;
+        if (size == 0) {
+            return hash.finish();
+        }
+        if (size > 0) {
+            hash.update(buffer.data(), static_cast<std::size_t>(size));
+        } else if (!file.valid() || errno != EINTR) {
+            throw Error("cannot read").at(path).because(errno);
+        }
+    }
+}
+
+std::string publish_image(const Store& store, const std::string& manifest_text) {
+    const std::string digest = Sha256::of(manifest_text);
+    if (exists(store.image(digest))) {
+        return digest;
+    }
+    const oci::ImageManifest manifest = oci::parse_manifest(manifest_text);
+    const std::string id = oci::sha256_of_digest(manifest.config.digest, "/config/digest");
+    require_blob(store, id);
+    const std::string config_text = sys::read_small_file(store.blob(id)).value_or("");
+    const oci::ImageConfig config = oci::parse_image_config(config_text);
+    std::vector<Layer> layers = layers_of(manifest, config);
+    const std::vector<std::string> texts = unpack_layers(store, layers);
+    sys::sync_directory(store.blobs() + "/sha256");
+
+    oci::StoredImage image{.digest = digest,
+                           .id = id,
+                           .created = config.created,
+                           .architecture = config.architecture,
+                           .os = config.os,
+                           .size = manifest.config.size,
+                           .config = config.config,
+                           .passwd = texts.empty() ? "" : texts[0],
+                           .group = texts.size() > 1 ? texts[1] : ""};
+    for (const oci::Descriptor& layer : manifest.layers) {
+        image.size += layer.size;
+    }
+    for (const Layer& layer : layers | std::views::reverse) {
+        image.layers.push_back(layer.chain_id);
+    }
+    put_image(store, image, manifest_text);
+    return digest;
+}
+
+} // namespace sctr::storage

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "storage/remove.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <set>
+
+#include "base/error.hpp"
+#include "linux/durable_file.hpp"
+#include "linux/procfs.hpp"
+#include "storage/helper.hpp"
+
+namespace sctr::storage {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> names_in(const std::string& directory) {
+    std::vector<std::string> names;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(directory, none)) {
+        names.push_back(entry.path().filename());
+    }
+    return names;
+}
+
+/// Whether nobody holds what is at the path. The lock that says so lasts as long as the result.
+UniqueFd take(const std::string& path, int flags) {
+    UniqueFd file(::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    return file.valid() && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 ? std::move(file)
+                                                                       : UniqueFd();
+}
+
+/// Digests that an image keeps: its config and layers.
+void add_blobs(const Store& store, const oci::StoredImage& image, std::set<std::string>& blobs) {
+    blobs.insert(image.id);
+    const auto text = sys::read_small_file(store.manifest(image.digest));
+    if (!text) {
+        return;
+    }
+    for (const oci::Descriptor& layer : oci::parse_manifest(*text).layers) {
+        blobs.insert(oci::sha256_of_digest(layer.digest, "/layers"));
+    }
+}
+
+} // namespace
+
+void remove_image(const Store& store,
+                  const std::string& digest,
+                  const std::vector<std::string>& names,
+                  const std::function<void()>& check) {
+    const std::string place = store.image(digest);
+    const UniqueFd held = take(place, O_DIRECTORY);
+    if (!held.valid()) {
+        throw Error("cannot remove the image")
+            .at(digest.substr(0, 12))
+            .because("a container runs on it")
+            .mend("see 'sctr ps'; stop it first");
+    }
+    check();
+    for (const std::string& name : names) {
+        store.remove_name(name);
+    }
+    const std::string gone = store.make_work_directory();
+    if (::rename(place.c_str(), gone.c_str()) < 0) {
+        throw Error("cannot remove the image").at(digest.substr(0, 12)).because(errno);
+    }
+    sys::sync_directory(store.root() + "/images");
+    std::error_code ignored;
+    fs::remove_all(gone, ignored); // else the sweep does
+}
+
+Swept sweep_store(const Store& store,
+                  const std::function<bool(const std::string& container)>& is_kept) {
+    Swept swept;
+    std::set<std::string> layers;
+    std::set<std::string> blobs;
+    for (const std::string& digest : names_in(store.root() + "/images")) {
+        const auto text = sys::read_small_file(store.image(digest) + "/image.json");
+        if (!text) {
+            throw Error("cannot sweep the store")
+                .at(store.image(digest))
+                .because("an image that cannot be read may need anything")
+                .mend("'sctr system check --repair' removes it");
+        }
+        const oci::StoredImage image = oci::parse_stored_image(*text);
+        layers.insert(image.layers.begin(), image.layers.end());
+        add_blobs(store, image, blobs);
+    }
+    std::vector<std::string> trees;
+    for (const std::string& chain_id : names_in(store.root() + "/layers")) {
+        if (!layers.contains(chain_id)) {
+            // Out of sight first: half a layer must not have the name of a whole one.
+            const std::string gone = store.make_work_directory();
+            if (::rename(store.layer(chain_id).c_str(), gone.c_str()) == 0) {
+                ++swept.layers;
+            }
+        }
+    }
+    for (const std::string& name : names_in(store.root() + "/tmp")) {
+        const std::string path = store.temporary(name);
+        if (!name.ends_with(".lock")) {
+            trees.push_back(path);
+        } else if (const UniqueFd held = take(path, 0); held.valid()) {
+            ::unlink(path.c_str());
+        }
+    }
+    std::vector<UniqueFd> roots;
+    for (const std::string& name : names_in(store.root() + "/roots")) {
+        const std::string path = store.root() + "/roots/" + name;
+        // Asked with the lock in hand: whoever is stored later has not run yet.
+        if (UniqueFd held = take(path, O_DIRECTORY); held.valid() && !is_kept(name)) {
+            trees.push_back(path);
+            roots.push_back(std::move(held));
+        }
+    }
+    remove_trees(trees);
+    for (const std::string& hex : names_in(store.blobs() + "/sha256")) {
+        if (!blobs.contains(hex) && ::unlink(store.blob(hex).c_str()) == 0) {
+            ++swept.blobs;
+        }
+    }
+    return swept;
+}
+
+} // namespace sctr::storage

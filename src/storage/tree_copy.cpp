@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "storage/tree_copy.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <optional>
+
+#include "base/error.hpp"
+#include "base/strings.hpp"
+#include "linux/process.hpp"
+#include "linux/syscalls.hpp"
+#include "storage/layer_mount.hpp"
+#include "storage/pack.hpp"
+#include "storage/unpack.hpp"
+
+namespace sctr::storage {
+
+namespace {
+
+constexpr int root_fd = 3;
+constexpr int user_namespace_fd = 4;
+constexpr int most_links = 40; // as the kernel's
+
+bool has_user_namespace(const View& view) {
+    return view.at(0) == "fd" && ::fcntl(user_namespace_fd, F_GETFD) >= 0;
+}
+
+/// The owners of the files are those that the container sees.
+void join_user_namespace() {
+    if (::setns(user_namespace_fd, CLONE_NEWUSER) < 0) {
+        if (errno == EINVAL) {
+            return; // it is our own
+        }
+        throw Error("cannot join the container's user namespace").because(errno);
+    }
+    if (::setresgid(0, 0, 0) < 0 || ::setresuid(0, 0, 0) < 0) {
+        throw Error("cannot become root in the container's user namespace").because(errno);
+    }
+}
+
+UniqueFd open_view(const View& view, bool rootless) {
+    const std::string& kind = view.at(0);
+    if (has_user_namespace(view)) {
+        join_user_namespace();
+    }
+    if (kind == "fd") {
+        return UniqueFd(::openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    }
+    if (kind == "host") {
+        return UniqueFd(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    }
+    LayerMount mount{.user_xattrs = rootless};
+    auto layers = view.begin() + 1;
+    if (kind == "writable") {
+        mount.upper = view.at(1);
+        mount.work = view.at(2);
+        layers += 2;
+    }
+    mount.layers.assign(layers, view.end());
+    return mount_layers(mount);
+}
+
+/// A name in an open directory, and what it is, if it is there.
+struct Place {
+    UniqueFd parent;
+    std::string name;
+    std::optional<struct stat> info;
+
+    [[nodiscard]] bool is_directory() const { return info && S_ISDIR(info->st_mode); }
+};
+
+UniqueFd open_below(int root, const std::string& path) {
+    UniqueFd found(sys::openat2(root,
+                                path.empty() ? "." : path.c_str(),
+                                O_PATH | O_DIRECTORY | O_CLOEXEC,
+                                0,
+                                RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+    if (!found.valid()) {
+        throw Error("cannot copy").at(path.empty() ? "/" : path).because(errno);
+    }
+    return found;
+}
+
+std::string read_link(const Place& place, const std::string& path) {
+    std::array<char, PATH_MAX> target{};
+    const ssize_t size =
+        ::readlinkat(place.parent.get(), place.name.c_str(), target.data(), target.size());
+    if (size < 0) {
+        throw Error("cannot copy").at(path).because(errno);
+    }
+    return {target.data(), static_cast<std::size_t>(size)};
+}
+
+/// Finds a path below a root. A last component that is a symbolic link is followed if `follow`
+/// says so, also to where nothing is.
+Place find_place(int root, std::string path, bool follow) {
+    for (int links = 0; links < most_links; ++links) {
+        while (path.size() > 1 && path.ends_with('/')) {
+            path.pop_back();
+        }
+        const auto slash = path.rfind('/');
+        std::string directory = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+        std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+        if (name.empty() || name == "." || name == "..") {
+            directory = path;
+            name = ".";
+        }
+        Place place{.parent = open_below(root, directory), .name = std::move(name)};
+        struct stat info{};
+        if (::fstatat(place.parent.get(), place.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) {
+            place.info = info;
+        } else if (errno != ENOENT) {
+            throw Error("cannot copy").at(path).because(errno);
+        }
+        if (!follow || !place.info || !S_ISLNK(place.info->st_mode)) {
+            return place;
+        }
+        const std::string target = read_link(place, path);
+        path = target.starts_with('/') ? target : directory + target;
+    }
+    throw Error("cannot copy").at(path).because(ELOOP);
+}
+
+std::string link_to(int directory) {
+    return "/proc/self/fd/" + std::to_string(directory) + "/.";
+}
+
+UniqueFd open_directory(const Place& place, const std::string& path) {
+    UniqueFd directory(::openat(
+        place.parent.get(), place.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!directory.valid()) {
+        throw Error("cannot copy").at(path).because(errno);
+    }
+    return directory;
+}
+
+UniqueFd require_view(const View& view, bool rootless) {
+    UniqueFd root = open_view(view, rootless);
+    if (!root.valid()) {
+        throw Error("cannot open the container's root").because(errno);
+    }
+    return root;
+}
+
+} // namespace
+
+void copy_from(
+    const std::string& path, const std::string& as, bool follow, const View& view, bool rootless) {
+    const UniqueFd root = require_view(view, rootless);
+    const bool needs_directory = path.ends_with('/');
+    const Place place = find_place(root.get(), path, follow || needs_directory);
+    if (!place.info) {
+        throw Error("cannot copy").at(path).because(ENOENT);
+    }
+    if (needs_directory && !place.is_directory()) {
+        throw Error("cannot copy").at(path).because(ENOTDIR);
+    }
+    pack_node(place.parent.get(), place.name, STDOUT_FILENO, {.meaning = Meaning::tree, .as = as});
+}
+
+void copy_to(const CopyTarget& target, const View& view, bool rootless) {
+    const UniqueFd root = require_view(view, rootless);
+    UniqueFd directory;
+    const auto choose = [&](bool is_directory) -> TreeTarget {
+        Place place = find_place(root.get(), target.path, true);
+        if (place.is_directory()) {
+            directory = open_directory(place, target.path);
+            if (target.name.empty()) {
+                return {.directory = link_to(directory.get())};
+            }
+            return {.directory = link_to(directory.get()),
+                    .top = is_directory && target.contents ? "" : target.name};
+        }
+        if (target.name.empty() || (target.path.ends_with('/') && !(is_directory && !place.info))) {
+            throw Error("cannot copy")
+                .at(target.path)
+                .because(place.info ? "it is no directory" : "there is no such directory");
+        }
+        if (place.info && is_directory) {
+            throw Error("cannot copy a directory onto what is none").at(target.path);
+        }
+        directory = std::move(place.parent);
+        return {.directory = link_to(directory.get()), .top = place.name};
+    };
+    unpack_tree({.archive = "/proc/self/fd/0",
+                 .keep_owners = target.keep_owners,
+                 .rootless = rootless || has_user_namespace(view)},
+                choose);
+}
+
+void fill(const std::string& directory,
+          const std::string& path,
+          const std::vector<std::string>& layers,
+          bool rootless) {
+    const UniqueFd root = mount_layers({.layers = layers, .user_xattrs = rootless});
+    const UniqueFd source(sys::openat2(root.get(),
+                                       path.c_str(),
+                                       O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                                       0,
+                                       RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+    if (!source.valid()) {
+        return; // nothing is there, or no directory
+    }
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) < 0) {
+        throw Error("cannot fill the volume").because(errno);
+    }
+    UniqueFd reader(ends[0]);
+    UniqueFd writer(ends[1]);
+    sys::Child packer = sys::fork_child(0, [&] {
+        reader.reset();
+        pack_node(source.get(), ".", writer.get(), {.meaning = Meaning::tree});
+    });
+    writer.reset();
+    unpack_tree({.archive = "/proc/self/fd/" + std::to_string(reader.get()), .rootless = rootless},
+                [&](bool) -> TreeTarget { return {.directory = directory}; });
+    if (packer.wait() != 0) {
+        throw Error("cannot fill the volume").at(path).because("not all of it can be read");
+    }
+}
+
+} // namespace sctr::storage

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "storage/tree_diff.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/strings.hpp"
+#include "base/unique_fd.hpp"
+#include "linux/syscalls.hpp"
+
+namespace sctr::storage {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_whiteout(const struct stat& info) {
+    return S_ISCHR(info.st_mode) && info.st_rdev == 0;
+}
+
+/// Whether the layers, seen as one, have something at the path.
+bool is_below(const std::vector<std::string>& layers, const std::string& path) {
+    for (const std::string& layer : layers) {
+        const UniqueFd root(::open(layer.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        const UniqueFd found(sys::openat2(root.get(),
+                                          path.c_str(),
+                                          O_PATH | O_NOFOLLOW | O_CLOEXEC,
+                                          0,
+                                          RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
+        struct stat info{};
+        if (found.valid() && ::fstat(found.get(), &info) == 0) {
+            return !is_whiteout(info);
+        }
+    }
+    return false;
+}
+
+} // namespace
+
+std::vector<std::string> changes_of(const std::string& upper,
+                                    const std::vector<std::string>& lower) {
+    std::vector<std::pair<std::string, char>> found;
+    for (const auto& entry : fs::recursive_directory_iterator(upper)) {
+        struct stat info{};
+        const std::string path = entry.path().lexically_relative(upper);
+        if (::lstat(entry.path().c_str(), &info) < 0) {
+            continue; // gone meanwhile
+        }
+        const char kind = is_whiteout(info) ? 'D' : is_below(lower, path) ? 'C' : 'A';
+        found.emplace_back(path, kind);
+    }
+    std::ranges::sort(found);
+    std::vector<std::string> lines;
+    lines.reserve(found.size());
+    for (const auto& [path, kind] : found) {
+        lines.push_back(std::string(1, kind) + " /" + escape_controls(path));
+    }
+    return lines;
+}
+
+} // namespace sctr::storage

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+
+namespace sctr::storage {
+
+/// What a layer may become at most, so that a small archive cannot fill a disk.
+struct LayerBounds {
+    std::uint64_t members = 4'000'000;
+    std::uint64_t bytes = 0; ///< of content, holes not counted
+};
+
+struct LayerSource {
+    std::string blob;        ///< path of the archive: tar, plain or compressed
+    std::string digest;      ///< SHA-256 of the blob; empty: not checked
+    std::string diff_digest; ///< SHA-256 of the decompressed stream; empty: not checked
+};
+
+struct UnpackedLayer {
+    std::set<std::string> implied; ///< see LayerTree::implied()
+    std::string digest;
+    std::string diff_digest;
+    std::uint64_t bytes = 0; ///< of content
+};
+
+/// Unpacks a layer into a directory that is there and empty. Throws Error when the archive is
+/// damaged, hostile, above the bounds or not that of the digests; the directory is the caller's to
+/// remove then.
+UnpackedLayer unpack_layer(const LayerSource& source,
+                           const std::string& directory,
+                           const LayerBounds& bounds,
+                           bool rootless);
+
+/// Where the members of an archive go.
+struct TreeTarget {
+    std::string directory;
+    /// What the first part of their names is called there; empty: it is left out, and a member of
+    /// that name alone with it. Nothing: names stay as they are.
+    std::optional<std::string> top;
+};
+
+struct TreeSource {
+    std::string archive;
+    /// Else all is root's, and so without what a file may do by its owner (set-user-ID,
+    /// capabilities), and without device nodes.
+    bool keep_owners = true;
+    bool rootless = false;
+};
+
+/// Unpacks an archive as a tree of files. `choose` is told whether the first member is a directory,
+/// before anything is written. An empty archive is nothing to do. Throws Error; what was written
+/// stays.
+void unpack_tree(const TreeSource& source,
+                 const std::function<TreeTarget(bool is_directory)>& choose);
+
+} // namespace sctr::storage

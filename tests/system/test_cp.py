@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""sctr cp: which name becomes what, and nothing that a container has laid out leads out of it."""
+
+import io
+import os
+import subprocess
+import tarfile
+
+import pytest
+
+import harness
+from harness import sctr, unique_name
+from made_images import Image, base_layer
+from store import load, nothing_stays_in_the_store  # noqa: F401 (fixtures)
+
+
+@pytest.fixture
+def image(load):
+    layer = base_layer().dir("d").file("d/one", "1", uid=7).dir("d/sub").file("d/sub/two", "2").file("plain", "p", uid=9)
+    layer.symlink("link", "plain").symlink("dlink", "/d").symlink("dangling", "made").symlink("out", "/var/tmp/sctr-out")
+    layer.symlink("up", "../../../../../../var/tmp").add("fifo", kind=tarfile.FIFOTYPE, mode=0o600).dir("var/tmp")
+    return load(Image(layer, Cmd=["sh", "-c", harness.WAIT]))
+
+
+@pytest.fixture(params=["running", "stored"])
+def container(request, image):
+    name = unique_name("c")
+    if request.param == "running":
+        process = subprocess.Popen(["sctr", "run", "--name", name, image], stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"ready\n"
+        yield name
+        sctr("kill", name).ok()
+        process.wait(20)
+        process.stdout.close()
+    else:
+        sctr("create", "--name", name, image).ok()
+        yield name
+        sctr("rm", name).ok()
+
+
+@pytest.fixture
+def source(tmp_path):
+    top = tmp_path / "source"
+    (top / "sub").mkdir(parents=True)
+    (top / "file").write_text("f")
+    (top / "file").chmod(0o640)
+    os.chown(top / "file", 5, 6)
+    (top / "sub/deep").write_text("d")
+    os.symlink("/etc/passwd", top / "abs")
+    return top
+
+
+def cat(container, path):
+    """Bytes and owner of a file in a container, by way of an archive."""
+    with tarfile.open(fileobj=io.BytesIO(sctr("cp", f"{container}:{path}", "-").out)) as archive:
+        (member,) = archive.getmembers()
+        return archive.extractfile(member).read(), member.uid, oct(member.mode)
+
+
+def test_files_in(container, source):
+    sctr("cp", source / "file", f"{container}:/new").ok()
+    assert cat(container, "/new") == (b"f", 0, "0o640")
+    sctr("cp", "-a", source / "file", f"{container}:/d").ok()
+    assert cat(container, "/d/file") == (b"f", 5, "0o640")
+    sctr("cp", source / "file", f"{container}:plain").ok()
+    assert cat(container, "plain") == (b"f", 0, "0o640")
+    sctr("cp", source / "file", f"{container}:/link").ok()
+    assert cat(container, "/plain")[0] == b"f"
+    sctr("cp", source / "file", f"{container}:/dangling").ok()
+    assert cat(container, "/made")[0] == b"f"
+
+
+def test_directories_in(container, source):
+    sctr("cp", source, f"{container}:/fresh").ok()
+    assert cat(container, "/fresh/sub/deep")[0] == b"d"
+    sctr("cp", source, f"{container}:/dlink").ok()
+    assert cat(container, "/d/source/file")[0] == b"f"
+    sctr("cp", f"{source}/.", f"{container}:/d").ok()
+    assert cat(container, "/d/file")[0] == b"f" and cat(container, "/d/one")[0] == b"1"
+    sctr("cp", source, f"{container}:/plain").failed(125, "/plain")
+    sctr("cp", source / "file", f"{container}:/none/").failed(125, "no such directory")
+    sctr("cp", source / "file", f"{container}:/none/x").failed(125, "none")
+    sctr("cp", source / "file", f"{container}:/plain/").failed(125, "no directory")
+
+
+def test_out(container, tmp_path):
+    sctr("cp", f"{container}:/d", tmp_path / "new").ok()
+    assert (tmp_path / "new/sub/two").read_text() == "2" and (tmp_path / "new/one").stat().st_uid == 0
+    sctr("cp", "-a", f"{container}:/d/.", tmp_path).ok()
+    assert (tmp_path / "one").stat().st_uid == 7 and (tmp_path / "sub/two").exists()
+    sctr("cp", f"{container}:plain", tmp_path / "p").ok()
+    assert (tmp_path / "p").read_text() == "p"
+    sctr("cp", f"{container}:/link", tmp_path / "l").ok()
+    assert os.readlink(tmp_path / "l") == "plain"
+    sctr("cp", "-L", f"{container}:/link", tmp_path / "followed").ok()
+    assert (tmp_path / "followed").read_text() == "p"
+    sctr("cp", f"{container}:/none", tmp_path).failed(125, "/none")
+    sctr("cp", f"{container}:/plain/", tmp_path).failed(125, "/plain/")
+    sctr("cp", f"{container}:/d", tmp_path / "p").failed(125)
+
+
+def test_streams(container, source, tmp_path):
+    packed = subprocess.run(["tar", "-C", source, "-c", "."], capture_output=True, check=True).stdout
+    sctr("cp", "-", f"{container}:/d", input=packed).ok()
+    assert cat(container, "/d/file") == (b"f", 5, "0o640")
+    sctr("cp", "-", f"{container}:/none", input=packed).failed(125, "no such directory")
+    sctr("cp", "-", f"{container}:/d", input=b"no archive" * 200).failed(125)
+    with tarfile.open(fileobj=io.BytesIO(sctr("cp", f"{container}:/d", "-").out)) as archive:
+        assert {"d", "d/one", "d/sub/two"} <= set(archive.getnames())
+
+
+def test_links_lead_nowhere_but_into_the_container(container, source, tmp_path):
+    sctr("cp", source / "file", f"{container}:/up/sctr-climbed").ok()
+    assert cat(container, "/var/tmp/sctr-climbed")[0] == b"f"
+    sctr("cp", source / "file", f"{container}:/out").ok()
+    assert cat(container, "/var/tmp/sctr-out")[0] == b"f"
+    for name in ("sctr-climbed", "sctr-out"):
+        assert not os.path.lexists(f"/var/tmp/{name}")
+    sctr("cp", f"{container}:/../../plain", tmp_path / "x").ok()
+    assert (tmp_path / "x").read_text() == "p"
+
+
+def test_a_pipe_is_copied_and_not_read(container, tmp_path):
+    sctr("cp", f"{container}:/fifo", tmp_path / "fifo").ok()
+    assert (tmp_path / "fifo").is_fifo()
+    sctr("cp", tmp_path / "fifo", f"{container}:/d/").ok()
+
+
+def test_nothing_becomes_roots_that_acts_for_its_owner(load, tmp_path):
+    """A container may make any file set-user-ID: as root's it would be a gift to the host's users."""
+    layer = base_layer().dir("d").file("d/suid", "s", mode=0o6755, uid=7).device("d/disk", 8, 0, mode=0o666)
+    cap = bytes.fromhex("0100000200200000000000000000000000000000").decode("latin-1")
+    layer.file("d/cap", "c", mode=0o755, pax_headers={"SCHILY.xattr.security.capability": cap})
+    name = unique_name("c")
+    sctr("create", "--name", name, load(Image(layer)), "true").ok()
+    try:
+        sctr("cp", f"{name}:/d", tmp_path / "new").ok()
+        assert sorted(os.listdir(tmp_path / "new")) == ["cap", "suid"]
+        assert (tmp_path / "new/suid").stat().st_mode & 0o7777 == 0o755
+        assert "security.capability" not in os.listxattr(tmp_path / "new/cap")
+        sctr("cp", "-a", f"{name}:/d", tmp_path / "all").ok()
+        suid = (tmp_path / "all/suid").stat()
+        assert (suid.st_mode & 0o7777, suid.st_uid) == (0o6755, 7)
+        assert (tmp_path / "all/disk").exists() and "security.capability" in os.listxattr(tmp_path / "all/cap")
+    finally:
+        sctr("rm", name).ok()
+
+
+def test_between_containers(container, image):
+    other = unique_name("c")
+    sctr("create", "--name", other, image).ok()
+    try:
+        sctr("cp", f"{container}:/d/sub", f"{other}:/taken").ok()
+        assert cat(other, "/taken/two")[0] == b"2"
+    finally:
+        sctr("rm", other).ok()
+
+
+def test_what_is_mounted_in_it(start, rootfs, tmp_path, source):
+    """A volume's content comes, the kernel's file systems do not."""
+    (tmp_path / "v").mkdir()
+    with start("-v", f"{tmp_path}/v:/tmp") as container:
+        sctr("cp", source / "file", f"{container.name}:/tmp/in").ok()
+        assert (tmp_path / "v/in").read_text() == "f"
+        sctr("cp", f"{container.name}:/", tmp_path / "all", timeout=60).ok()
+    assert (tmp_path / "all/tmp/in").exists() and os.listdir(tmp_path / "all/proc") == []
+    assert os.listdir(tmp_path / "all/sys") == []
+
+
+def test_mistakes(tmp_path):
+    sctr("cp", "a", "b").failed(125, "CONTAINER:PATH")
+    sctr("cp", "a").failed(125, "source and a destination")
+    sctr("cp", "none:/x", tmp_path).failed(125, "none")
+    sctr("cp", tmp_path / "x", "../e:/x").failed(125)

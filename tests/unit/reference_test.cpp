@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "oci/reference.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+
+namespace sctr::oci {
+namespace {
+
+using testing::ElementsAre;
+
+const std::string digest = "sha256:" + std::string(64, '0');
+
+struct Case {
+    std::string text;
+    std::string full;
+};
+
+class FullName : public testing::TestWithParam<Case> {};
+
+TEST_P(FullName, IsThatOfDockerAndPodman) {
+    EXPECT_EQ(parse_reference(GetParam().text).full_name(), GetParam().full);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Names,
+    FullName,
+    testing::Values(Case{"docker.io/alpine", "docker.io/library/alpine:latest"},
+                    Case{"docker.io/library/alpine:3.20", "docker.io/library/alpine:3.20"},
+                    Case{"index.docker.io/a/b", "docker.io/a/b:latest"},
+                    Case{"localhost/x", "localhost/x:latest"},
+                    Case{"localhost:5000/x:1", "localhost:5000/x:1"},
+                    Case{"127.0.0.1:5000/a/b/c", "127.0.0.1:5000/a/b/c:latest"},
+                    Case{"alpine", "alpine:latest"},
+                    Case{"a/b:t", "a/b:t"},
+                    Case{"quay.io/x@" + digest, "quay.io/x@" + digest},
+                    Case{"quay.io/x:1@" + digest, "quay.io/x@" + digest}));
+
+class BadName : public testing::TestWithParam<const char*> {};
+
+TEST_P(BadName, IsRefused) {
+    EXPECT_THROW(parse_reference(GetParam()), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Names,
+                         BadName,
+                         testing::Values("",
+                                         "/",
+                                         "a//b",
+                                         "../x",
+                                         "x/..",
+                                         "UPPER",
+                                         "x:",
+                                         "x:-a",
+                                         "x@sha256:12",
+                                         "x@md5:00",
+                                         "docker.io/",
+                                         "a b",
+                                         "x\n",
+                                         "-x",
+                                         "localhost/x:a/b"));
+
+TEST(BadName, TooLong) {
+    EXPECT_THROW(parse_reference(std::string(300, 'a')), Error);
+}
+
+TEST(LocalNames, OfAShortName) {
+    EXPECT_THAT(local_names(parse_reference("x:1")),
+                ElementsAre("localhost/x:1", "docker.io/library/x:1"));
+    EXPECT_THAT(local_names(parse_reference("quay.io/x")), ElementsAre("quay.io/x:latest"));
+}
+
+} // namespace
+} // namespace sctr::oci
