@@ -8,10 +8,8 @@
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
+#include "cli/made_from.hpp"
 #include "cli/verbs.hpp"
-#include "container/definition.hpp"
-#include "container/engine.hpp"
-#include "container/id.hpp"
 #include "storage/commit.hpp"
 #include "storage/helper.hpp"
 
@@ -27,21 +25,8 @@ struct Layers {
     std::string upper;
 };
 
-/// Of one that is stored, or runs.
-std::string image_digest_of(const std::string& name) {
-    container::check_id(name);
-    const container::DefinitionStore stored(container::DefinitionStore::default_root());
-    if (stored.has(name)) {
-        return stored.load(name).image_digest;
-    }
-    const container::RecordStore records(container::RecordStore::default_root());
-    const auto config = container::load_running(records, name, true).second;
-    const auto found = config.annotations.find("io.sctr.image.digest");
-    return found != config.annotations.end() ? found->second : "";
-}
-
 Layers layers_of(const Store& store, const std::string& name) {
-    const std::string digest = image_digest_of(name);
+    const std::string digest = made_from(name).image_digest;
     if (digest.empty()) {
         throw Error("the container is made from a directory, not from an image").at(name);
     }

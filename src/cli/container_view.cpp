@@ -7,7 +7,7 @@
 #include <cerrno>
 
 #include "base/error.hpp"
-#include "container/definition.hpp"
+#include "cli/made_from.hpp"
 #include "container/engine.hpp"
 #include "container/id.hpp"
 #include "linux/process.hpp"
@@ -17,7 +17,6 @@ namespace sctr::cli {
 
 namespace {
 
-using container::DefinitionStore;
 using container::RecordStore;
 
 UniqueFd open_of(pid_t pid, const char* what, int flags) {
@@ -70,24 +69,23 @@ void ContainerView::open_running(const std::string& name) {
 }
 
 void ContainerView::open_stored(const std::string& name, bool write) {
-    const container::Definition definition =
-        DefinitionStore(DefinitionStore::default_root()).load(name);
+    const MadeFrom origin = made_from(name);
     const storage::Store store = storage::Store::own();
     std::vector<std::string> lower;
-    if (!definition.image_digest.empty()) {
-        image_ = store.find_by_digest(definition.image_digest);
+    if (!origin.image_digest.empty()) {
+        image_ = store.find_by_digest(origin.image_digest);
         if (!image_) {
             throw Error("the image of the container is gone").at(name);
         }
         for (const std::string& chain_id : image_->image.layers) {
             lower.push_back(store.layer_tree(chain_id));
         }
-    } else if (definition.rootfs == storage::ContainerRoot::place(store, name)) {
+    } else if (origin.rootfs == storage::ContainerRoot::place(store, name)) {
         throw Error("cannot look into a container above a directory that does not run")
             .at(name)
             .mend("start it first");
     } else {
-        words_ = {"layers", definition.rootfs};
+        words_ = {"layers", origin.rootfs};
         return;
     }
     const auto overlay = storage::ContainerRoot::overlay(store, name, lower, true);

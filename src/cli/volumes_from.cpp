@@ -60,9 +60,9 @@ bool is_standard(const std::string& destination) {
     });
 }
 
-std::vector<CallersMount> mounts_of_running(const std::string& name,
-                                            const container::RecordStore& records) {
-    const auto config = container::load_running(records, name, true).second;
+std::vector<CallersMount> mounts_of_recorded(const std::string& name,
+                                             const container::RecordStore& records) {
+    const auto config = container::load_settled(records, name).second;
     const std::string volumes = storage::volumes_directory(storage::Store::own()) + "/";
     constexpr std::string_view data = "/data";
     std::vector<CallersMount> mounts;
@@ -92,7 +92,7 @@ mounts_of(const std::string& text, const container::RecordStore& records, int de
     container::check_id(name);
     const container::DefinitionStore stored(container::DefinitionStore::default_root());
     auto mounts = stored.has(name) ? mounts_of_stored(stored.load(name), records, depth)
-                                   : mounts_of_running(name, records);
+                                   : mounts_of_recorded(name, records);
     std::erase_if(mounts, [](const CallersMount& callers) { return callers.mount.type != "bind"; });
     for (CallersMount& callers : mounts) {
         callers.chown = false;

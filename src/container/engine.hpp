@@ -92,8 +92,12 @@ struct ExecOptions : HandOver {
     std::optional<std::chrono::microseconds> timeout{};
 };
 
-/// A running container's record and config, read together; waits for a start that is under way.
-/// Throws Error when the container is not running, or is paused and that is not ignored.
+/// A container's record and config, read together; waits for a start that is under way. Throws
+/// Error when there is no such container.
+std::pair<Record, oci::Spec> load_settled(const RecordStore& store, const std::string& id);
+
+/// The same of a running one. Throws Error when it is not running, or is paused and that is not
+/// ignored.
 std::pair<Record, oci::Spec>
 load_running(const RecordStore& store, const std::string& id, bool ignore_paused = false);
 

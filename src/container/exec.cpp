@@ -186,10 +186,14 @@ start(const ExecOptions& options, plan::ExecPlan plan, const sys::SignalQueue& s
 
 } // namespace
 
+std::pair<Record, oci::Spec> load_settled(const RecordStore& store, const std::string& id) {
+    const LockedRecord directory = store.lock(id);
+    return {store.load(id), store.load_config(id)};
+}
+
 std::pair<Record, oci::Spec>
 load_running(const RecordStore& store, const std::string& id, bool ignore_paused) {
-    const LockedRecord directory = store.lock(id);
-    std::pair<Record, oci::Spec> found{store.load(id), store.load_config(id)};
+    auto found = load_settled(store, id);
     const Status status = current_status(found.first);
     switch (status) {
     case Status::running:

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <system_error>
 
 #include "base/strings.hpp"
 #include "base/unique_fd.hpp"
@@ -39,6 +40,13 @@ bool is_below(const std::vector<std::string>& layers, const std::string& path) {
     return false;
 }
 
+/// A directory that was made to mount on; of an image without one it is no change.
+bool is_mount_point(const std::string& path, const fs::directory_entry& entry) {
+    std::error_code gone;
+    return (path == "dev" || path == "proc" || path == "sys") && entry.is_directory(gone) &&
+           fs::is_empty(entry.path(), gone);
+}
+
 } // namespace
 
 std::vector<std::string> changes_of(const std::string& upper,
@@ -51,7 +59,9 @@ std::vector<std::string> changes_of(const std::string& upper,
             continue; // gone meanwhile
         }
         const char kind = is_whiteout(info) ? 'D' : is_below(lower, path) ? 'C' : 'A';
-        found.emplace_back(path, kind);
+        if (kind != 'A' || !is_mount_point(path, entry)) {
+            found.emplace_back(path, kind);
+        }
     }
     std::ranges::sort(found);
     std::vector<std::string> lines;

@@ -598,6 +598,31 @@ def test_diff(stored):
     sctr("diff", "none").failed(125, "none")
 
 
+def test_what_a_container_in_the_foreground_has_left(load, pulled, tmp_path):
+    container = unique_name("c")
+    sctr("run", "--rm=false", "--name", container, load(Image(base_layer())), "sh", "-c", "echo new > /new").ok()
+    assert sctr("diff", container).lines == ["A /new"]
+    sctr("cp", f"{container}:/new", tmp_path).ok()
+    assert (tmp_path / "new").read_text() == "new\n"
+    sctr("export", "-o", tmp_path / "all.tar", container).ok()
+    with tarfile.open(tmp_path / "all.tar") as archive:
+        assert "new" in [name.removeprefix("./") for name in archive.getnames()]
+    pulled.append(f"localhost/{container}:1")
+    sctr("commit", container, pulled[-1]).ok()
+    assert sctr("run", pulled[-1], "cat", "/new").ok() == "new"
+    sctr("rm", container).ok()
+    sctr("diff", container).failed(125, "does not exist")
+
+
+def test_diff_is_without_what_was_made_to_mount_on(load):
+    bare = Layer().dir("bin").file("bin/sh", Path(BUSYBOX).read_bytes(), mode=0o755)
+    container = unique_name("c")
+    sctr("run", "-d", "--name", container, load(Image(bare)), "sh", "-c", "echo new > /new").ok()
+    sctr("wait", container).ok()
+    assert sctr("diff", container).lines == ["A /new"]
+    sctr("rm", container).ok()
+
+
 def test_commit(stored, pulled):
     name = f"localhost/{unique_name('m')}:1"
     image = sctr("commit", "--cmd", "ls", "--cmd", "/d", "-e", "A=b", "-m", "why", stored, name).ok()

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+
+namespace sctr::cli {
+
+/// What a container was made from, whether it is stored, runs, or has ended and is not removed.
+struct MadeFrom {
+    std::string image_digest; ///< of the manifest; empty: a directory
+    std::string rootfs;       ///< its root on the host
+};
+
+/// Throws Error where there is no such container.
+MadeFrom made_from(const std::string& name);
+
+} // namespace sctr::cli
