@@ -27,6 +27,15 @@ def load(tmp_path):
         sctr("rmi", name)
 
 
+@pytest.fixture
+def pulled():
+    """Names that go with the test."""
+    names = []
+    yield names
+    for name in names:
+        sctr("rmi", name)
+
+
 def store_files():
     found = set()
     for part in ("blobs/sha256", "layers", "images", "names", "roots", "volumes", "tmp"):

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What containers write above their image: diff, commit, export; what of it takes space."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from harness import sctr, unique_name
+from made_images import BUSYBOX, Image, Layer, base_layer
+from store import STORE, load, nothing_stays_in_the_store, pulled  # noqa: F401 (fixtures)
+
+
+@pytest.fixture
+def stored(load):
+    """A stored container that has changed its files, and ended."""
+    lower = base_layer().file("gone", "g").file("changed", "c").file("d/old", "o")
+    name = load(Image(lower, Cmd=["sh", "-c", "rm /gone; echo new > /changed; rm -r /d; busybox mkdir /d; touch /d/new"]))
+    container = unique_name("c")
+    sctr("run", "-d", "--name", container, name).ok()
+    sctr("wait", container).ok()
+    yield container
+    sctr("rm", container).ok()
+
+
+def test_diff(stored):
+    assert sctr("diff", stored).lines == ["C /changed", "C /d", "A /d/new", "D /gone"]
+    sctr("diff", "none").failed(125, "none")
+
+
+def test_what_a_container_in_the_foreground_has_left(load, pulled, tmp_path):
+    container = unique_name("c")
+    sctr("run", "--rm=false", "--name", container, load(Image(base_layer())), "sh", "-c", "echo new > /new").ok()
+    assert sctr("diff", container).lines == ["A /new"]
+    sctr("cp", f"{container}:/new", tmp_path).ok()
+    assert (tmp_path / "new").read_text() == "new\n"
+    sctr("export", "-o", tmp_path / "all.tar", container).ok()
+    with tarfile.open(tmp_path / "all.tar") as archive:
+        assert "new" in [name.removeprefix("./") for name in archive.getnames()]
+    pulled.append(f"localhost/{container}:1")
+    sctr("commit", container, pulled[-1]).ok()
+    assert sctr("run", pulled[-1], "cat", "/new").ok() == "new"
+    sctr("rm", container).ok()
+    sctr("diff", container).failed(125, "does not exist")
+
+
+def test_diff_is_without_what_was_made_to_mount_on(load):
+    bare = Layer().dir("bin").file("bin/sh", Path(BUSYBOX).read_bytes(), mode=0o755)
+    container = unique_name("c")
+    sctr("run", "-d", "--name", container, load(Image(bare)), "sh", "-c", "echo new > /new").ok()
+    sctr("wait", container).ok()
+    assert sctr("diff", container).lines == ["A /new"]
+    sctr("rm", container).ok()
+
+
+def test_commit(stored, pulled):
+    name = f"localhost/{unique_name('m')}:1"
+    image = sctr("commit", "--cmd", "ls", "--cmd", "/d", "-e", "A=b", "-m", "why", stored, name).ok()
+    pulled.append(name)
+    assert sctr("run", name).ok() == "new"
+    assert sctr("run", name, "sh", "-c", "cat /changed; ls /gone; echo $A").ok().splitlines() == ["new", "b"]
+    assert json.loads(sctr("image", "inspect", name).ok())[0]["id"] == image
+
+
+def test_export(stored, tmp_path):
+    path = tmp_path / "out.tar"
+    sctr("export", "-o", path, stored).ok()
+    with tarfile.open(path) as archive:
+        names = {name.removeprefix("./") for name in archive.getnames()}
+        assert {"d/new", "bin/busybox", "changed"} <= names and not {"gone", "d/old"} & names
+        assert archive.extractfile("changed").read() == b"new\n"
+
+
+def test_system(load, tmp_path):
+    name = load(Image(base_layer(), Cmd=["echo", "x"]))
+    assert [line.split()[0] for line in sctr("system", "df").lines[1:]] == [
+        "layers", "blobs/sha256", "roots", "volumes", "tmp",
+    ]  # fmt: skip
+    assert sctr("system", "check").ok() == ""
+    image = json.loads(sctr("image", "inspect", name).ok())[0]
+    blob = STORE / "blobs/sha256" / image["manifest"]["layers"][0]["digest"].removeprefix("sha256:")
+    whole = blob.read_bytes()
+    blob.write_bytes(whole[:-1] + b"?")
+    found = sctr("system", "check")
+    assert found.status == 1 and "damaged" in found.stdout
+    sctr("system", "check", "--repair").ok()
+    assert not blob.exists() and sctr("run", name).ok() == "x"
+    blob.write_bytes(whole)
+    (STORE / "names/localhost%2Fdangling:1").symlink_to("../images/" + "0" * 64)
+    assert "leads to no image" in sctr("system", "check").stdout
+    sctr("system", "check", "--repair").ok()
+    assert sctr("system", "check").ok() == ""
+    sctr("system", "prune").ok()
+    assert sctr("run", name).ok() == "x"
+    sctr("system", "nothing").failed(125, "df, prune or check")

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""pull and push, with a registry on loopback."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from harness import sctr
+from made_images import Image, Layer, base_layer
+from registry import Registry
+from store import load, nothing_stays_in_the_store, pulled  # noqa: F401 (fixtures)
+
+
+@pytest.fixture
+def registry():
+    with Registry() as running:
+        yield running
+    sctr("system", "prune").ok()  # of what did not become an image
+
+
+def pull(*words):
+    return sctr("pull", "-q", "--tls-verify=false", *words)
+
+
+def test_pull(registry, pulled):
+    name = registry.add("a/b", "1", Image(base_layer(), Layer().file("x", "y"), Cmd=["cat", "/x"]))
+    image = pull(name).ok()
+    pulled.append(name)
+    assert sctr("run", name).ok() == "y"
+    assert sctr("run", image).ok() == "y"
+    blobs = registry.count("/blobs/")
+    assert pull(name).ok() == image
+    assert registry.count("/blobs/") <= blobs + 1, "layers that are here are not fetched again"
+
+
+def test_pull_of_a_new_version(registry, pulled):
+    base = base_layer().bytes()
+    name = registry.add("a/b", "1", Image(base, Layer().file("x", "old"), Cmd=["cat", "/x"]))
+    first = pull(name).ok()
+    pulled.extend([name, first])
+    registry.add("a/b", "1", Image(base, Layer().file("x", "new"), Cmd=["cat", "/x"]))
+    assert pull(name).ok() != first
+    assert sctr("run", name).ok() == "new"
+    assert sctr("run", first).ok() == "old"
+
+
+def test_pull_with_a_password(registry, pulled):
+    registry.password = "user:secret"
+    name = registry.add("a/b", "1", Image(base_layer()))
+    pull(name).failed(125, name)
+    pull("--creds", "user:secret", name).ok()
+    pulled.append(name)
+
+
+def test_a_registry_that_dies_in_the_middle(registry, pulled):
+    layers = [Layer().file(f"f{i}", os.urandom(100_000)) for i in range(3)]
+    name = registry.add("a/b", "1", Image(base_layer(), *layers))
+    registry.die_in_blob = registry.digest_of_layer(name, 2)
+    pull(name).failed(125)
+    assert sctr("run", "--pull", "never", name, "true").status == 125
+    registry.die_in_blob = None
+    before = registry.count("/blobs/")
+    pull(name).ok()
+    pulled.append(name)
+    assert sctr("run", name, "ls", "/f2").ok() == "/f2"
+    assert registry.count("/blobs/") - before < 5, "what had come was fetched again"
+
+
+def test_a_registry_that_lies(registry):
+    name = registry.add("a/b", "1", Image(base_layer()))
+    registry.blobs[registry.digest_of_layer(name, 0)] = b"something else"
+    pull(name).failed(125)
+
+
+def test_pulls_at_once_do_the_work_once(registry, pulled):
+    name = registry.add("a/b", "1", Image(base_layer(), Layer().file("x", os.urandom(3_000_000))))
+    command = ["sctr", "pull", "-q", "--tls-verify=false", name]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
+    ids = {process.communicate(timeout=60)[0] for process in processes}
+    pulled.append(name)
+    assert len(ids) == 1 and all(process.returncode == 0 for process in processes)
+    assert registry.count(registry.digest_of_layer(name, 1)) == 1
+
+
+def test_push(registry, load, pulled):
+    name = load(Image(base_layer(), Layer().file("x", os.urandom(100)), Cmd=["echo", "pushed"]))
+    digest = json.loads(sctr("image", "inspect", name).ok())[0]["digest"]
+    target = f"{registry.address}/sent/here:2"
+    sctr("push", "-q", "--tls-verify=false", name, target).ok()
+    sctr("rmi", name).ok()
+    pull(target).ok()
+    pulled.append(target)
+    assert sctr("run", target).ok() == "pushed"
+    assert json.loads(sctr("image", "inspect", target).ok())[0]["digest"] == digest
+    sctr("push", target, "short").failed(125, "registry")
+    sctr("push", "none:1", target).failed(125, "no such image")
+
+
+def test_pull_of_nothing(registry):
+    pull(f"{registry.address}/none:1").failed(125, "none")
+    sctr("pull").failed(125, "no image named")
