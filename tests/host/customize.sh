@@ -37,9 +37,9 @@ UNIT
 # Daemons that only some tests want: they start them. Timers: nothing may run beside a bench.
 unwanted=(
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer
-    containerd.service podman.service podman.socket podman-auto-update.timer
+    containerd.service docker-registry.service podman.service podman.socket podman-auto-update.timer
     podman-restart.service podman-clean-transient.service ssh.service ssh.socket
-    nftables.service netavark-dhcp-proxy.socket netavark-dhcp-proxy.service e2scrub_reap.service
+    apparmor.service iperf3.service nftables.service netavark-dhcp-proxy.socket netavark-dhcp-proxy.service e2scrub_reap.service
 )
 present=()
 for unit in "${unwanted[@]}"; do
