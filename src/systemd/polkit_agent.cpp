@@ -24,9 +24,9 @@ namespace {
 constexpr const char* program = "/usr/bin/pkttyagent";
 
 /// Where a person can be asked, and answers.
-bool has_terminal() {
-    return ::isatty(STDIN_FILENO) == 1 &&
-           UniqueFd(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)).valid();
+UniqueFd open_terminal() {
+    return ::isatty(STDIN_FILENO) == 1 ? UniqueFd(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC))
+                                       : UniqueFd();
 }
 
 /// In a session the desktop's agent comes first, as for systemctl. Without one polkit never gets
@@ -38,21 +38,19 @@ bool in_session() {
     return found;
 }
 
-/// Polls one fd; false after the deadline.
-bool wait_for(int fd, int timeout_ms) {
+/// Polls one fd, until the deadline.
+void wait_for(int fd, int timeout_ms) {
     struct pollfd item{fd, POLLIN, 0};
-    int result = 0;
-    do {
-        result = ::poll(&item, 1, timeout_ms);
-    } while (result < 0 && errno == EINTR);
-    return result > 0;
+    while (::poll(&item, 1, timeout_ms) < 0 && errno == EINTR) {
+    }
 }
 
 } // namespace
 
 PolkitAgent::PolkitAgent() noexcept {
     std::array<int, 2> ends{};
-    if (!has_terminal() || ::access(program, X_OK) != 0 || ::pipe2(ends.data(), O_CLOEXEC) < 0) {
+    UniqueFd terminal = open_terminal();
+    if (!terminal.valid() || ::access(program, X_OK) != 0 || ::pipe2(ends.data(), O_CLOEXEC) < 0) {
         return;
     }
     const UniqueFd reader(ends[0]);
@@ -69,6 +67,7 @@ PolkitAgent::PolkitAgent() noexcept {
                                               notify.c_str(),
                                               in_session() ? "--fallback" : nullptr,
                                               nullptr};
+    terminal_.emplace(std::move(terminal));
     int pidfd = -1;
     struct clone_args arguments{};
     arguments.flags = CLONE_PIDFD;
@@ -83,10 +82,10 @@ PolkitAgent::PolkitAgent() noexcept {
         ::_exit(127);
     }
     if (pid < 0) {
+        terminal_.reset();
         return;
     }
-    pid_ = pid;
-    pidfd_ = UniqueFd(pidfd);
+    terminal_->lend_to(UniqueFd(pidfd));
     writer.reset();
     // It closes the pipe once polkit knows it, or by ending.
     constexpr int patience_ms = 10'000;
@@ -94,18 +93,14 @@ PolkitAgent::PolkitAgent() noexcept {
 }
 
 PolkitAgent::~PolkitAgent() {
-    if (pid_ <= 0) {
+    if (!terminal_) {
         return;
     }
-    // It gives the terminal its echo back when it is asked to end.
-    sys::pidfd_send_signal(pidfd_.get(), SIGTERM);
-    sys::pidfd_send_signal(pidfd_.get(), SIGCONT);
+    // What it writes last is for the person.
+    sys::pidfd_send_signal(terminal_->child(), SIGTERM);
+    sys::pidfd_send_signal(terminal_->child(), SIGCONT);
     constexpr int patience_ms = 2'000;
-    if (!wait_for(pidfd_.get(), patience_ms)) {
-        sys::pidfd_send_signal(pidfd_.get(), SIGKILL);
-    }
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    wait_for(terminal_->child(), patience_ms);
 }
 
 } // namespace sctr::systemd

@@ -92,6 +92,13 @@ def host(*command, check=True, input=None, timeout=DEADLINE):
     return done.stdout
 
 
+def children(pid):
+    try:
+        return [int(word) for word in open(f"/proc/{pid}/task/{pid}/children").read().split()]
+    except OSError:
+        return []
+
+
 def unit_of(name):
     return f"sctr-{name}.scope"
 

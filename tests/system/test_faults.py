@@ -12,7 +12,7 @@ import pytest
 
 import bundles
 import leftovers
-from harness import STATE, WAIT, eventually, host, sctr, unique_name, unit_of
+from harness import STATE, WAIT, children, eventually, host, sctr, unique_name, unit_of
 
 # How far a start has come, as seen from outside.
 MOMENTS = {
@@ -168,13 +168,6 @@ def kill_children(pid):
     for child in children(pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
-
-
-def children(pid):
-    try:
-        return [int(word) for word in open(f"/proc/{pid}/task/{pid}/children").read().split()]
-    except OSError:
-        return []
 
 
 def test_a_failed_unit_of_the_name_does_not_block(run):

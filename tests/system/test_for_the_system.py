@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import termios
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import accounts
 from accounts import MEMBER, READER, STRANGER, run_as, sctr_as, words_as
-from harness import DEADLINE, STATE, WAIT, eventually, host, sctr, unique_name, unit_of
+from harness import DEADLINE, STATE, WAIT, children, eventually, host, sctr, unique_name, unit_of
 from terminal import Terminal
 
 
@@ -323,8 +324,23 @@ def test_an_interrupted_question(start):
         with as_stranger("stop", container.name) as screen:
             screen.expect("Password: ")
             screen.send("\x03")
-            assert screen.wait() != 0
-            eventually(screen.is_restored, what="the terminal's echo")
+            assert screen.wait() == -signal.SIGINT
+            assert screen.is_restored()
+        assert roots_status(container.name) == "running"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_an_interrupt_that_the_agent_does_not_see(start, roots_password, number):
+    """It may be slow, or at that very moment be turning off the echo in another thread."""
+    with start() as container:
+        with as_stranger("stop", container.name) as screen:
+            screen.expect("Password: ")
+            eventually(lambda: not screen.modes()[3] & termios.ECHO, what="the end of the echo")
+            (agent,) = children(screen.process.pid)
+            os.kill(agent, signal.SIGSTOP)
+            screen.signal(number)
+            assert screen.wait() == -number
+            assert screen.is_restored()
         assert roots_status(container.name) == "running"
 
 
