@@ -39,8 +39,8 @@ void create_locked(systemd::EarlyBus bus,
                    plan::LaunchPlan plan,
                    const plan::Request& request,
                    const CreateOptions& options,
-                   const LockedRecord& directory) {
-    const sys::SignalQueue signals;
+                   const LockedRecord& directory,
+                   const sys::SignalQueue& signals) {
     UndoList undo;
     undo.add([&] { clean_up(request.spec, hook_state(request, 0), options.warn); });
     undo.add([&] { directory.remove(); });
@@ -75,8 +75,9 @@ void create(const plan::Request& request, const CreateOptions& options) {
     systemd::EarlyBus bus(systemd::own_instance());
     const RecordStore store(options.state_root);
     plan::LaunchPlan plan = plan::make(request, facts_for(request), SeccompCache(store));
+    const sys::SignalQueue signals;
     const LockedRecord directory = store.create(request.id);
-    create_locked(std::move(bus), std::move(plan), request, options, directory);
+    create_locked(std::move(bus), std::move(plan), request, options, directory, signals);
 }
 
 void start(const RecordStore& store, const std::string& id) {

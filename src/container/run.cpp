@@ -151,8 +151,8 @@ Outcome run_locked(systemd::EarlyBus bus,
                    plan::LaunchPlan plan,
                    const plan::Request& request,
                    const RunOptions& options,
-                   const LockedRecord& directory) {
-    const sys::SignalQueue signals;
+                   const LockedRecord& directory,
+                   const sys::SignalQueue& signals) {
     UndoList undo;
     undo.add([&] { clean_up(request.spec, hook_state(request, 0), options.warn); });
     undo.add([&] { directory.remove(); });
@@ -247,10 +247,12 @@ RunOutcome run(plan::Request request, const RunOptions& options) {
     systemd::EarlyBus bus(systemd::own_instance());
     const RecordStore store(options.state_root);
     plan::LaunchPlan plan = plan::make(request, facts_for(request), SeccompCache(store));
+    // Before there is a record: from here on a signal ends nothing half done.
+    const sys::SignalQueue signals;
     const LockedRecord directory = store.create(request.id);
     try {
         const Outcome outcome =
-            run_locked(std::move(bus), std::move(plan), request, options, directory);
+            run_locked(std::move(bus), std::move(plan), request, options, directory, signals);
         return to_run_outcome(outcome);
     } catch (const Interrupted& interrupted) {
         return {.exit_status = 128 + interrupted.signal, .stopped = true};
