@@ -100,6 +100,9 @@ bool InitProcess::receive() {
         case Kind::prepared:
             prepared_ = true;
             break;
+        case Kind::executing:
+            executing_ = true;
+            break;
         case Kind::seccomp_listener:
             pass_on(packet->fd);
             break;
@@ -145,7 +148,7 @@ void InitProcess::await_prepared(const sys::SignalQueue& signals) {
     while (!prepared_) {
         await_packet(control_.fd(), signals);
         if (!receive() && !prepared_) {
-            throw Error("sctr-init was killed while the container was being set up");
+            throw Error("sctr-init ended while the container was being set up");
         }
     }
 }
@@ -154,6 +157,9 @@ void InitProcess::await_execution(const sys::SignalQueue& signals) {
     do {
         await_packet(control_.fd(), signals);
     } while (receive());
+    if (!executing_) {
+        throw Error("sctr-init ended while the container was being set up");
+    }
     if (take_listener_) {
         throw Error("cannot take over the seccomp listener")
             .because("the filter does not let sctr-init send it, or sctr-init was killed")
@@ -165,7 +171,7 @@ void InitProcess::await_created(const sys::SignalQueue& signals) {
     while (!created_) {
         await_packet(control_.fd(), signals);
         if (!receive() && !created_) {
-            throw Error("sctr-init was killed while the container was being set up");
+            throw Error("sctr-init ended while the container was being set up");
         }
     }
 }

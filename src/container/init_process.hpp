@@ -93,6 +93,7 @@ class InitProcess {
     bool joined_ = false;
     bool created_ = false;
     bool prepared_ = false;
+    bool executing_ = false;
 };
 
 } // namespace sctr::container

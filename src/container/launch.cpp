@@ -144,7 +144,7 @@ void await_scope(systemd::Manager& manager, InitProcess& process, const sys::Sig
             throw Error("cannot wait for systemd").because(errno);
         }
         if (items[1].revents != 0 && !process.receive()) {
-            throw Error("sctr-init was killed while the container was being set up");
+            throw Error("sctr-init ended while the container was being set up");
         }
         abort_if_asked(signals);
     }

@@ -399,6 +399,8 @@ void become(const plan::ProcessStep& process,
         await_start(start_socket);
     }
     run_start_hooks(hooks, process);
+    // Before the filter, which need not allow it.
+    send(plan::protocol::Kind::executing);
     confine(process);
     execute(process, path);
 }

@@ -27,6 +27,7 @@ enum class Kind : std::uint32_t {
     created,  ///< all is set up; the command waits for `start` on InitPlan::start_socket
     seccomp_listener, ///< the listener of the filter that it has loaded comes with this packet
     failed,           ///< nothing more comes; the command was not executed
+    executing,        ///< the filter and the exec are left: what ends now is the command
 };
 
 /// The files that come with `go` when sctr-init has hooks to run, in this order.
