@@ -70,7 +70,11 @@ void Control::send(Kind kind, const std::vector<UniqueFd>& files) const {
             std::memcpy(CMSG_DATA(header) + i * sizeof fd, &fd, sizeof fd);
         }
     }
-    (void)::sendmsg(socket_.get(), &packet, MSG_NOSIGNAL);
+    // That nobody is there any more shows, with the reason, when the next packet is read.
+    if (::sendmsg(socket_.get(), &packet, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+        errno != ECONNRESET && errno != ENOTCONN) {
+        throw Error("cannot speak to sctr-init").because(errno);
+    }
 }
 
 std::optional<Packet> Control::receive() {

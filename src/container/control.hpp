@@ -24,8 +24,8 @@ class Control {
 
     [[nodiscard]] int fd() const { return socket_.get(); }
 
-    /// A dead sctr-init is noticed, and explained, by whoever receives next.
-    /// `files` go with the message.
+    /// A dead sctr-init is noticed, and explained, by whoever receives next. `files` go with the
+    /// message. Throws Error where it cannot be sent to a living one.
     void send(plan::protocol::Kind kind, const std::vector<UniqueFd>& files = {}) const;
 
     /// The next packet, without blocking; nothing when none has arrived. Throws the Error that
