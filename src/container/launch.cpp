@@ -168,6 +168,17 @@ prepare(InitProcess& process, const plan::Request& request, const sys::SignalQue
     return files_for_init(request.spec, state, std::move(output));
 }
 
+/// Whoever was moved first has its namespaces only now.
+void connect(InitProcess& process, const LaunchOptions& options, bool moved_first) {
+    if (!options.begin_network) {
+        return;
+    }
+    if (moved_first) {
+        options.begin_network(process.child().pid());
+    }
+    options.finish_network();
+}
+
 /// Ends a scope whose start failed. It ends with the last process in it; but what was dead when
 /// systemd moved it was never in it, and then the scope would stay for good.
 void end_scope(systemd::Manager& manager, InitProcess& process, const std::string& unit) {
@@ -326,6 +337,10 @@ Running launch(systemd::EarlyBus bus,
         sweep(RecordStore(options.state_root));
     }
 
+    if (options.begin_network && !moved_first) {
+        process.await_prepared(signals); // by then systemd is not nearly done
+        options.begin_network(process.child().pid());
+    }
     if (manager && !moved_first) {
         await_scope(*manager, process, signals);
     }
@@ -340,6 +355,7 @@ Running launch(systemd::EarlyBus bus,
     if (plan.init.hold_before_pivot) {
         process.await_prepared(signals);
     }
+    connect(process, options, moved_first);
     process.send(Kind::go, prepare(process, request, signals));
     options.finish(process);
     if (!record.cgroup.empty()) {

@@ -20,6 +20,7 @@
 #include "host/facts.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
+#include "network/connection.hpp"
 #include "plan/launch_plan.hpp"
 #include "plan/machine.hpp"
 
@@ -147,6 +148,23 @@ RunOutcome to_run_outcome(const Outcome& outcome) {
             .unhealthy = outcome.unhealthy};
 }
 
+std::function<void(pid_t)> begin_of(network::Connection& connection, const plan::Request& request) {
+    if (!request.network.is_attached()) {
+        return {};
+    }
+    return [&connection](pid_t pid) { connection.begin(pid); };
+}
+
+void disconnect(network::Connection& connection, const RunOptions& options) {
+    try {
+        connection.end();
+    } catch (const Error& error) {
+        if (options.warn) {
+            options.warn(error); // and the command's exit status is the caller's due
+        }
+    }
+}
+
 Outcome run_locked(systemd::EarlyBus bus,
                    plan::LaunchPlan plan,
                    const plan::Request& request,
@@ -156,6 +174,10 @@ Outcome run_locked(systemd::EarlyBus bus,
     UndoList undo;
     undo.add([&] { clean_up(request.spec, hook_state(request, 0), options.warn); });
     undo.add([&] { directory.remove(); });
+    network::Connection connection(request.network,
+                                   {.container = request.id,
+                                    .hostname = request.spec.hostname,
+                                    .directory = directory.directory()});
     const bool stop_rest = may_outlive_init(plan);
     if (!options.notify_socket.empty()) {
         notify::make_directory(directory.directory(), options.notify_socket);
@@ -169,11 +191,15 @@ Outcome run_locked(systemd::EarlyBus bus,
         .id_file = options.id_file,
         .state_root = options.state_root,
         .service_unit = options.service_unit,
-        .finish = [&](InitProcess& process) {
-            process.send(plan::protocol::Kind::start);
-            process.await_execution(signals);
-            run_poststart_hooks(request.spec, hook_state(request, process.child().pid()), signals);
-        }};
+        .begin_network = begin_of(connection, request),
+        .finish_network = [&connection] { connection.finish(); },
+        .finish =
+            [&](InitProcess& process) {
+                process.send(plan::protocol::Kind::start);
+                process.await_execution(signals);
+                run_poststart_hooks(
+                    request.spec, hook_state(request, process.child().pid()), signals);
+            }};
     Running& running = *new Running(
         launch(std::move(bus), std::move(plan), request, launching, directory, signals, undo));
     directory.unlock();
@@ -216,6 +242,7 @@ Outcome run_locked(systemd::EarlyBus bus,
     if (stop_rest) {
         end_rest(running);
     }
+    disconnect(connection, options);
     undo.dismiss();
     if (options.ended) {
         options.ended(to_run_outcome(outcome));
