@@ -5,7 +5,6 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -19,15 +18,12 @@
 #include "base/strings.hpp"
 #include "cli/log.hpp"
 #include "cli/mount_flags.hpp"
-#include "cli/network_flags.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/values.hpp"
 #include "cli/volumes_from.hpp"
 #include "container/id.hpp"
 #include "container/id_maps.hpp"
-#include "host/caller.hpp"
 #include "linux/syscalls.hpp"
-#include "network/programs.hpp"
 #include "storage/root.hpp"
 #include "storage/volumes.hpp"
 
@@ -101,39 +97,6 @@ std::string read_in_root(const UniqueFd& root, const char* path) {
         throw Error("cannot open the container's " + std::string(path)).because(errno);
     }
     return read_all(fd, path);
-}
-
-bool is_in_root(const std::string& root, const char* path) {
-    const UniqueFd directory = open_root(root);
-    return UniqueFd(sys::openat2(directory.get(),
-                                 path,
-                                 O_PATH | O_CLOEXEC,
-                                 0,
-                                 RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS))
-        .valid();
-}
-
-/// Throws Error where what is asked for by name is not installed, or not the caller's to use.
-void check_can_connect(const NetworkChoice& choice) {
-    const network::Programs programs = network::find_programs();
-    if (choice.pasta && programs.pasta.empty()) {
-        throw Error("there is no pasta").at("--network pasta").mend("install passt");
-    }
-    if (choice.pasta && host::caller().is_system) {
-        throw Error("pasta is for plain users").at("--network pasta").mend("use --network bridge");
-    }
-    if (choice.networks.empty()) {
-        return;
-    }
-    const std::string flag = "--network " + choice.networks.front().name;
-    if (!host::caller().is_system) {
-        throw Error("only root's containers can be on a bridge")
-            .at(flag)
-            .mend("use --network pasta, or run it as root");
-    }
-    if (const std::string missing = network::missing_for_bridges(programs); !missing.empty()) {
-        throw Error("there is no " + missing).at(flag).mend("install " + missing);
-    }
 }
 
 std::string resolved_rootfs(const std::string& flag) {
@@ -411,58 +374,6 @@ void gather_volumes(const MountFlags& flags,
                              ? caller->volume_owner
                              : random_id() + random_id();
     facts.volumes_from = mounts_of_others(flags.volumes_from, records);
-}
-
-/// What a container is connected to that names nothing.
-DefaultNetwork default_network() {
-    const host::Caller& caller = host::caller();
-    if (caller.in_user_namespace) {
-        return DefaultNetwork::none; // of an engine's own making, which has networks of its own
-    }
-    const network::Programs programs = network::find_programs();
-    if (caller.is_system) {
-        const std::string missing = network::missing_for_bridges(programs);
-        if (missing.empty()) {
-            return DefaultNetwork::bridge;
-        }
-        log(LogLevel::warn,
-            "the container has no network but its loopback device: install " + missing +
-                ", or say --network none");
-    } else if (!programs.pasta.empty()) {
-        return DefaultNetwork::pasta;
-    } else {
-        log(LogLevel::warn,
-            "the container has no network but its loopback device: install passt, or say "
-            "--network none");
-    }
-    return DefaultNetwork::none;
-}
-
-void gather_network(const NetworkFlags& flags,
-                    const container::RecordStore& store,
-                    RootfsFacts& facts) {
-    if (flags.networks.empty()) {
-        facts.default_network = default_network();
-    } else {
-        check_can_connect(parse_networks(flags.networks));
-    }
-    facts.records = store.root();
-    struct statvfs status{};
-    facts.cannot_make_files = facts.overlay.lower.empty() &&
-                              ::statvfs(facts.rootfs.c_str(), &status) == 0 &&
-                              (status.f_flag & ST_RDONLY) != 0;
-    for (const char* path : {"/etc/hosts", "/etc/resolv.conf", "/etc/hostname"}) {
-        if (facts.cannot_make_files && is_in_root(facts.rootfs, path)) {
-            facts.files_of_root.insert(path);
-        }
-        for (const auto& [name, pid] : facts.containers) {
-            const std::string file =
-                facts.records + "/" + name + std::string(path).substr(sizeof "/etc" - 1);
-            if (::access(file.c_str(), F_OK) == 0) {
-                facts.files_of_others.insert(file);
-            }
-        }
-    }
 }
 
 } // namespace

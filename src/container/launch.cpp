@@ -241,6 +241,21 @@ void write_for_caller(const std::string& path, const std::string& text, int flag
     }
 }
 
+/// Whatever is to be written, and what of others is to be swept.
+void write_down(const Record& record,
+                const plan::Request& request,
+                const LaunchOptions& options,
+                const LockedRecord& directory,
+                UndoList& undo) {
+    directory.save(record);
+    directory.save_config(config_to_keep(request));
+    write_for_caller(options.pid_file, std::to_string(record.pid), O_TRUNC, undo);
+    write_for_caller(options.id_file, record.id, O_EXCL, undo);
+    if (!options.state_root.empty()) {
+        sweep(RecordStore(options.state_root));
+    }
+}
+
 } // namespace
 
 oci::Spec config_to_keep(const plan::Request& request) {
@@ -329,13 +344,7 @@ Running launch(systemd::EarlyBus bus,
     if (is_notified(plan.init.process.seccomp)) {
         process.on_listener(listener_sender(request.spec, record, Status::created));
     }
-    directory.save(record);
-    directory.save_config(config_to_keep(request));
-    write_for_caller(options.pid_file, std::to_string(record.pid), O_TRUNC, undo);
-    write_for_caller(options.id_file, record.id, O_EXCL, undo);
-    if (!options.state_root.empty()) {
-        sweep(RecordStore(options.state_root));
-    }
+    write_down(record, request, options, directory, undo);
 
     if (options.begin_network && !moved_first) {
         process.await_prepared(signals); // by then systemd is not nearly done

@@ -148,6 +148,29 @@ RunOutcome to_run_outcome(const Outcome& outcome) {
             .unhealthy = outcome.unhealthy};
 }
 
+void announce_start(const Running& running, const plan::Request& request) {
+    announce({Event::create, Event::start},
+             running.record,
+             request.spec,
+             {.log = running.output ? "journal" : "caller"});
+}
+
+std::function<void(const HealthState&)> health_announcer(const Record& record,
+                                                         const plan::Request& request) {
+    return [&record, &request](const HealthState& state) {
+        announce({Event::health_status},
+                 record,
+                 request.spec,
+                 {.health = to_string(state.health)});
+    };
+}
+
+network::Who who(const plan::Request& request, const LockedRecord& directory) {
+    return {.container = request.id,
+            .hostname = request.spec.hostname,
+            .directory = directory.directory()};
+}
+
 std::function<void(pid_t)> begin_of(network::Connection& connection, const plan::Request& request) {
     if (!request.network.is_attached()) {
         return {};
@@ -174,10 +197,7 @@ Outcome run_locked(systemd::EarlyBus bus,
     UndoList undo;
     undo.add([&] { clean_up(request.spec, hook_state(request, 0), options.warn); });
     undo.add([&] { directory.remove(); });
-    network::Connection connection(request.network,
-                                   {.container = request.id,
-                                    .hostname = request.spec.hostname,
-                                    .directory = directory.directory()});
+    network::Connection connection(request.network, who(request, directory));
     const bool stop_rest = may_outlive_init(plan);
     if (!options.notify_socket.empty()) {
         notify::make_directory(directory.directory(), options.notify_socket);
@@ -204,10 +224,7 @@ Outcome run_locked(systemd::EarlyBus bus,
         launch(std::move(bus), std::move(plan), request, launching, directory, signals, undo));
     directory.unlock();
     const Record& record = running.record;
-    announce({Event::create, Event::start},
-             record,
-             request.spec,
-             {.log = running.output ? "journal" : "caller"});
+    announce_start(running, request);
     register_machine(running, options);
     std::optional<HealthWatch> health;
     if (request.health) {
@@ -229,13 +246,7 @@ Outcome run_locked(systemd::EarlyBus bus,
         .stop_timeout = request.stop_timeout,
         .health = health ? &*health : nullptr,
         .ready_when_healthy = options.ready_when_healthy,
-        .on_health =
-            [&](const HealthState& state) {
-                announce({Event::health_status},
-                         record,
-                         request.spec,
-                         {.health = to_string(state.health)});
-            }};
+        .on_health = health_announcer(record, request)};
     const Outcome outcome = supervise(running.process, signals, supervision);
     health.reset();
     unregister_machine(running);

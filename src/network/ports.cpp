@@ -120,6 +120,8 @@ ReservedPorts::ReservedPorts(std::vector<plan::PublishedPort>& ports) {
                         .because("port " + std::to_string(number) +
                                  " of the host is in use already")
                         .mend("see 'ss -lntup', or choose another one");
+                } else if (error_number == EACCES) {
+                    error.mend("it is root's: see sysctl net.ipv4.ip_unprivileged_port_start");
                 } else if (error_number == EADDRNOTAVAIL) {
                     error.because("the host has no address " + port.host_ip);
                 }
