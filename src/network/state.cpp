@@ -154,6 +154,14 @@ Address take_asked(const std::string& directory,
     return *address;
 }
 
+void remember(const std::string& last_file, std::uint64_t offset) {
+    try {
+        sys::replace_file(last_file, std::to_string(offset), 0600, Durability::memory, cannot_save);
+    } catch (const Error&) {
+        // A full disk, and then the next one looks from where we did.
+    }
+}
+
 /// The one after that which was taken last, so that what has just been given back rests.
 Address take_next(const std::string& directory,
                   const SubnetPlan& plan,
@@ -168,8 +176,7 @@ Address take_next(const std::string& directory,
         offset = offset >= end ? 1 : offset + 1;
         const Address address = plan.subnet.base.plus(offset);
         if (plan.gateway != address && take(directory, address, container)) {
-            sys::replace_file(
-                last_file, std::to_string(offset), 0600, Durability::memory, cannot_save);
+            remember(last_file, offset);
             return address;
         }
     }

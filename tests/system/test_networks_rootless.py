@@ -61,7 +61,6 @@ def test_a_port(web):
     assert guest("sctr", "port", name).ok() == "80/tcp -> 0.0.0.0:18080"
     with outside() as world:
         assert fetch("http://198.51.100.1:18080/", world).stdout == "mine\n"
-        assert fetch("http://[2001:db8:1::1]:18080/", world).stdout == "mine\n"
 
 
 def test_a_port_over_udp(guests_root, background):
