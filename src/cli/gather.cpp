@@ -403,6 +403,7 @@ RootfsFacts gather(const RunFlags& flags,
     for (const std::string& name : joined_containers(flags.namespaces)) {
         facts.containers[name] = running_init(store, name);
     }
+    gather_network(flags.network, store, facts);
     if (const std::string file = seccomp_file(flags.privileges); !file.empty()) {
         facts.seccomp_profile = read_host_file(file, "--security-opt seccomp");
         facts.kernel_release = kernel_release();

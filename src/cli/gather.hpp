@@ -18,6 +18,12 @@ RootfsFacts gather(const RunFlags& flags,
                    const std::optional<storage::ImageUse>& image,
                    const Caller* caller = nullptr);
 
+/// Of that, what networks and the files of names take (gather_network.cpp). Throws Error where what
+/// is asked for by name is not installed.
+void gather_network(const NetworkFlags& flags,
+                    const container::RecordStore& store,
+                    RootfsFacts& facts);
+
 /// What `update` needs: the devices that limits name.
 RootfsFacts gather_limits(const LimitFlags& limits);
 

@@ -17,6 +17,8 @@
 #include "container/record_store.hpp"
 #include "container/service_runs.hpp"
 #include "container/system_containers.hpp"
+#include "network/ports.hpp"
+#include "network/state.hpp"
 #include "oci/serialize.hpp"
 #include "systemd/manager.hpp"
 
@@ -110,6 +112,30 @@ nlohmann::ordered_json declared_json(const declared::Service& service,
     return json;
 }
 
+/// Where it is found; nothing for one without networks.
+nlohmann::ordered_json networks_json(const std::string& name) {
+    const auto attachment = network::find_attachment(name);
+    if (!attachment) {
+        return nullptr;
+    }
+    auto networks = nlohmann::ordered_json::object();
+    for (const network::Attached& each : attachment->networks) {
+        auto addresses = nlohmann::ordered_json::array();
+        for (const network::Address& address : each.addresses) {
+            addresses.push_back(address.text());
+        }
+        networks[each.network.name] = {{"interface", each.interface},
+                                       {"addresses", addresses},
+                                       {"mac", each.mac},
+                                       {"aliases", each.use.aliases}};
+    }
+    auto ports = nlohmann::ordered_json::array();
+    for (const plan::PublishedPort& port : attachment->ports) {
+        ports.push_back(network::to_string(port));
+    }
+    return {{"networks", networks}, {"ports", ports}};
+}
+
 nlohmann::ordered_json running_json(const container::RecordStore& store,
                                     const container::DefinitionStore& definitions,
                                     std::optional<systemd::Manager>& manager,
@@ -122,6 +148,9 @@ nlohmann::ordered_json running_json(const container::RecordStore& store,
     if (const auto health = container::load_health(store.root() + "/" + name)) {
         json["health"] = health_json(*health);
         json["healthcheck"] = health_check_json(health->check);
+    }
+    if (auto networks = networks_json(name); !networks.is_null()) {
+        json["network"] = std::move(networks);
     }
     if (!manager) {
         manager.emplace(systemd::own_instance());

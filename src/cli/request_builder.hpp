@@ -55,6 +55,10 @@ void add_mounts(plan::Request& request,
                 bool privileged,
                 const RootfsFacts& facts);
 
+/// Networks, ports, and the files below /etc that tell of names; after the mounts
+/// (request_network.cpp).
+void add_network(plan::Request& request, const NetworkFlags& flags, const RootfsFacts& facts);
+
 /// The health check, if there is one (request_health.cpp).
 std::optional<plan::HealthCheck> health_check(const RunFlags& flags);
 

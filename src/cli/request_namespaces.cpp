@@ -42,11 +42,6 @@ std::string form_of(const Choice& choice) {
 }
 
 void refuse_future_words(const Choice& choice, const std::string& word) {
-    if (choice.type == NamespaceType::network && (word == "bridge" || word == "private")) {
-        throw Error("bridge networks are not there yet")
-            .at("--network " + word)
-            .mend("use --network none or --network host");
-    }
     if (choice.type == NamespaceType::user && word == "auto") {
         throw Error("automatic id ranges are not there yet")
             .at("--userns auto")

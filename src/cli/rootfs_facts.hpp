@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,13 @@ struct Caller {
     std::string volume_owner;           ///< as of RootfsFacts
 };
 
+/// The network of a container that names none.
+enum class DefaultNetwork {
+    none,   ///< the loopback device alone
+    bridge, ///< of root
+    pasta,  ///< of plain users
+};
+
 /// What a command line needs to know of the world, read beforehand by gather() so that building
 /// the request is pure. What no flag asks for is left empty.
 struct RootfsFacts {
@@ -56,6 +64,11 @@ struct RootfsFacts {
     std::vector<std::string> thermal_paths;         ///< per-CPU throttle counters, which are masked
     std::uint64_t capabilities = ~std::uint64_t{0}; ///< that the caller can give: a bit for each
     bool has_selinux = false;
+    DefaultNetwork default_network = DefaultNetwork::none;
+    std::string records;                    ///< directory of the records of containers
+    bool cannot_make_files = false;         ///< the root is on a read-only file system
+    std::set<std::string> files_of_root;    ///< of those that are made for it, if it is
+    std::set<std::string> files_of_others;  ///< of a container whose network is joined
     std::string volumes;                    ///< directory of all volumes
     std::string volume_owner;               ///< names this container's anonymous volumes
     std::vector<CallersMount> volumes_from; ///< mounts of the containers of --volumes-from

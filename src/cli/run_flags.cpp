@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "cli/flags.hpp"
+#include "cli/network_flags.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -93,7 +94,7 @@ void add_container_flags(Registrar& to, RunFlags& flags) {
     to.on_off("--no-pivot", flags.no_pivot, "MS_MOVE and chroot instead of pivot_root");
 }
 
-void add_limit_flags(Registrar& to, LimitFlags& flags) {
+void add_limit_flags(Registrar& to, LimitFlags& flags, const char* property_names) {
     to.text("-m,--memory", flags.memory, "memory limit: bytes, or with k, m, g");
     to.text("--memory-reservation", flags.memory_reservation, "memory kept from reclaim");
     to.text("--memory-swap",
@@ -114,7 +115,7 @@ void add_limit_flags(Registrar& to, LimitFlags& flags) {
     to.texts("--device-write-iops", flags.device_write_iops, "DEVICE:OPERATIONS a second");
     to.text("--oom-score-adj", flags.oom_score_adj, "-1000 (never killed) to 1000 (first)");
     to.texts("--ulimit", flags.ulimits, "NAME=SOFT[:HARD], as nofile=1024:2048");
-    to.texts("-p,--property", flags.properties, "NAME=VALUE: any property of the scope");
+    to.texts(property_names, flags.properties, "NAME=VALUE: any property of the scope");
     to.text("--slice", flags.slice, "slice of the scope (default: sctr.slice)");
 }
 
@@ -154,13 +155,32 @@ void add_namespace_flags(Registrar& to, NamespaceFlags& flags) {
     to.text("--ipc", flags.ipc, modes);
     to.text("--uts", flags.uts, modes);
     to.text("--cgroupns", flags.cgroup, modes);
-    to.text("--network,--net",
-            flags.network,
-            "none (default: loopback alone), host, container:NAME or ns:PATH");
     to.text("--userns", flags.user, "host (root's default), container:NAME or ns:PATH");
     to.texts("--uidmap", flags.uid_maps, "CONTAINER:HOST:SIZE, in a new user namespace");
     to.texts("--gidmap", flags.gid_maps, "CONTAINER:HOST:SIZE (default: as --uidmap)");
     to.text("--time-offset", flags.time_offset, "monotonic=SECS,boottime=SECS");
+}
+
+void add_network_flags(Registrar& to, NetworkFlags& flags) {
+    to.texts("--network,--net",
+             flags.networks,
+             "bridge (root's default), NAME[:ip=,ip6=,mac=,alias=,interface_name=], pasta (for "
+             "plain users), none, host, container:NAME or ns:PATH; several NAMEs");
+    to.texts("-p,--publish",
+             flags.publish,
+             "[IP:]HOST:CONTAINER[/tcp|udp|sctp], ranges, or CONTAINER alone: ports of the host "
+             "that lead into it (and NAME=VALUE, as --property)");
+    to.on_off("-P,--publish-all", flags.publish_all, "each port of --expose, on one that is free");
+    to.texts("--expose", flags.expose, "PORT[-PORT][/tcp|udp|sctp], for -P");
+    to.text("--ip", flags.ip, "its IPv4 address, of the network's");
+    to.text("--ip6", flags.ip6, "its IPv6 address");
+    to.text("--mac-address", flags.mac, "its hardware address");
+    to.texts("--network-alias", flags.aliases, "one more name by which others find it");
+    to.texts("--dns", flags.dns, "server to ask for names; none: leave /etc/resolv.conf alone");
+    to.texts("--dns-search", flags.dns_search, "domain to look names up in; .: none");
+    to.texts("--dns-option", flags.dns_options, "option of resolv.conf(5)");
+    to.texts("--add-host", flags.add_hosts, "NAME:ADDRESS or NAME:host-gateway, for /etc/hosts");
+    to.on_off("--no-hosts", flags.no_hosts, "leave /etc/hosts alone");
 }
 
 void add_mount_flags(Registrar& to, MountFlags& flags) {
@@ -218,15 +238,28 @@ void add_run_flags(Registrar& to, RunFlags& flags) {
     to.heading("Health");
     add_health_flags(to, flags.health);
     to.heading("Limits");
-    add_limit_flags(to, flags.limits);
+    add_limit_flags(to, flags.limits, "--property");
     to.heading("systemd");
     add_systemd_flags(to, flags.systemd);
     to.heading("Namespaces");
     add_namespace_flags(to, flags.namespaces);
+    to.heading("Network");
+    add_network_flags(to, flags.network);
     to.heading("Files and devices");
     add_mount_flags(to, flags.mounts);
     to.heading("Privileges");
     add_privilege_flags(to, flags.privileges);
+}
+
+/// -p was for properties alone once, and what they look like no port does.
+void settle_networks(RunFlags& flags) {
+    for (const std::string& word : flags.network.publish) {
+        if (is_property_word(word)) {
+            flags.limits.properties.push_back(word);
+        }
+    }
+    std::erase_if(flags.network.publish, is_property_word);
+    flags.namespaces.network = parse_networks(flags.network.networks).space;
 }
 
 /// `only`: see Registrar.
@@ -240,6 +273,7 @@ RunFlags parse_words(const std::vector<std::string>& words,
     describe(app,
              "[OPTIONS] IMAGE|--rootfs DIR [--] [COMMAND [ARG...]]",
              {"sctr " + verb + " -it docker.io/library/debian bash",
+              "sctr " + verb + " -p 8080:80 --name web docker.io/library/nginx",
               "sctr " + verb + " -it --rootfs ./debian /bin/bash",
               "sctr " + verb + " --name db -m 512m --cpus 1.5 -v ./data:/data postgres",
               "sctr run -d --name web --restart always --after db --rootfs ./web /bin/httpd",
@@ -253,6 +287,7 @@ RunFlags parse_words(const std::vector<std::string>& words,
     parse_flags(app, std::move(flag_words));
     const CLI::Option* remove = app.get_option_no_throw("--rm");
     flags.remove_given = remove != nullptr && remove->count() > 0;
+    settle_networks(flags);
     flags.command = std::move(command);
     if (!flags.rootfs && !flags.command.empty()) {
         flags.image = flags.command.front();
@@ -270,7 +305,7 @@ void add_process_flags(CLI::App& app, ProcessFlags& flags) {
 
 void add_limit_flags(CLI::App& app, LimitFlags& flags) {
     Registrar all(app, nullptr);
-    add_limit_flags(all, flags);
+    add_limit_flags(all, flags, "-p,--property");
 }
 
 RunFlags parse_run_flags(const std::vector<std::string>& words, const char* verb) {

@@ -67,11 +67,28 @@ struct NamespaceFlags {
     std::optional<std::string> ipc;
     std::optional<std::string> uts;
     std::optional<std::string> cgroup;
-    std::optional<std::string> network;
+    std::optional<std::string> network; ///< of --network, what concerns the namespace
     std::optional<std::string> user;
     std::vector<std::string> uid_maps;
     std::vector<std::string> gid_maps;
     std::optional<std::string> time_offset;
+};
+
+/// Networks, ports and names, as typed.
+struct NetworkFlags {
+    std::vector<std::string> networks;
+    std::optional<std::string> ip;
+    std::optional<std::string> ip6;
+    std::optional<std::string> mac;
+    std::vector<std::string> aliases;
+    std::vector<std::string> publish;
+    std::vector<std::string> expose;
+    std::vector<std::string> dns;
+    std::vector<std::string> dns_search;
+    std::vector<std::string> dns_options;
+    std::vector<std::string> add_hosts;
+    bool publish_all = false;
+    bool no_hosts = false;
 };
 
 /// File systems and devices, as typed.
@@ -134,6 +151,7 @@ struct RunFlags {
     LimitFlags limits;
     SystemdFlags systemd;
     NamespaceFlags namespaces;
+    NetworkFlags network;
     MountFlags mounts;
     PrivilegeFlags privileges;
     HealthFlags health;

@@ -48,6 +48,8 @@ int import_verb(const Words& words);
 int build_verb(const Words& words);
 int commit_verb(const Words& words);
 int cp_verb(const Words& words);
+int network_verb(const Words& words);
+int port_verb(const Words& words);
 int volume_verb(const Words& words);
 int diff_verb(const Words& words);
 int export_verb(const Words& words);

@@ -168,6 +168,17 @@ prepare(InitProcess& process, const plan::Request& request, const sys::SignalQue
     return files_for_init(request.spec, state, std::move(output));
 }
 
+/// Whoever was moved first has its namespaces only now.
+void connect(InitProcess& process, const LaunchOptions& options, bool moved_first) {
+    if (!options.begin_network) {
+        return;
+    }
+    if (moved_first) {
+        options.begin_network(process.child().pid());
+    }
+    options.finish_network();
+}
+
 /// Ends a scope whose start failed. It ends with the last process in it; but what was dead when
 /// systemd moved it was never in it, and then the scope would stay for good.
 void end_scope(systemd::Manager& manager, InitProcess& process, const std::string& unit) {
@@ -227,6 +238,21 @@ void write_for_caller(const std::string& path, const std::string& text, int flag
     if (!file.valid() ||
         ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
         throw Error("cannot write the file").at(path).because(errno);
+    }
+}
+
+/// Whatever is to be written, and what of others is to be swept.
+void write_down(const Record& record,
+                const plan::Request& request,
+                const LaunchOptions& options,
+                const LockedRecord& directory,
+                UndoList& undo) {
+    directory.save(record);
+    directory.save_config(config_to_keep(request));
+    write_for_caller(options.pid_file, std::to_string(record.pid), O_TRUNC, undo);
+    write_for_caller(options.id_file, record.id, O_EXCL, undo);
+    if (!options.state_root.empty()) {
+        sweep(RecordStore(options.state_root));
     }
 }
 
@@ -318,14 +344,12 @@ Running launch(systemd::EarlyBus bus,
     if (is_notified(plan.init.process.seccomp)) {
         process.on_listener(listener_sender(request.spec, record, Status::created));
     }
-    directory.save(record);
-    directory.save_config(config_to_keep(request));
-    write_for_caller(options.pid_file, std::to_string(record.pid), O_TRUNC, undo);
-    write_for_caller(options.id_file, record.id, O_EXCL, undo);
-    if (!options.state_root.empty()) {
-        sweep(RecordStore(options.state_root));
-    }
+    write_down(record, request, options, directory, undo);
 
+    if (options.begin_network && !moved_first) {
+        process.await_prepared(signals); // by then systemd is not nearly done
+        options.begin_network(process.child().pid());
+    }
     if (manager && !moved_first) {
         await_scope(*manager, process, signals);
     }
@@ -340,6 +364,7 @@ Running launch(systemd::EarlyBus bus,
     if (plan.init.hold_before_pivot) {
         process.await_prepared(signals);
     }
+    connect(process, options, moved_first);
     process.send(Kind::go, prepare(process, request, signals));
     options.finish(process);
     if (!record.cgroup.empty()) {

@@ -28,6 +28,11 @@ struct LaunchOptions {
     std::vector<int> inherited{}; ///< besides what the plan says, with their numbers
     std::string service_unit{};   ///< whose main process this is, if it is one's
 
+    /// Connects its network namespace: begun as soon as the namespace is there, and ended before
+    /// the container's hooks; empty where there is nothing to connect.
+    std::function<void(pid_t)> begin_network{};
+    std::function<void()> finish_network{};
+
     /// What is between the moment when the process is in its scope and success.
     std::function<void(InitProcess&)> finish;
 };

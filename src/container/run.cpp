@@ -20,6 +20,7 @@
 #include "host/facts.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
+#include "network/connection.hpp"
 #include "plan/launch_plan.hpp"
 #include "plan/machine.hpp"
 
@@ -147,6 +148,46 @@ RunOutcome to_run_outcome(const Outcome& outcome) {
             .unhealthy = outcome.unhealthy};
 }
 
+void announce_start(const Running& running, const plan::Request& request) {
+    announce({Event::create, Event::start},
+             running.record,
+             request.spec,
+             {.log = running.output ? "journal" : "caller"});
+}
+
+std::function<void(const HealthState&)> health_announcer(const Record& record,
+                                                         const plan::Request& request) {
+    return [&record, &request](const HealthState& state) {
+        announce({Event::health_status},
+                 record,
+                 request.spec,
+                 {.health = to_string(state.health)});
+    };
+}
+
+network::Who who(const plan::Request& request, const LockedRecord& directory) {
+    return {.container = request.id,
+            .hostname = request.spec.hostname,
+            .directory = directory.directory()};
+}
+
+std::function<void(pid_t)> begin_of(network::Connection& connection, const plan::Request& request) {
+    if (!request.network.is_attached()) {
+        return {};
+    }
+    return [&connection](pid_t pid) { connection.begin(pid); };
+}
+
+void disconnect(network::Connection& connection, const RunOptions& options) {
+    try {
+        connection.end();
+    } catch (const Error& error) {
+        if (options.warn) {
+            options.warn(error); // and the command's exit status is the caller's due
+        }
+    }
+}
+
 Outcome run_locked(systemd::EarlyBus bus,
                    plan::LaunchPlan plan,
                    const plan::Request& request,
@@ -156,6 +197,7 @@ Outcome run_locked(systemd::EarlyBus bus,
     UndoList undo;
     undo.add([&] { clean_up(request.spec, hook_state(request, 0), options.warn); });
     undo.add([&] { directory.remove(); });
+    network::Connection connection(request.network, who(request, directory));
     const bool stop_rest = may_outlive_init(plan);
     if (!options.notify_socket.empty()) {
         notify::make_directory(directory.directory(), options.notify_socket);
@@ -169,19 +211,20 @@ Outcome run_locked(systemd::EarlyBus bus,
         .id_file = options.id_file,
         .state_root = options.state_root,
         .service_unit = options.service_unit,
-        .finish = [&](InitProcess& process) {
-            process.send(plan::protocol::Kind::start);
-            process.await_execution(signals);
-            run_poststart_hooks(request.spec, hook_state(request, process.child().pid()), signals);
-        }};
+        .begin_network = begin_of(connection, request),
+        .finish_network = [&connection] { connection.finish(); },
+        .finish =
+            [&](InitProcess& process) {
+                process.send(plan::protocol::Kind::start);
+                process.await_execution(signals);
+                run_poststart_hooks(
+                    request.spec, hook_state(request, process.child().pid()), signals);
+            }};
     Running& running = *new Running(
         launch(std::move(bus), std::move(plan), request, launching, directory, signals, undo));
     directory.unlock();
     const Record& record = running.record;
-    announce({Event::create, Event::start},
-             record,
-             request.spec,
-             {.log = running.output ? "journal" : "caller"});
+    announce_start(running, request);
     register_machine(running, options);
     std::optional<HealthWatch> health;
     if (request.health) {
@@ -203,19 +246,14 @@ Outcome run_locked(systemd::EarlyBus bus,
         .stop_timeout = request.stop_timeout,
         .health = health ? &*health : nullptr,
         .ready_when_healthy = options.ready_when_healthy,
-        .on_health =
-            [&](const HealthState& state) {
-                announce({Event::health_status},
-                         record,
-                         request.spec,
-                         {.health = to_string(state.health)});
-            }};
+        .on_health = health_announcer(record, request)};
     const Outcome outcome = supervise(running.process, signals, supervision);
     health.reset();
     unregister_machine(running);
     if (stop_rest) {
         end_rest(running);
     }
+    disconnect(connection, options);
     undo.dismiss();
     if (options.ended) {
         options.ended(to_run_outcome(outcome));

@@ -14,6 +14,7 @@
 #include "container/nested_cgroup.hpp"
 #include "linux/procfs.hpp"
 #include "linux/syscalls.hpp"
+#include "network/connection.hpp"
 #include "plan/unit.hpp"
 #include "systemd/journal_socket.hpp"
 #include "systemd/manager.hpp"
@@ -269,6 +270,9 @@ void sweep(const RecordStore& store) {
             announce_removal(record, config_or_none(store, record.id));
         }
     });
+    if (store.root() == RecordStore::default_root()) { // engines have networks of their own
+        network::sweep();
+    }
 }
 
 void kill_all(const RecordStore& store, const std::string& id, int signal) {

@@ -10,8 +10,6 @@ namespace sctr::declared {
 
 namespace {
 
-constexpr std::string_view with_bridges =
-    "Network=none, host, container:NAME or ns:PATH; bridge networks are not there yet";
 constexpr std::string_view by_args = "SctrArgs= with flags of 'sctr run'";
 
 /// In the order in which their flags are given.
@@ -53,6 +51,15 @@ constexpr std::array keys = {
     Key{"Tmpfs", Kind::list, "--tmpfs="},
     Key{"AddDevice", Kind::device, "--device="},
     Key{"Network", Kind::network, "--network="},
+    Key{"IP", Kind::text, "--ip="},
+    Key{"IP6", Kind::text, "--ip6="},
+    Key{"NetworkAlias", Kind::list, "--network-alias="},
+    Key{"PublishPort", Kind::list, "--publish="},
+    Key{"ExposeHostPort", Kind::list, "--expose="},
+    Key{"DNS", Kind::list, "--dns="},
+    Key{"DNSSearch", Kind::list, "--dns-search="},
+    Key{"DNSOption", Kind::list, "--dns-option="},
+    Key{"AddHost", Kind::list, "--add-host="},
     Key{"UserNS", Kind::text, "--userns="},
     Key{"UIDMap", Kind::list, "--uidmap="},
     Key{"GIDMap", Kind::list, "--gidmap="},
@@ -66,16 +73,11 @@ constexpr std::array keys = {
     Key{"ReloadSignal", Kind::elsewhere, ""},
     Key{"SctrArgs", Kind::arguments, ""},
 
-    Key{"AddHost", Kind::missing, "Volume= with an /etc/hosts of your own"},
     Key{"Annotation", Kind::missing, "no annotation, or a bundle for sctr-oci"},
     Key{"AutoUpdate", Kind::missing, "a timer that runs 'sctr pull' and restarts the service"},
     Key{"CgroupsMode", Kind::missing, "nothing: a container has a scope of its own"},
     Key{"ContainersConfModule", Kind::missing, "drop-ins of this file"},
-    Key{"DNS", Kind::missing, "Volume= with an /etc/resolv.conf of your own"},
-    Key{"DNSOption", Kind::missing, "Volume= with an /etc/resolv.conf of your own"},
-    Key{"DNSSearch", Kind::missing, "Volume= with an /etc/resolv.conf of your own"},
     Key{"EnvironmentHost", Kind::missing, "Environment= or EnvironmentFile="},
-    Key{"ExposeHostPort", Kind::missing, with_bridges},
     Key{"GlobalArgs", Kind::missing, by_args},
     Key{"GroupAdd", Kind::missing, "the groups of User= in the container's /etc/group"},
     Key{"HealthLogDestination", Kind::missing, "'sctr inspect', which has the last results"},
@@ -87,14 +89,10 @@ constexpr std::array keys = {
     Key{"HealthStartupSuccess", Kind::missing, "HealthCmd= with HealthStartPeriod="},
     Key{"HealthStartupTimeout", Kind::missing, "HealthCmd= with HealthStartPeriod="},
     Key{"HttpProxy", Kind::missing, "Environment="},
-    Key{"IP", Kind::missing, with_bridges},
-    Key{"IP6", Kind::missing, with_bridges},
     Key{"Label", Kind::missing, "nothing: labels are those of the image"},
     Key{"LogOpt", Kind::missing, "the journal, where all output goes"},
-    Key{"NetworkAlias", Kind::missing, with_bridges},
     Key{"Pod", Kind::missing, "Network=container:NAME"},
     Key{"PodmanArgs", Kind::missing, by_args},
-    Key{"PublishPort", Kind::missing, "Network=host; ports are not there yet"},
     Key{"ReadOnlyTmpfs", Kind::missing, "ReadOnly= with Tmpfs="},
     Key{"Retry", Kind::missing, "Restart=on-failure in [Service]"},
     Key{"RetryDelay", Kind::missing, "RestartSec= in [Service]"},
@@ -268,12 +266,15 @@ class Flags {
 
     void add_network(const Key& key, const Entry& entry) {
         const std::string& value = entry.value;
-        const bool known = value == "none" || value == "host" || value.starts_with("container:") ||
-                           value.starts_with("ns:");
-        if (!known) {
-            problem(
-                entry, "'" + value + "' is not supported yet", "use " + std::string(with_bridges));
-            return;
+        // Of an option after the name, and of a specifier, nothing is known here.
+        const std::string name = value.substr(0, value.find(':'));
+        for (const std::string_view suffix : {".network", ".container", ".pod"}) {
+            if (name.ends_with(suffix)) {
+                problem(entry,
+                        "'" + value + "' is not supported yet",
+                        "use a network of 'sctr network create', or container:NAME");
+                return;
+            }
         }
         push(key, value);
     }

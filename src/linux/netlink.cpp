@@ -5,6 +5,7 @@
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/veth.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -44,14 +45,33 @@ class Request {
         attribute.rta_len = static_cast<std::uint16_t>(RTA_LENGTH(size));
         const auto* const begin = reinterpret_cast<const char*>(&attribute);
         bytes_.insert(bytes_.end(), begin, begin + sizeof attribute);
-        const auto* const data = static_cast<const char*>(value);
-        bytes_.insert(bytes_.end(), data, data + size);
+        if (size != 0) {
+            const auto* const data = static_cast<const char*>(value);
+            bytes_.insert(bytes_.end(), data, data + size);
+        }
     }
 
     void add(std::uint16_t type, const std::vector<std::uint8_t>& value) {
         if (!value.empty()) {
             add(type, value.data(), value.size());
         }
+    }
+
+    /// Begins an attribute that holds what is added until end() is called with the result.
+    [[nodiscard]] std::size_t begin(std::uint16_t type) {
+        add(type, nullptr, 0);
+        return bytes_.size() - sizeof(struct rtattr);
+    }
+
+    /// Fixed-size content of an attribute that has been begun.
+    template <typename Body> void add_body(const Body& body) {
+        const auto* const data = reinterpret_cast<const char*>(&body);
+        bytes_.insert(bytes_.end(), data, data + sizeof body);
+    }
+
+    void end(std::size_t begun) {
+        const auto size = static_cast<std::uint16_t>(bytes_.size() - begun);
+        std::memcpy(bytes_.data() + begun + offsetof(struct rtattr, rta_len), &size, sizeof size);
     }
 
     [[nodiscard]] const std::vector<char>& finish() {
@@ -278,6 +298,32 @@ void Netlink::set_up(unsigned index) const {
     talk(socket_.get(),
          Request(RTM_NEWLINK, NLM_F_ACK, body),
          "cannot set the network device up",
+         ignore);
+}
+
+void Netlink::add_veth(const std::string& name, const std::string& peer) const {
+    struct ifinfomsg body{};
+    Request request(RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body);
+    request.add(IFLA_IFNAME, name.c_str(), name.size() + 1);
+    const std::size_t info = request.begin(IFLA_LINKINFO);
+    constexpr std::string_view kind = "veth";
+    request.add(IFLA_INFO_KIND, kind.data(), kind.size());
+    const std::size_t data = request.begin(IFLA_INFO_DATA);
+    const std::size_t other = request.begin(VETH_INFO_PEER);
+    request.add_body(body);
+    request.add(IFLA_IFNAME, peer.c_str(), peer.size() + 1);
+    request.end(other);
+    request.end(data);
+    request.end(info);
+    talk(socket_.get(), std::move(request), "cannot make a pair of network devices", ignore);
+}
+
+void Netlink::remove_link(unsigned index) const {
+    struct ifinfomsg body{};
+    body.ifi_index = static_cast<int>(index);
+    talk(socket_.get(),
+         Request(RTM_DELLINK, NLM_F_ACK, body),
+         "cannot remove the network device",
          ignore);
 }
 

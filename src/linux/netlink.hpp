@@ -43,6 +43,11 @@ class Netlink {
 
     void set_up(unsigned index) const;
 
+    /// Makes the two ends of a veth(4) pair, both down.
+    void add_veth(const std::string& name, const std::string& peer) const;
+
+    void remove_link(unsigned index) const;
+
   private:
     UniqueFd socket_;
 };

@@ -142,6 +142,27 @@ ordered_json process(const ProcessStep& step) {
             {"seccompInstructions", step.seccomp.program.size()}};
 }
 
+ordered_json network(const ContainerNetwork& network) {
+    ordered_json networks = ordered_json::array();
+    for (const NetworkUse& use : network.networks) {
+        networks.push_back({{"name", use.name},
+                            {"ip", use.ip},
+                            {"ip6", use.ip6},
+                            {"mac", use.mac},
+                            {"aliases", use.aliases},
+                            {"interfaceName", use.interface_name}});
+    }
+    ordered_json ports = ordered_json::array();
+    for (const PublishedPort& port : network.ports) {
+        ports.push_back({{"hostIp", port.host_ip},
+                         {"hostPort", port.host_port},
+                         {"containerPort", port.container_port},
+                         {"range", port.range},
+                         {"protocol", port.protocol}});
+    }
+    return {{"networks", networks}, {"pasta", network.pasta}, {"ports", ports}};
+}
+
 } // namespace
 
 std::string describe(const LaunchPlan& plan) {
@@ -173,6 +194,7 @@ std::string describe(const LaunchPlan& plan) {
     result["maskedPaths"] = plan.init.masked_paths;
     result["readonlyPaths"] = plan.init.readonly_paths;
     result["hostname"] = plan.init.hostname;
+    result["network"] = network(plan.network);
     result["sysctl"] = ordered_json::object();
     for (const SysctlStep& sysctl : plan.init.sysctls) {
         result["sysctl"][sysctl.path] = sysctl.value;

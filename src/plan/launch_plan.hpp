@@ -42,6 +42,7 @@ struct LaunchPlan {
     std::string gid_map;
     int shared_memory_of = 0; ///< pid: its /dev/shm is what the bind at /dev/shm shows; 0: none
     InitPlan init;
+    ContainerNetwork network; ///< what its network namespace is connected to
     /// In the order in which sctr-init takes them: the rootfs, the mounts, the devices, of those
     /// that are `from_host`.
     std::vector<HostTree> host_trees;

@@ -198,6 +198,8 @@ LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompC
     }
 
     add_hooks(spec, init);
+    init.hold_before_pivot = init.hold_before_pivot || request.network.is_attached();
+    plan.network = request.network;
     init.process = process_step(*spec.process, spec, facts);
     init.process.seccomp = seccomp_step(request, compile);
     init.process.create_cwd = request.create_cwd;

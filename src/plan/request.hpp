@@ -10,6 +10,7 @@
 #include "oci/spec.hpp"
 #include "plan/health.hpp"
 #include "plan/init_plan.hpp"
+#include "plan/network.hpp"
 #include "plan/unit.hpp"
 #include "plan/volume.hpp"
 
@@ -47,6 +48,7 @@ struct Request {
     std::string volume_owner; ///< of the anonymous ones
     std::vector<Relabel> relabels;
     std::vector<Chown> chowns;
+    ContainerNetwork network;
     LogTarget log = LogTarget::caller;
     std::optional<HealthCheck> health;
     /// --property, and flags for what only systemd offers; they win over what is planned.

@@ -233,16 +233,16 @@ def test_reload(declared):
 
 
 def test_one_bad_file_is_told_and_the_others_go_on(declared):
-    bad = declared("PublishPort=80:80\nImag=x")
+    bad = declared("Pod=a.pod\nImag=x")
     good = declared()
     assert good.show("LoadState")["LoadState"] == "loaded"
     assert bad.show("LoadState")["LoadState"] == "not-found"
     eventually(lambda: len(complaints(str(bad.file))) >= 2, what="the generator's complaints")
     said = "\n".join(complaints(str(bad.file)))
-    assert f"{bad.file}:4: PublishPort=: not supported yet (use Network=host" in said
+    assert f"{bad.file}:4: Pod=: not supported yet (use Network=container:" in said
     assert f"{bad.file}:5: unknown key 'Imag' in [Container]: did you mean 'Image'?" in said
     shown = sctr("generate", bad.file)
-    assert shown.status == 1 and f"{bad.file}:4: PublishPort" in shown.stderr
+    assert shown.status == 1 and f"{bad.file}:4: Pod" in shown.stderr
     assert row(bad.name) is None
 
 

@@ -47,7 +47,10 @@ def fill(path, pages_left=0):
 
 
 def contents(path):
-    return sorted(each.name for each in path.iterdir() if each.name not in (".filler", ".seccomp"))
+    """What is left there, but for what is kept between containers."""
+    kept = (".filler", ".network", ".seccomp")
+    networks = (*path.glob(".network/attached/*"), *path.glob(".network/leases/*/[!.]*"))
+    return sorted(each.name for each in (*path.iterdir(), *networks) if each.name not in kept)
 
 
 def is_loaded(unit):
@@ -56,7 +59,7 @@ def is_loaded(unit):
 
 
 # A state directory without room for all that a start writes there, more or less.
-FULL_RUNS = [f"size=256k,nr_inodes={inodes}" for inodes in range(2, 8)] + list(range(5))
+FULL_RUNS = [f"size=256k,nr_inodes={inodes}" for inodes in range(2, 40, 2)] + list(range(0, 16, 2))
 
 
 @contextlib.contextmanager

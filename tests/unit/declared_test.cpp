@@ -142,6 +142,14 @@ TEST(Container, KeysBecomeFlags) {
         {"Volume=data:/d:ro\nVolume=/anonymous", "--volume=data:/d:ro --volume=/anonymous --"},
         {"Tmpfs=/tmp\nTmpfs=/run:size=1m", "--tmpfs=/tmp --tmpfs=/run:size=1m --"},
         {"Network=host", "--network=host --"},
+        {"Network=front:ip=10.5.0.7\nNetwork=back",
+         "--network=front:ip=10.5.0.7 --network=back --"},
+        {"PublishPort=8080:80\nPublishPort=53:53/udp\nExposeHostPort=90",
+         "--publish=8080:80 --publish=53:53/udp --expose=90 --"},
+        {"IP=10.5.0.7\nIP6=fd00::7\nNetworkAlias=a\nNetworkAlias=b",
+         "--ip=10.5.0.7 --ip6=fd00::7 --network-alias=a --network-alias=b --"},
+        {"DNS=9.9.9.9\nDNSSearch=a.example\nDNSOption=rotate\nAddHost=db:10.0.0.9",
+         "--dns=9.9.9.9 --dns-search=a.example --dns-option=rotate --add-host=db:10.0.0.9 --"},
         {"SeccompProfile=p.json", "--security-opt=seccomp=/etc/sctr/p.json --"},
         {"SeccompProfile=unconfined", "--security-opt=seccomp=unconfined --"},
         {"Notify=yes", "--sdnotify=container --"},
@@ -170,8 +178,8 @@ TEST(Container, ProblemsNameFileLineAndWhatToDo) {
         {"Imag=x", "unknown key 'Imag' in [Container]: did you mean 'Image'?"},
         {"Qqqqqqqq=x", "unknown key 'Qqqqqqqq' in [Container]"},
         {"Image=docker.io/x", "Image=: Rootfs= is there too"},
-        {"PublishPort=80:80", "PublishPort=: not supported yet (use Network=host"},
-        {"Network=web.network", "Network=: 'web.network' is not supported yet (use Network=none"},
+        {"Network=web.network", "Network=: 'web.network' is not supported yet (use a network"},
+        {"Pod=a.pod", "Pod=: not supported yet (use Network=container:NAME"},
         {"Volume=data.volume:/data", "Volume=: files of volumes are not supported yet (use data,"},
         {"AddDevice=-/dev/x", "AddDevice=: a device that may be missing"},
         {"ReadOnly=perhaps", "ReadOnly=: bad value 'perhaps' (give yes or no)"},
@@ -216,7 +224,7 @@ TEST(Container, AnImageIsTheFirstWord) {
 }
 
 TEST(Container, EveryMissingKeySaysWhatToUse) {
-    const Service service = service_of("[Container]\nRootfs=/r\nRetry=3\nSecret=b\nIP=1\n");
+    const Service service = service_of("[Container]\nRootfs=/r\nRetry=3\nSecret=b\nTimezone=local\n");
     for (const std::string& text : texts_of(service.problems)) {
         EXPECT_THAT(text, HasSubstr("(use "));
     }

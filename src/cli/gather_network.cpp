@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+#include "cli/gather.hpp"
+#include "cli/log.hpp"
+#include "cli/network_flags.hpp"
+#include "host/caller.hpp"
+#include "linux/syscalls.hpp"
+#include "network/programs.hpp"
+
+namespace sctr::cli {
+namespace {
+
+bool is_in_root(const std::string& root, const char* path) {
+    const UniqueFd directory(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return UniqueFd(sys::openat2(directory.get(),
+                                 path,
+                                 O_PATH | O_CLOEXEC,
+                                 0,
+                                 RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS))
+        .valid();
+}
+
+/// Throws Error where what is asked for by name is not installed, or not the caller's to use.
+void check_can_connect(const NetworkChoice& choice) {
+    const network::Programs programs = network::find_programs();
+    if (choice.pasta && programs.pasta.empty()) {
+        throw Error("there is no pasta").at("--network pasta").mend("install passt");
+    }
+    if (choice.pasta && host::caller().is_system) {
+        throw Error("pasta is for plain users").at("--network pasta").mend("use --network bridge");
+    }
+    if (choice.networks.empty()) {
+        return;
+    }
+    const std::string flag = "--network " + choice.networks.front().name;
+    if (!host::caller().is_system) {
+        throw Error("only root's containers can be on a bridge")
+            .at(flag)
+            .mend("use --network pasta, or run it as root");
+    }
+    if (const std::string missing = network::missing_for_bridges(programs); !missing.empty()) {
+        throw Error("there is no " + missing).at(flag).mend("install " + missing);
+    }
+}
+
+/// What a container is connected to that names nothing.
+DefaultNetwork default_network() {
+    const host::Caller& caller = host::caller();
+    if (caller.in_user_namespace) {
+        return DefaultNetwork::none; // of an engine's own making, which has networks of its own
+    }
+    const network::Programs programs = network::find_programs();
+    if (caller.is_system) {
+        const std::string missing = network::missing_for_bridges(programs);
+        if (missing.empty()) {
+            return DefaultNetwork::bridge;
+        }
+        log(LogLevel::warn,
+            "the container has no network but its loopback device: install " + missing +
+                ", or say --network none");
+    } else if (!programs.pasta.empty()) {
+        return DefaultNetwork::pasta;
+    } else {
+        log(LogLevel::warn,
+            "the container has no network but its loopback device: install passt, or say "
+            "--network none");
+    }
+    return DefaultNetwork::none;
+}
+
+} // namespace
+
+void gather_network(const NetworkFlags& flags,
+                    const container::RecordStore& store,
+                    RootfsFacts& facts) {
+    if (flags.networks.empty()) {
+        facts.default_network = default_network();
+    } else {
+        check_can_connect(parse_networks(flags.networks));
+    }
+    facts.records = store.root();
+    struct statvfs status{};
+    facts.cannot_make_files = facts.overlay.lower.empty() &&
+                              ::statvfs(facts.rootfs.c_str(), &status) == 0 &&
+                              (status.f_flag & ST_RDONLY) != 0;
+    for (const char* path : {"/etc/hosts", "/etc/resolv.conf", "/etc/hostname"}) {
+        if (facts.cannot_make_files && is_in_root(facts.rootfs, path)) {
+            facts.files_of_root.insert(path);
+        }
+        for (const auto& [name, pid] : facts.containers) {
+            const std::string file =
+                facts.records + "/" + name + std::string(path).substr(sizeof "/etc" - 1);
+            if (::access(file.c_str(), F_OK) == 0) {
+                facts.files_of_others.insert(file);
+            }
+        }
+    }
+}
+
+} // namespace sctr::cli

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/strings.hpp"
+#include "cli/flags.hpp"
+#include "cli/log.hpp"
+#include "cli/names.hpp"
+#include "cli/network_flags.hpp"
+#include "cli/record_json.hpp"
+#include "cli/service_flags.hpp"
+#include "cli/table.hpp"
+#include "cli/values.hpp"
+#include "cli/verbs.hpp"
+#include "container/definition.hpp"
+#include "container/id.hpp"
+#include "network/connection.hpp"
+#include "network/live.hpp"
+#include "network/network_store.hpp"
+
+/// sctr network create, ls, inspect, rm, prune, connect, disconnect, reload.
+namespace sctr::cli {
+namespace {
+
+using network::Definition;
+using network::NetworkStore;
+using Names = std::vector<std::string>;
+
+struct Flags {
+    std::optional<std::string> driver;
+    std::optional<std::string> parent;
+    Names subnets;
+    Names gateways;
+    std::optional<std::string> mtu;
+    Names labels;
+    std::optional<std::string> ip;
+    std::optional<std::string> ip6;
+    std::optional<std::string> mac;
+    Names aliases;
+    bool ipv6 = false;
+    bool internal = false;
+    bool isolate = false;
+    bool strict = false;
+    bool no_dns = false;
+    bool all = false;
+    bool json = false;
+    bool quiet = false;
+};
+
+network::Subnet parse_subnet(const std::string& text) {
+    const auto subnet = network::Subnet::parse(text);
+    const bool is_whole = subnet && subnet->length > 0 && subnet->length < subnet->base.bits() &&
+                          network::Address::parse(text.substr(0, text.find('/'))) == subnet->base;
+    if (!is_whole) {
+        throw bad_value("--subnet",
+                        text,
+                        subnet && subnet->length > 0 ? "the subnet begins at " + subnet->text()
+                                                     : std::string(),
+                        "10.5.0.0/24 or fd00:5::/64");
+    }
+    return *subnet;
+}
+
+void add_subnets(Definition& definition, const Flags& flags) {
+    for (const std::string& text : flags.subnets) {
+        const network::Subnet subnet = parse_subnet(text);
+        for (const network::SubnetPlan& other : definition.subnets) {
+            if (other.subnet.overlaps(subnet)) {
+                throw bad_value("--subnet", text, "meets another one", "subnets that do not");
+            }
+        }
+        definition.subnets.push_back({.subnet = subnet});
+    }
+    const auto has = [&](bool is_v6) {
+        return std::ranges::any_of(definition.subnets, [is_v6](const network::SubnetPlan& each) {
+            return each.subnet.base.is_v6() == is_v6;
+        });
+    };
+    if (definition.subnets.empty()) {
+        definition.subnets.emplace_back();
+    }
+    if (flags.ipv6 && !has(true)) {
+        network::SubnetPlan free;
+        free.subnet.base = *network::Address::parse("::");
+        definition.subnets.push_back(free);
+    }
+    for (const std::string& text : flags.gateways) {
+        const auto address = network::Address::parse(text);
+        const auto found =
+            std::ranges::find_if(definition.subnets, [&](const network::SubnetPlan& each) {
+                return address && each.subnet.length > 0 && each.subnet.contains(*address) &&
+                       *address != each.subnet.base;
+            });
+        if (found == definition.subnets.end()) {
+            throw bad_value("--gateway", text, "", "an address in one of the --subnet");
+        }
+        found->gateway = address;
+    }
+}
+
+void set_driver(Definition& definition, const Flags& flags) {
+    definition.driver = flags.driver.value_or("bridge");
+    if (definition.driver == "ipvlan") {
+        throw Error("netavark has no ipvlan").at("--driver ipvlan").mend("use --driver macvlan");
+    }
+    if (definition.driver != "bridge" && definition.driver != "macvlan") {
+        throw bad_value("--driver", definition.driver, "", "bridge or macvlan");
+    }
+    if (definition.driver == "bridge") {
+        if (flags.parent) {
+            throw Error("a bridge has no parent").at("--parent").mend("add --driver macvlan");
+        }
+        return;
+    }
+    if (!flags.parent || flags.subnets.empty()) {
+        throw Error("the device of the host, and the subnet that it is in, are missing")
+            .at("--driver macvlan")
+            .mend("add --parent eth0 --subnet 192.168.1.0/24");
+    }
+    definition.interface = *flags.parent;
+    definition.dns = false;
+}
+
+int create(const Flags& flags, const Names& names) {
+    if (names.size() != 1) {
+        throw Error("one network is made at a time, and has a name")
+            .mend("see 'sctr network --help'");
+    }
+    Definition definition{.name = names.front()};
+    set_driver(definition, flags);
+    add_subnets(definition, flags);
+    definition.internal = flags.internal;
+    definition.dns = definition.dns && !flags.no_dns;
+    definition.isolation = flags.strict    ? network::Isolation::strict
+                           : flags.isolate ? network::Isolation::others
+                                           : network::Isolation::none;
+    if (flags.mtu) {
+        constexpr std::int64_t least = 68; // RFC 791
+        constexpr std::int64_t most = 65535;
+        definition.mtu = static_cast<unsigned>(parse_in_range("--mtu", *flags.mtu, least, most));
+    }
+    for (const std::string& label : flags.labels) {
+        const auto [key, value] = split_once(label, '=');
+        if (key.empty()) {
+            throw bad_value("--label", label, "", "KEY=VALUE");
+        }
+        definition.labels[key] = value.value_or("");
+    }
+    std::puts(NetworkStore::own().create(std::move(definition)).name.c_str());
+    return 0;
+}
+
+nlohmann::ordered_json network_json(const Definition& network) {
+    nlohmann::ordered_json json = nlohmann::ordered_json::parse(network::to_json(network));
+    json.erase("version");
+    json.erase("createdUsec");
+    json["created"] = timestamp(network.created_usec);
+    auto containers = nlohmann::ordered_json::object();
+    for (const network::Attachment& attachment : network::attachments_of(network.name)) {
+        for (const network::Attached& each : attachment.networks) {
+            if (each.network.name != network.name) {
+                continue;
+            }
+            auto addresses = nlohmann::ordered_json::array();
+            for (const network::Address& address : each.addresses) {
+                addresses.push_back(address.text());
+            }
+            containers[attachment.container] = {{"interface", each.interface},
+                                                {"addresses", addresses},
+                                                {"mac", each.mac},
+                                                {"aliases", each.use.aliases}};
+        }
+    }
+    json["containers"] = std::move(containers);
+    return json;
+}
+
+int list(const Flags& flags) {
+    auto all = nlohmann::ordered_json::array();
+    Table table({"NAME", "DRIVER", "DEVICE", "SUBNETS", "CONTAINERS"});
+    std::string ids;
+    for (const Definition& network : NetworkStore::own().list()) {
+        Names subnets;
+        for (const network::SubnetPlan& each : network.subnets) {
+            subnets.push_back(each.subnet.text());
+        }
+        Names containers;
+        for (const network::Attachment& attachment : network::attachments_of(network.name)) {
+            containers.push_back(attachment.container);
+        }
+        all.push_back(network_json(network));
+        table.add({network.name,
+                   network.driver,
+                   network.interface,
+                   join(subnets, ","),
+                   containers.empty() ? "-" : join(containers, ",")});
+        ids += network.name + '\n';
+    }
+    const std::string text = flags.quiet ? ids : flags.json ? json_text(all) + '\n' : table.text();
+    std::fputs(text.c_str(), stdout);
+    return 0;
+}
+
+int inspect(const Names& names) {
+    if (names.empty()) {
+        throw Error("no network named").mend("see 'sctr network ls'");
+    }
+    auto all = nlohmann::ordered_json::array();
+    for (const std::string& name : names) {
+        all.push_back(network_json(NetworkStore::own().load(name)));
+    }
+    std::puts(json_text(all).c_str());
+    return 0;
+}
+
+/// Names of the stored containers that name a network.
+Names stored_on(const std::string& network) {
+    Names users;
+    for (const auto& definition :
+         container::DefinitionStore(container::DefinitionStore::default_root()).list()) {
+        try {
+            const RunFlags flags = parse_run_flags(words_of(definition));
+            const auto networks = parse_networks(flags.network.networks).networks;
+            if (std::ranges::contains(networks, network, &plan::NetworkUse::name)) {
+                users.push_back(definition.name);
+            }
+        } catch (const Error&) {
+            continue; // it is told when it is started
+        }
+    }
+    return users;
+}
+
+void remove_one(const std::string& name) {
+    (void)NetworkStore::own().load(name);
+    if (const auto running = network::attachments_of(name); !running.empty()) {
+        const std::string& user = running.front().container;
+        throw Error("cannot remove the network")
+            .at(name)
+            .because("the container '" + user + "' is on it")
+            .mend("end that first: sctr stop " + user);
+    }
+    if (const Names users = stored_on(name); !users.empty()) {
+        throw Error("cannot remove the network")
+            .at(name)
+            .because("the stored container '" + users.front() + "' is to be on it")
+            .mend("remove that first: sctr rm " + users.front());
+    }
+    NetworkStore::own().remove(name);
+}
+
+int prune() {
+    for (const Definition& network : NetworkStore::own().list()) {
+        if (network.name == network::default_network) {
+            continue; // it comes again with the next container
+        }
+        try {
+            remove_one(network.name);
+        } catch (const Error&) {
+            continue; // a container is on it
+        }
+        std::puts(network.name.c_str());
+    }
+    return 0;
+}
+
+int connect(const Flags& flags, const Names& names) {
+    if (names.size() != 2) {
+        throw Error("a network and a container are needed").mend("see 'sctr network --help'");
+    }
+    std::string word = names[0];
+    char separator = ':';
+    const auto add = [&](const char* key, const std::string& value) {
+        word += separator + std::string(key) + "=" + value;
+        separator = ',';
+    };
+    for (const auto& [key, value] :
+         {std::pair("ip", &flags.ip), std::pair("ip6", &flags.ip6), std::pair("mac", &flags.mac)}) {
+        if (*value) {
+            add(key, **value);
+        }
+    }
+    for (const std::string& alias : flags.aliases) {
+        add("alias", alias);
+    }
+    container::check_id(names[1]);
+    const NetworkChoice choice = parse_networks({word});
+    if (choice.networks.empty()) {
+        throw Error("this is no network").at(names[0]).mend("see 'sctr network ls'");
+    }
+    network::connect(names[1], choice.networks.front());
+    return 0;
+}
+
+int disconnect(const Names& names) {
+    if (names.size() != 2) {
+        throw Error("a network and a container are needed").mend("see 'sctr network --help'");
+    }
+    network::check_network_name(names[0]);
+    container::check_id(names[1]);
+    network::disconnect(names[1], names[0]);
+    return 0;
+}
+
+int reload(const Flags& flags, Names names, const CLI::App& app) {
+    if (flags.all) {
+        for (const network::Attachment& attachment : network::list_attachments()) {
+            if (!attachment.networks.empty()) {
+                names.push_back(attachment.container);
+            }
+        }
+        if (names.empty()) {
+            return 0;
+        }
+    }
+    return for_each_name(names, app, network::reload);
+}
+
+int act(const std::string& what, const Flags& flags, const Names& names, const CLI::App& app) {
+    if (what == "create") {
+        return create(flags, names);
+    }
+    network::sweep();
+    if (what == "ls" || what == "list") {
+        return list(flags);
+    }
+    if (what == "inspect") {
+        return inspect(names);
+    }
+    if (what == "rm" || what == "remove") {
+        return for_each_word(names, app, remove_one);
+    }
+    if (what == "prune") {
+        return prune();
+    }
+    if (what == "connect") {
+        return connect(flags, names);
+    }
+    if (what == "disconnect") {
+        return disconnect(names);
+    }
+    if (what == "reload") {
+        return reload(flags, names, app);
+    }
+    throw Error("nothing to do with networks by that name")
+        .at(what)
+        .mend("see 'sctr network --help'");
+}
+
+} // namespace
+
+int network_verb(const Words& words) {
+    Flags flags;
+    CLI::App app("Makes, shows, changes and removes networks.", "sctr network");
+    describe(app,
+             "create|ls|inspect|rm|prune|connect|disconnect|reload [OPTIONS] [NETWORK] [CONTAINER]",
+             {"sctr network create --ipv6 --label team=web front",
+              "sctr run -d --network front --name db docker.io/library/postgres",
+              "sctr network create --internal --subnet 10.7.0.0/24 --gateway 10.7.0.254 back",
+              "sctr network connect --alias database back db",
+              "sctr network reload --all      # after the firewall was flushed",
+              "sctr network create --driver macvlan --parent eth0 --subnet 192.168.1.0/24 lan"});
+    add_texts(app, "--subnet", flags.subnets, "of create: 10.5.0.0/24 (default: one that is free)");
+    add_texts(app, "--gateway", flags.gateways, "of create: the host's address there (the first)");
+    add_switch(app, "--ipv6", flags.ipv6, "of create: a subnet of IPv6, too");
+    add_switch(app, "--internal", flags.internal, "of create: no way out of it");
+    add_switch(app, "--isolate", flags.isolate, "of create: closed to others that are isolated");
+    add_switch(app, "--isolate-strict", flags.strict, "of create: closed to all other networks");
+    add_text(app, "--mtu", flags.mtu, "of create: largest packet in bytes");
+    add_texts(app, "--label", flags.labels, "of create: KEY=VALUE");
+    add_switch(app, "--disable-dns", flags.no_dns, "of create: no names");
+    add_text(app, "--driver", flags.driver, "of create: bridge (default) or macvlan");
+    add_text(app, "--parent", flags.parent, "of create: the host's device, for macvlan");
+    add_text(app, "--ip", flags.ip, "of connect: its address there");
+    add_text(app, "--ip6", flags.ip6, "of connect: its IPv6 address there");
+    add_text(app, "--mac-address", flags.mac, "of connect: its hardware address there");
+    add_texts(app, "--alias", flags.aliases, "of connect: one more name there");
+    add_switch(app, "-a,--all", flags.all, "of reload: every container");
+    add_switch(app, "--json", flags.json, "of ls: as a JSON array");
+    add_switch(app, "-q,--quiet", flags.quiet, "of ls: names alone");
+    Names names = parse_names(app, words);
+    const std::string what = names.empty() ? "" : names.front();
+    if (!names.empty()) {
+        names.erase(names.begin());
+    }
+    return act(what, flags, names, app);
+}
+
+} // namespace sctr::cli

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "network/netavark.hpp"
+#include "network/pasta.hpp"
+#include "network/ports.hpp"
+#include "network/state.hpp"
+#include "plan/network.hpp"
+
+namespace sctr::network {
+
+/// Who is connected.
+struct Who {
+    std::string container;
+    std::string hostname;
+    std::string directory; ///< of its record
+};
+
+/// A container's connection to its networks, held by its supervisor. What of it outlives a killed
+/// supervisor is swept by whoever comes next (sweep).
+class Connection {
+  public:
+    /// One that is connected to nothing.
+    Connection() = default;
+
+    /// Takes addresses and ports, and writes the container's names into its directory. Throws
+    /// Error; nothing is taken then.
+    Connection(const plan::ContainerNetwork& wanted, const Who& who);
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+    Connection(Connection&&) = delete;
+    Connection& operator=(Connection&&) = delete;
+
+    /// Begins to connect the network namespace of `pid`. Throws Error.
+    void begin(pid_t pid);
+
+    /// Waits until it is connected. Throws Error.
+    void finish();
+
+    /// Gives everything back; the container may have ended. Throws Error for what stays, which the
+    /// next sweep tries again.
+    void end();
+
+  private:
+    void write_files(const plan::ContainerNetwork& wanted, const Who& who) const;
+
+    bool is_open_ = false;
+    Attachment attachment_;
+    ReservedPorts ports_;
+    plan::ContainerNetwork wanted_;
+    UniqueFd lock_; ///< while netavark runs
+    UniqueFd network_namespace_;
+    std::unique_ptr<Netavark> netavark_;
+    std::unique_ptr<Pasta> pasta_;
+};
+
+/// Undoes what containers have left whose supervisor and first process are gone, and removes it
+/// from the networks.
+void sweep();
+
+} // namespace sctr::network

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "network/live.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/scope_exit.hpp"
+#include "network/attaching.hpp"
+#include "network/netavark.hpp"
+#include "network/network_store.hpp"
+
+namespace sctr::network {
+
+namespace {
+
+Attachment find_living(const std::string& container) {
+    auto found = find_attachment(container);
+    if (!found) {
+        throw Error("the container is on no network")
+            .at(container)
+            .because("it does not run, or it was started without one")
+            .mend("see 'sctr network ls'");
+    }
+    if (found->pasta.pid != 0 || found->networks.empty()) {
+        throw Error("the container is on no network")
+            .at(container)
+            .because("pasta alone connects it");
+    }
+    return std::move(*found);
+}
+
+std::string path_of(const Attachment& attachment) {
+    return "/proc/" + std::to_string(attachment.init.pid) + "/ns/net";
+}
+
+/// The container with one of its networks alone.
+Attachment only(const Attachment& attachment, const Attached& network) {
+    Attachment one = attachment;
+    one.networks = {network};
+    return one;
+}
+
+void run_netavark(NetavarkVerb verb, const Attachment& what) {
+    Netavark(find_programs(), verb, what, path_of(what)).finish();
+}
+
+} // namespace
+
+std::vector<Attachment> attachments_of(const std::string& network) {
+    std::vector<Attachment> found = list_attachments();
+    std::erase_if(found, [&](const Attachment& attachment) {
+        return std::ranges::none_of(attachment.networks, [&](const Attached& each) {
+            return each.network.name == network;
+        });
+    });
+    return found;
+}
+
+void connect(const std::string& container, const plan::NetworkUse& use) {
+    const UniqueFd lock = lock_state();
+    Attachment attachment = find_living(container);
+    const auto has = [&](const Attached& each) { return each.network.name == use.name; };
+    if (std::ranges::any_of(attachment.networks, has)) {
+        throw Error("the container is on the network already").at(container + ": " + use.name);
+    }
+    const Attached added = attach(NetworkStore::own().load(use.name), use, attachment);
+    UndoList undo;
+    undo.add([&] { release(added.network, added.addresses, container); });
+    Attachment one = only(attachment, added);
+    one.ports.clear(); // they lead into the first network
+    const Attachment before = attachment;
+    attachment.networks.push_back(added);
+    // Written down first: whoever ends the container must know of it.
+    save_attachment(attachment);
+    undo.add([&] { save_attachment(before); });
+    run_netavark(NetavarkVerb::setup, one);
+    undo.dismiss();
+}
+
+void disconnect(const std::string& container, const std::string& network) {
+    const UniqueFd lock = lock_state();
+    Attachment attachment = find_living(container);
+    const auto found = std::ranges::find_if(
+        attachment.networks, [&](const Attached& each) { return each.network.name == network; });
+    if (found == attachment.networks.end()) {
+        throw Error("the container is not on the network").at(container + ": " + network);
+    }
+    const Attached removed = *found;
+    run_netavark(NetavarkVerb::teardown, only(attachment, removed));
+    attachment.networks.erase(found);
+    save_attachment(attachment);
+    release(removed.network, removed.addresses, container);
+}
+
+void reload(const std::string& container) {
+    const UniqueFd lock = lock_state();
+    const Attachment attachment = find_living(container);
+    try {
+        run_netavark(NetavarkVerb::teardown, attachment);
+    } catch (const Error&) {
+        // The rules that it wants to remove may be gone, which is why we are here.
+    }
+    run_netavark(NetavarkVerb::setup, attachment);
+}
+
+} // namespace sctr::network

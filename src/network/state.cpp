@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "network/state.hpp"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/strings.hpp"
+#include "host/caller.hpp"
+#include "linux/durable_file.hpp"
+#include "linux/procfs.hpp"
+
+namespace sctr::network {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using sys::Durability;
+
+constexpr const char* cannot_save = "cannot save the state of networks";
+
+std::string attached_root() {
+    return state_root() + "/attached/";
+}
+
+std::string file_of(const std::string& container) {
+    return attached_root() + container + ".json";
+}
+
+std::string leases_of(const std::string& network) {
+    return state_root() + "/leases/" + network;
+}
+
+json process_json(const Process& process) {
+    return {{"pid", process.pid}, {"startTime", process.start_time}};
+}
+
+Process process_from(const json& value, const char* name) {
+    const json& process = value.at(name);
+    return {.pid = process.at("pid").get<pid_t>(),
+            .start_time = process.at("startTime").get<std::uint64_t>()};
+}
+
+json use_json(const plan::NetworkUse& use) {
+    return {{"name", use.name},
+            {"ip", use.ip},
+            {"ip6", use.ip6},
+            {"mac", use.mac},
+            {"aliases", use.aliases},
+            {"interfaceName", use.interface_name}};
+}
+
+plan::NetworkUse use_from(const json& value) {
+    return {.name = value.at("name").get<std::string>(),
+            .ip = value.at("ip").get<std::string>(),
+            .ip6 = value.at("ip6").get<std::string>(),
+            .mac = value.at("mac").get<std::string>(),
+            .aliases = value.at("aliases").get<std::vector<std::string>>(),
+            .interface_name = value.at("interfaceName").get<std::string>()};
+}
+
+json attached_json(const Attached& attached) {
+    json addresses = json::array();
+    for (const Address& address : attached.addresses) {
+        addresses.push_back(address.text());
+    }
+    return {{"network", json::parse(to_json(attached.network))},
+            {"use", use_json(attached.use)},
+            {"interface", attached.interface},
+            {"addresses", addresses},
+            {"mac", attached.mac}};
+}
+
+Attached attached_from(const json& value) {
+    Attached attached{.network = definition_from_json(value.at("network").dump()),
+                      .use = use_from(value.at("use")),
+                      .interface = value.at("interface").get<std::string>(),
+                      .addresses = {},
+                      .mac = value.at("mac").get<std::string>()};
+    for (const json& text : value.at("addresses")) {
+        if (const auto address = Address::parse(text.get<std::string>())) {
+            attached.addresses.push_back(*address);
+        }
+    }
+    return attached;
+}
+
+json port_json(const plan::PublishedPort& port) {
+    return {{"hostIp", port.host_ip},
+            {"hostPort", port.host_port},
+            {"containerPort", port.container_port},
+            {"range", port.range},
+            {"protocol", port.protocol}};
+}
+
+plan::PublishedPort port_from(const json& value) {
+    return {.host_ip = value.at("hostIp").get<std::string>(),
+            .host_port = value.at("hostPort").get<std::uint16_t>(),
+            .container_port = value.at("containerPort").get<std::uint16_t>(),
+            .range = value.at("range").get<std::uint16_t>(),
+            .protocol = value.at("protocol").get<std::string>()};
+}
+
+/// The name of the container that has an address; empty when nobody has it.
+std::string owner_of(const std::string& path) {
+    std::array<char, NAME_MAX + 1> text{};
+    const ssize_t size = ::readlink(path.c_str(), text.data(), text.size());
+    return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+}
+
+/// False when somebody has it.
+bool take(const std::string& directory, const Address& address, const std::string& container) {
+    const std::string path = directory + "/" + address.text();
+    if (::symlink(container.c_str(), path.c_str()) == 0) {
+        return true;
+    }
+    if (errno != EEXIST) {
+        throw Error("cannot lease an address").at(path).because(errno);
+    }
+    return false;
+}
+
+Address take_asked(const std::string& directory,
+                   const SubnetPlan& plan,
+                   const std::string& text,
+                   const Definition& network,
+                   const std::string& container) {
+    const auto address = Address::parse(text);
+    if (!address || !plan.subnet.contains(*address) || *address == plan.subnet.base ||
+        (!address->is_v6() && *address == plan.subnet.base.plus(plan.subnet.last_offset() + 1))) {
+        throw Error("the address is none of the network's")
+            .at(text)
+            .because("network '" + network.name + "' has " + plan.subnet.text());
+    }
+    if (plan.gateway == address) {
+        throw Error("the address is in use").at(text).because("it is the host's own there");
+    }
+    if (!take(directory, *address, container)) {
+        throw Error("the address is in use")
+            .at(text)
+            .because("the container '" + owner_of(directory + "/" + address->text()) + "' has it");
+    }
+    return *address;
+}
+
+void remember(const std::string& last_file, std::uint64_t offset) {
+    try {
+        sys::replace_file(last_file, std::to_string(offset), 0600, Durability::memory, cannot_save);
+    } catch (const Error&) {
+        // A full disk, and then the next one looks from where we did.
+    }
+}
+
+/// The one after that which was taken last, so that what has just been given back rests.
+Address take_next(const std::string& directory,
+                  const SubnetPlan& plan,
+                  const Definition& network,
+                  const std::string& container) {
+    const std::string last_file = directory + (plan.subnet.base.is_v6() ? "/.last6" : "/.last");
+    const std::uint64_t last = parse_uint(sys::read_small_file(last_file).value_or("")).value_or(0);
+    constexpr std::uint64_t most_tries = 1 << 17;
+    const std::uint64_t end = plan.subnet.last_offset();
+    std::uint64_t offset = last;
+    for (std::uint64_t tries = 0; tries < std::min(end, most_tries); ++tries) {
+        offset = offset >= end ? 1 : offset + 1;
+        const Address address = plan.subnet.base.plus(offset);
+        if (plan.gateway != address && take(directory, address, container)) {
+            remember(last_file, offset);
+            return address;
+        }
+    }
+    throw Error("no free address in the network")
+        .at(network.name)
+        .because("all of " + plan.subnet.text() + " is in use");
+}
+
+void make_directory(const std::string& path) {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error) {
+        throw Error(cannot_save).at(path).because(error.value());
+    }
+}
+
+bool has_lease(const std::vector<Attachment>& attachments,
+               const std::string& network,
+               const std::string& address,
+               const std::string& container) {
+    return std::ranges::any_of(attachments, [&](const Attachment& attachment) {
+        return attachment.container == container &&
+               std::ranges::any_of(attachment.networks, [&](const Attached& each) {
+                   return each.network.name == network &&
+                          std::ranges::contains(each.addresses, address, &Address::text);
+               });
+    });
+}
+
+} // namespace
+
+std::string state_root() {
+    const host::Caller& caller = host::caller();
+    return (caller.is_system ? "/run" : host::runtime_directory(caller)) + "/sctr/.network";
+}
+
+UniqueFd lock_state() {
+    const std::string root = state_root();
+    make_directory(root);
+    ::chmod(fs::path(root).parent_path().c_str(), 0711);
+    ::chmod(root.c_str(), 0700);
+    make_directory(root + "/attached");
+    make_directory(root + "/leases");
+    UniqueFd lock(::open((root + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    while (lock.valid() && ::flock(lock.get(), LOCK_EX) < 0 && errno == EINTR) {
+    }
+    if (!lock.valid()) {
+        throw Error(cannot_save).at(root + "/lock").because(errno);
+    }
+    return lock;
+}
+
+std::string to_json(const Attachment& attachment) {
+    json networks = json::array();
+    for (const Attached& each : attachment.networks) {
+        networks.push_back(attached_json(each));
+    }
+    json ports = json::array();
+    for (const plan::PublishedPort& port : attachment.ports) {
+        ports.push_back(port_json(port));
+    }
+    return json({{"version", 1},
+                 {"container", attachment.container},
+                 {"id", attachment.id},
+                 {"supervisor", process_json(attachment.supervisor)},
+                 {"init", process_json(attachment.init)},
+                 {"networks", networks},
+                 {"ports", ports},
+                 {"servers", attachment.servers},
+                 {"pasta", process_json(attachment.pasta)}})
+        .dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::optional<Attachment> attachment_from_json(const std::string& text) {
+    try {
+        const json value = json::parse(text);
+        Attachment attachment;
+        value.at("container").get_to(attachment.container);
+        value.at("id").get_to(attachment.id);
+        attachment.supervisor = process_from(value, "supervisor");
+        attachment.init = process_from(value, "init");
+        attachment.pasta = process_from(value, "pasta");
+        for (const json& each : value.at("networks")) {
+            attachment.networks.push_back(attached_from(each));
+        }
+        for (const json& each : value.at("ports")) {
+            attachment.ports.push_back(port_from(each));
+        }
+        value.at("servers").get_to(attachment.servers);
+        return attachment;
+    } catch (const json::exception&) {
+        return std::nullopt;
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+}
+
+std::optional<Attachment> find_attachment(const std::string& container) {
+    const auto text = sys::read_small_file(file_of(container));
+    return text ? attachment_from_json(*text) : std::nullopt;
+}
+
+std::vector<Attachment> list_attachments() {
+    std::vector<Attachment> found;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(attached_root(), none)) {
+        if (entry.path().extension() != ".json") {
+            continue; // being written
+        }
+        if (auto attachment = find_attachment(entry.path().stem())) {
+            found.push_back(std::move(*attachment));
+        }
+    }
+    std::ranges::sort(found, {}, &Attachment::container);
+    return found;
+}
+
+void save_attachment(const Attachment& attachment) {
+    sys::replace_file(
+        file_of(attachment.container), to_json(attachment), 0600, Durability::memory, cannot_save);
+}
+
+std::vector<Address>
+lease(const Definition& network, const plan::NetworkUse& use, const std::string& container) {
+    const std::string directory = leases_of(network.name);
+    make_directory(directory);
+    std::vector<Address> taken;
+    const auto has_family = [&](bool is_v6) {
+        return std::ranges::any_of(network.subnets, [is_v6](const SubnetPlan& plan) {
+            return plan.subnet.base.is_v6() == is_v6;
+        });
+    };
+    for (const auto& [text, is_v6] : {std::pair(&use.ip, false), std::pair(&use.ip6, true)}) {
+        if (!text->empty() && !has_family(is_v6)) {
+            throw Error("the address is none of the network's")
+                .at(*text)
+                .because("network '" + network.name + "' has no subnet of IPv" +
+                         (is_v6 ? "6" : "4"));
+        }
+    }
+    try {
+        for (const SubnetPlan& plan : network.subnets) {
+            const std::string& asked = plan.subnet.base.is_v6() ? use.ip6 : use.ip;
+            taken.push_back(asked.empty() ? take_next(directory, plan, network, container)
+                                          : take_asked(directory, plan, asked, network, container));
+        }
+    } catch (const Error&) {
+        release(network, taken, container);
+        throw;
+    }
+    return taken;
+}
+
+void release(const Definition& network,
+             const std::vector<Address>& addresses,
+             const std::string& container) {
+    for (const Address& address : addresses) {
+        const std::string path = leases_of(network.name) + "/" + address.text();
+        if (owner_of(path) == container) {
+            ::unlink(path.c_str());
+        }
+    }
+}
+
+void forget_attachment(const Attachment& attachment) {
+    for (const Attached& each : attachment.networks) {
+        release(each.network, each.addresses, attachment.container);
+    }
+    ::unlink(file_of(attachment.container).c_str());
+}
+
+void forget_leases(const std::string& network) {
+    std::error_code ignored;
+    fs::remove_all(leases_of(network), ignored);
+}
+
+void release_orphans(const std::vector<Attachment>& attachments) {
+    std::error_code none;
+    for (const auto& network : fs::directory_iterator(state_root() + "/leases", none)) {
+        for (const auto& entry : fs::directory_iterator(network.path(), none)) {
+            const std::string owner = owner_of(entry.path());
+            if (!owner.empty() &&
+                !has_lease(
+                    attachments, network.path().filename(), entry.path().filename(), owner)) {
+                ::unlink(entry.path().c_str());
+            }
+        }
+    }
+}
+
+} // namespace sctr::network

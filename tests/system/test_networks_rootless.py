@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Networks of plain users: pasta, its ports and names, and that it ends with its container."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from harness import eventually, host, unique_name
+from networks import fetch, outside, serve
+from test_rootless_sessions import GUEST, RUNTIME, WAYS, guest
+
+
+def pastas():
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if path.read_text().startswith(("pasta", "passt")):
+                found.add(path.parent.name)
+        except OSError:
+            continue  # it has just ended
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_pasta_is_left():
+    before = pastas()
+    yield
+    eventually(lambda: pastas() <= before, what="the end of pasta")
+    assert not list(Path(RUNTIME, "sctr/.network/attached").glob("*"))
+
+
+@pytest.fixture(scope="module")
+def guests_root(rootfs):
+    path = tempfile.mkdtemp(prefix="sctr-guest-", dir="/var/tmp")
+    os.chmod(path, 0o755)
+    subprocess.run(["cp", "-a", rootfs, f"{path}/rootfs"], check=True)
+    host("chown", "-R", f"{GUEST}:", path)
+    yield f"{path}/rootfs"
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def web(guests_root):
+    """A detached web server of guest's, published on a port of the host."""
+    name = unique_name("web")
+    yield lambda *flags: guest(
+        "sctr", "run", "-d", "--name", name, *flags, "--rootfs", guests_root, *serve("mine")
+    ).ok()
+    guest("sctr", "rm", "-f", name)
+
+
+def test_a_port(web):
+    name = web("-p", "18080:80")
+    eventually(lambda: fetch("http://127.0.0.1:18080/").stdout == "mine\n", what="the page")
+    assert guest("sctr", "port", name).ok() == "80/tcp -> 0.0.0.0:18080"
+    with outside() as world:
+        assert fetch("http://198.51.100.1:18080/", world).stdout == "mine\n"
+
+
+def test_a_port_over_udp(guests_root, background):
+    words = [*WAYS["runuser"], "sctr", "run", "-p", "127.0.0.1:15353:5353/udp", "--rootfs", guests_root,
+             "-v", "/usr:/usr:ro", "-v", "/usr/lib:/lib:ro", "-v", "/usr/lib64:/lib64:ro",
+             "/usr/bin/socat", "UDP4-LISTEN:5353,fork", "EXEC:/bin/cat"]  # fmt: skip
+    container = background(*words)
+    sends = ["socat", "-t", "1", "-", "UDP4:127.0.0.1:15353"]
+    eventually(lambda: host(*sends, input="echoed", check=False) == "echoed", what="the echo")
+    container.terminate()
+    container.wait(20)
+
+
+def test_out_through_the_host(guests_root, background):
+    with outside() as world:
+        server = background(
+            *world, "socat", "TCP4-LISTEN:7000,reuseaddr,fork", "SYSTEM:echo $SOCAT_PEERADDR"
+        )
+        get = "until nc -w 3 198.51.100.2 7000 </dev/null; do sleep 0.1; done"
+        done = guest("sctr", "run", "--rootfs", guests_root, "timeout", "10", "sh", "-c", get)
+        assert done.ok().splitlines()[-1] == "198.51.100.1"
+        server.kill()
+
+
+def test_what_listens_on_the_hosts_loopback_is_not_reached(guests_root):
+    with socket.create_server(("127.0.0.1", 18092)):
+        done = guest("sctr", "run", "--rootfs", guests_root, "nc", "-w", "2", "127.0.0.1", "18092")
+        assert done.status != 0
+
+
+def test_names(guests_root):
+    words = ["sctr", "run", "--add-host", "up:host-gateway", "--rootfs", guests_root]
+    assert "169.254.1.2\tup" in guest(*words, "cat", "/etc/hosts").ok()
+    assert "nameserver 169.254.1.1" in guest(*words, "cat", "/etc/resolv.conf").ok()
+
+
+def test_nothing_stays_of_a_killed_supervisor(web):
+    name = web("-p", "18080:80")
+    assert pastas()
+    show = ["systemctl", "--user", "show", f"sctr@{name}", "-P", "MainPID"]
+    pid = int(guest("env", f"XDG_RUNTIME_DIR={RUNTIME}", *show).ok())
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not pastas(), what="the end of pasta")
+    guest("sctr", "ps").ok()
+
+
+def test_errors(guests_root):
+    run = ["sctr", "run", "--rootfs", guests_root]
+    guest(*run, "--network", "bridge", "true").failed(125, "only root's", "--network pasta")
+    guest(*run, "-p", "80:80", "true").failed(125, "--publish", "ip_unprivileged_port_start")
+    with socket.create_server(("127.0.0.1", 18093)):
+        guest(*run, "-p", "18093:80", "true").failed(125, "18093", "in use already")
+    guest(*run, "--network", "pasta:--no-such-flag", "true").failed(125, "pasta")

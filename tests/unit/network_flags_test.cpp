@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+#include "base/strings.hpp"
+#include "cli/network_flags.hpp"
+#include "cli/request_builder.hpp"
+
+/// What --network, --publish and their like mean, and what is told of bad ones.
+namespace sctr::cli {
+namespace {
+
+using testing::HasSubstr;
+
+RootfsFacts facts() {
+    RootfsFacts facts;
+    facts.rootfs = "/r";
+    facts.random_id = "0123456789ab";
+    facts.default_network = DefaultNetwork::bridge;
+    facts.records = "/run/sctr";
+    facts.containers = {{"db", 42}};
+    facts.files_of_others = {"/run/sctr/db/hosts"};
+    return facts;
+}
+
+plan::Request request_of(const std::string& line, const RootfsFacts& world = facts()) {
+    std::vector<std::string> words = split("--rootfs=/r " + line + " sh", ' ');
+    std::erase(words, "");
+    return build_request(parse_run_flags(words), world);
+}
+
+std::string error_of(const std::string& line) {
+    try {
+        request_of(line);
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "no error";
+}
+
+std::string source_at(const plan::Request& request, const std::string& target) {
+    for (const oci::Mount& mount : request.spec.mounts) {
+        if (mount.destination == target) {
+            return mount.source;
+        }
+    }
+    return "";
+}
+
+TEST(NetworkFlags, Networks) {
+    struct Case {
+        const char* line;
+        std::vector<plan::NetworkUse> expected;
+    };
+    for (const Case& each : std::initializer_list<Case>{
+             {"", {{.name = "sctr"}}},
+             {"--network bridge", {{.name = "sctr"}}},
+             {"--network none", {}},
+             {"--network private", {}},
+             {"--network host", {}},
+             {"--network container:db", {}},
+             {"--network a --network b:ip=10.0.0.5,ip6=fd00::5,alias=x,alias=y",
+              {{.name = "a"},
+               {.name = "b", .ip = "10.0.0.5", .ip6 = "fd00::5", .aliases = {"x", "y"}}}},
+             {"--network a:ip=fd00::5,mac=02:00:00:00:00:0A,interface_name=lan",
+              {{.name = "a",
+                .ip6 = "fd00::5",
+                .mac = "02:00:00:00:00:0a",
+                .interface_name = "lan"}}},
+             {"--network a --ip 10.0.0.5 --ip6 fd00::5 --mac-address 02:00:00:00:00:01",
+              {{.name = "a", .ip = "10.0.0.5", .ip6 = "fd00::5", .mac = "02:00:00:00:00:01"}}},
+             {"--network a --network b --network-alias x",
+              {{.name = "a", .aliases = {"x"}}, {.name = "b", .aliases = {"x"}}}},
+         }) {
+        EXPECT_EQ(request_of(each.line).network.networks, each.expected) << each.line;
+    }
+}
+
+TEST(NetworkFlags, DefaultOfTheHost) {
+    RootfsFacts world = facts();
+    world.default_network = DefaultNetwork::pasta;
+    EXPECT_TRUE(request_of("", world).network.pasta);
+    world.default_network = DefaultNetwork::none;
+    EXPECT_FALSE(request_of("", world).network.is_attached());
+    EXPECT_EQ(source_at(request_of("", world), "/etc/hosts"), "");
+}
+
+TEST(NetworkFlags, Ports) {
+    struct Case {
+        const char* line;
+        std::vector<plan::PublishedPort> expected;
+    };
+    for (const Case& each : std::initializer_list<Case>{
+             {"-p 8080:80", {{.host_port = 8080, .container_port = 80}}},
+             {"-p 80", {{.container_port = 80}}},
+             {"-p 127.0.0.1::80", {{.host_ip = "127.0.0.1", .container_port = 80}}},
+             {"-p [::1]:8080:80/udp",
+              {{.host_ip = "::1", .host_port = 8080, .container_port = 80, .protocol = "udp"}}},
+             {"-p 10-12:20-22/sctp",
+              {{.host_port = 10, .container_port = 20, .range = 3, .protocol = "sctp"}}},
+             {"-p 20-21", {{.container_port = 20}, {.container_port = 21}}},
+             {"--expose 80", {}},
+             {"-P --expose 80 --expose 53/udp -p 1:53/udp",
+              {{.host_port = 1, .container_port = 53, .protocol = "udp"}, {.container_port = 80}}},
+         }) {
+        EXPECT_EQ(request_of(each.line).network.ports, each.expected) << each.line;
+    }
+}
+
+TEST(NetworkFlags, PropertiesAreStillProperties) {
+    const plan::Request request = request_of("-p CPUWeight=7 -p 8080:80");
+    ASSERT_EQ(request.extra_properties.size(), 1U);
+    EXPECT_EQ(request.extra_properties.front().name, "CPUWeight");
+    EXPECT_EQ(request.network.ports.size(), 1U);
+}
+
+TEST(NetworkFlags, Files) {
+    struct Case {
+        const char* line;
+        const char* target;
+        const char* source;
+    };
+    for (const Case& each : std::initializer_list<Case>{
+             {"--name web", "/etc/hosts", "/run/sctr/web/hosts"},
+             {"--name web", "/etc/resolv.conf", "/run/sctr/web/resolv.conf"},
+             {"--name web", "/etc/hostname", "/run/sctr/web/hostname"},
+             {"--name web --no-hosts", "/etc/hosts", ""},
+             {"--name web --dns none", "/etc/resolv.conf", ""},
+             {"--name web --network none", "/etc/hosts", ""},
+             {"--name web --network none --add-host a:10.0.0.1", "/etc/hosts", "/run/sctr/web/hosts"},
+             {"--name web --network none --dns 9.9.9.9",
+              "/etc/resolv.conf",
+              "/run/sctr/web/resolv.conf"},
+             {"--name web --network host", "/etc/hosts", "/run/sctr/web/hosts"},
+             {"--name web --network host", "/etc/hostname", ""},
+             {"-v /own:/etc/hosts", "/etc/hosts", "/own"},
+             {"-v /own:/etc", "/etc/hosts", ""},
+             {"--network container:db", "/etc/hosts", "/run/sctr/db/hosts"},
+             {"--network container:db", "/etc/resolv.conf", ""},
+         }) {
+        EXPECT_EQ(source_at(request_of(each.line), each.target), each.source) << each.line;
+    }
+}
+
+TEST(NetworkFlags, FilesWhereNothingCanBeMade) {
+    RootfsFacts world = facts();
+    world.cannot_make_files = true;
+    world.files_of_root = {"/etc/hosts"};
+    const plan::Request request = request_of("--name web", world);
+    EXPECT_EQ(source_at(request, "/etc/hosts"), "/run/sctr/web/hosts");
+    EXPECT_EQ(source_at(request, "/etc/resolv.conf"), "");
+    EXPECT_FALSE(request.network.files.resolv_conf);
+}
+
+TEST(NetworkFlags, Errors) {
+    struct Case {
+        const char* line;
+        const char* expected;
+    };
+    for (const Case& each : std::initializer_list<Case>{
+             {"--network a/b", "invalid network name"},
+             {"--network a:x=y", "no option of a network"},
+             {"--network a:ip=x", "'x' is no address"},
+             {"--network a:ip6=10.0.0.1", "no IPv6 address"},
+             {"--network a:mac=01:00:00:00:00:01", "no device's"},
+             {"--network a:alias=-x", "no host name"},
+             {"--network a:alias=a=b", "no host name"},
+             {"--network a:interface_name=a/b", "no name of a device"},
+             {"--network a --network a", "named twice"},
+             {"--network a --network host", "do not go together"},
+             {"--network a --network pasta", "do not go together"},
+             {"--network macvlan", "--parent"},
+             {"--network slirp4netns", "use --network pasta"},
+             {"--network none -p 80", "loopback device alone"},
+             {"--network host -p 80", "host's own ports"},
+             {"--network none --ip 10.0.0.1", "only a network gives"},
+             {"--network none --network-alias x", "only a network gives"},
+             {"--network a --network b --ip 10.0.0.1", "which of the networks?"},
+             {"--ip fd00::1", "--ip"},
+             {"--ip6 10.0.0.1", "--ip6"},
+             {"--mac-address x", "--mac-address"},
+             {"--network-alias a,b", "--network-alias"},
+             {"-p 0:80", "no port from 1"},
+             {"-p 80:65536", "no port from 1"},
+             {"-p 1-2:3", "differ in length"},
+             {"-p 2-1:2-1", "no port from 1"},
+             {"-p x", "no port from 1"},
+             {"-p 80/icmp", "no such protocol"},
+             {"-p 300.0.0.1:1:2", "no address"},
+             {"-p [::1:1:2", "--publish"},
+             {"-p 1:2:3:4", "no port from 1"},
+             {"--expose 80/x", "no such protocol"},
+             {"--dns x", "--dns"},
+             {"--add-host a", "--add-host"},
+             {"--add-host a:b", "--add-host"},
+             {"--add-host a,b:10.0.0.1", "--add-host"},
+             {"--no-hosts --add-host a:10.0.0.1", "do not go together"},
+         }) {
+        EXPECT_THAT(error_of(each.line), HasSubstr(each.expected)) << each.line;
+    }
+}
+
+} // namespace
+} // namespace sctr::cli
