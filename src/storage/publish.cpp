@@ -7,7 +7,6 @@
 
 #include <cerrno>
 #include <deque>
-#include <filesystem>
 #include <optional>
 #include <ranges>
 #include <vector>
@@ -20,6 +19,7 @@
 #include "linux/procfs.hpp"
 #include "storage/files.hpp"
 #include "storage/helper.hpp"
+#include "storage/work_directory.hpp"
 
 namespace sctr::storage {
 
@@ -163,24 +163,16 @@ std::vector<std::string> unpack_layers(const Store& store, std::vector<Layer>& l
 void put_image(const Store& store,
                const oci::StoredImage& image,
                const std::string& manifest_text) {
-    const std::string work = store.make_work_directory();
-    UndoList undo;
-    undo.add([&] {
-        std::error_code ignored;
-        std::filesystem::remove_all(work, ignored);
-    });
+    const WorkDirectory work(store);
     sys::replace_file(
-        work + "/manifest.json", manifest_text, 0600, sys::Durability::disk, cannot_store);
-    sys::replace_file(work + "/image.json",
+        work.file("manifest.json"), manifest_text, 0600, sys::Durability::disk, cannot_store);
+    sys::replace_file(work.file("image.json"),
                       oci::serialize(image) + '\n',
                       0600,
                       sys::Durability::disk,
                       cannot_store);
-    put_in_place(work, store.image(image.digest));
+    put_in_place(work.path(), store.image(image.digest));
     sys::sync_directory(store.root() + "/images");
-    if (!exists(work)) {
-        undo.dismiss();
-    }
 }
 
 } // namespace

@@ -7,11 +7,9 @@
 
 #include <cerrno>
 #include <ctime>
-#include <filesystem>
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/scope_exit.hpp"
 #include "base/sha256.hpp"
 #include "base/strings.hpp"
 #include "linux/durable_file.hpp"
@@ -22,12 +20,12 @@
 #include "oci/reference.hpp"
 #include "storage/publish.hpp"
 #include "storage/short_names.hpp"
+#include "storage/work_directory.hpp"
 
 namespace sctr::storage {
 
 namespace {
 
-namespace fs = std::filesystem;
 
 constexpr int not_found = 127;
 
@@ -255,28 +253,23 @@ std::string pull_full(const Store& store, const std::string& name, const Transfe
 } // namespace
 
 std::string fetch(const Store& store, const std::string& source, const TransferOptions& options) {
-    const std::string work = store.make_work_directory();
-    UndoList undo;
-    undo.add([&] {
-        std::error_code ignored;
-        fs::remove_all(work, ignored);
-    });
+    const WorkDirectory work(store);
     std::vector<std::string> words = copy_words(options);
     words.insert(words.end(),
                  {"--preserve-digests",
                   "--dest-shared-blob-dir",
                   store.blobs(),
                   source,
-                  "oci:" + work + "/oci:image"});
+                  "oci:" + work.file("oci:image")});
     try {
         run_skopeo(words, options.quiet);
     } catch (const SkopeoFailed& error) {
         if (!std::string_view(error.what()).contains("preserve digests")) {
             throw;
         }
-        return fetch_as_directory(store, source, options, work + "/dir");
+        return fetch_as_directory(store, source, options, work.file("dir"));
     }
-    return manifest_of_layout(store, work + "/oci");
+    return manifest_of_layout(store, work.file("oci"));
 }
 
 std::string
@@ -292,19 +285,14 @@ void send(const Store& store,
           const std::string& digest,
           const std::string& destination,
           const TransferOptions& options) {
-    const std::string work = store.make_work_directory();
-    UndoList undo;
-    undo.add([&] {
-        std::error_code ignored;
-        fs::remove_all(work, ignored);
-    });
+    const WorkDirectory work(store);
     const std::string text = sys::read_small_file(store.manifest(digest)).value_or("");
     const oci::ImageManifest manifest = oci::parse_manifest(text);
     const bool is_docker = manifest.media_type.contains("docker");
     if (is_docker) {
-        write_directory(store, manifest, text, work);
+        write_directory(store, manifest, text, work.path());
     } else {
-        write_layout(manifest, text, digest, work);
+        write_layout(manifest, text, digest, work.path());
         // Among the blobs, where skopeo looks for it.
         sys::replace_file(store.blob(digest), text, 0600, sys::Durability::memory, cannot_send);
     }
@@ -313,7 +301,7 @@ void send(const Store& store,
     if (!is_docker) {
         words.insert(words.end(), {"--src-shared-blob-dir", store.blobs()});
     }
-    words.insert(words.end(), {is_docker ? "dir:" + work : "oci:" + work + ":image", destination});
+    words.insert(words.end(), {is_docker ? "dir:" + work.path() : "oci:" + work.path() + ":image", destination});
     run_skopeo(words, options.quiet);
 }
 
