@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
+#include "storage/blobs.hpp"
 #include "storage/helper.hpp"
 
 namespace sctr::storage {
@@ -34,18 +35,6 @@ UniqueFd take(const std::string& path, int flags) {
     UniqueFd file(::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     return file.valid() && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 ? std::move(file)
                                                                        : UniqueFd();
-}
-
-/// Digests that an image keeps: its config and layers.
-void add_blobs(const Store& store, const oci::StoredImage& image, std::set<std::string>& blobs) {
-    blobs.insert(image.id);
-    const auto text = sys::read_small_file(store.manifest(image.digest));
-    if (!text) {
-        return;
-    }
-    for (const oci::Descriptor& layer : oci::parse_manifest(*text).layers) {
-        blobs.insert(oci::sha256_of_digest(layer.digest, "/layers"));
-    }
 }
 
 } // namespace
@@ -78,6 +67,7 @@ void remove_image(const Store& store,
 Swept sweep_store(const Store& store,
                   const std::function<bool(const std::string& container)>& is_kept) {
     Swept swept;
+    std::vector<oci::StoredImage> images;
     std::set<std::string> layers;
     std::set<std::string> blobs;
     for (const std::string& digest : names_in(store.root() + "/images")) {
@@ -88,9 +78,19 @@ Swept sweep_store(const Store& store,
                 .because("an image that cannot be read may need anything")
                 .mend("'sctr system check --repair' removes it");
         }
-        const oci::StoredImage image = oci::parse_stored_image(*text);
-        layers.insert(image.layers.begin(), image.layers.end());
-        add_blobs(store, image, blobs);
+        images.push_back(oci::parse_stored_image(*text));
+        layers.insert(images.back().layers.begin(), images.back().layers.end());
+        blobs.insert(images.back().id);
+        for (const LayerBlob& layer : layer_blobs(store, images.back())) {
+            blobs.insert(layer.blob);
+        }
+    }
+    bool is_changed = false;
+    for (const oci::StoredImage& image : images) {
+        is_changed = lead_to_own_layers(store, image, layers) || is_changed;
+    }
+    if (is_changed) {
+        sys::sync_directory(store.blobs() + "/sha256"); // before the layers go
     }
     std::vector<std::string> trees;
     for (const std::string& chain_id : names_in(store.root() + "/layers")) {

@@ -46,6 +46,12 @@ class Store {
         return layer(chain_id) + "/diff";
     }
 
+    /// By which an unpacked layer becomes the archive of that digest again. Not there for layers
+    /// whose blobs are kept.
+    [[nodiscard]] std::string recipe(const std::string& chain_id, const std::string& diff) const {
+        return layer(chain_id) + "/" + diff + ".recipe";
+    }
+
     [[nodiscard]] std::string image(const std::string& digest) const {
         return root_ + "/images/" + digest;
     }

@@ -9,8 +9,8 @@
 
 namespace sctr::storage {
 
-/// A directory of the store's for as long as it lives; the sweep removes that of one who was killed.
-/// Whoever has one holds the store's lock, shared, so that nothing is swept meanwhile.
+/// A directory of the store's for as long as it lives; the sweep removes that of one who was
+/// killed. Whoever has one holds the store's lock, shared, so that nothing is swept meanwhile.
 class WorkDirectory {
   public:
     /// Throws Error.

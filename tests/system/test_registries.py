@@ -86,14 +86,14 @@ def test_pulls_at_once_do_the_work_once(registry, pulled):
 
 def test_push(registry, load, pulled):
     name = load(Image(base_layer(), Layer().file("x", os.urandom(100)), Cmd=["echo", "pushed"]))
-    digest = json.loads(sctr("image", "inspect", name).ok())[0]["digest"]
+    image = json.loads(sctr("image", "inspect", name).ok())[0]["id"]
     target = f"{registry.address}/sent/here:2"
     sctr("push", "-q", "--tls-verify=false", name, target).ok()
     sctr("rmi", name).ok()
     pull(target).ok()
     pulled.append(target)
     assert sctr("run", target).ok() == "pushed"
-    assert json.loads(sctr("image", "inspect", target).ok())[0]["digest"] == digest
+    assert json.loads(sctr("image", "inspect", target).ok())[0]["id"] == image
     sctr("push", target, "short").failed(125, "registry")
     sctr("push", "none:1", target).failed(125, "no such image")
 

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "storage/skopeo.hpp"
+
+namespace sctr::storage {
+
+class SkopeoFailed : public Error {
+  public:
+    using Error::Error;
+};
+
+/// Throws SkopeoFailed with its last words.
+void run_skopeo(std::vector<std::string> words, bool quiet);
+
+/// "src" or "dest": which side is the registry.
+void add_access(std::vector<std::string>& words,
+                const TransferOptions& options,
+                const std::string& side);
+
+} // namespace sctr::storage
