@@ -118,6 +118,9 @@ ssize_t LayerStream::make_again(const void** bytes) {
 }
 
 ssize_t LayerStream::read(const void** bytes) {
+    if (watcher_) {
+        watcher_({});
+    }
     const ssize_t size = recipe_ ? make_again(bytes) : decompress(bytes);
     if (size > 0) {
         const std::string_view more(static_cast<const char*>(*bytes),

@@ -49,7 +49,7 @@ class LayerStream {
 
     [[nodiscard]] bool is_made_again() const { return recipe_ != nullptr; }
 
-    /// Is told of all that is read.
+    /// Is told of all that is read, and by an empty text that what it was told of goes.
     void watch(std::function<void(std::string_view)> watcher) { watcher_ = std::move(watcher); }
 
     /// More bytes, valid until the next call; 0 at the end, -1 when the blob is damaged.

@@ -32,34 +32,46 @@ void add_number(std::string& text, std::uint64_t number, std::size_t size) {
 
 } // namespace
 
-void ContentSum::update(std::string_view bytes) {
+void ContentSum::mix(const char* block) {
     constexpr std::uint64_t multiplier = 0x9e3779b97f4a7c15;
     constexpr int turn = 29;
-    const auto mix = [&](std::uint64_t word) {
-        state_ = std::rotl((state_ ^ word) * multiplier, turn);
-    };
+    for (std::uint64_t& lane : lanes_) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, block, sizeof word);
+        block += sizeof word;
+        word = std::endian::native == std::endian::little ? word : std::byteswap(word);
+        lane = std::rotl((lane ^ word) * multiplier, turn);
+    }
+}
+
+void ContentSum::update(std::string_view bytes) {
     while (!bytes.empty()) {
-        const std::size_t filled = size_ % sizeof word_;
-        if (filled == 0 && bytes.size() >= sizeof word_) {
-            std::uint64_t word = 0;
-            std::memcpy(&word, bytes.data(), sizeof word);
-            mix(std::endian::native == std::endian::little ? word : std::byteswap(word));
-            bytes.remove_prefix(sizeof word);
-            size_ += sizeof word;
-            continue;
+        const std::size_t filled = size_ % block_size;
+        const std::size_t size = std::min(bytes.size(), block_size - filled);
+        if (size == block_size) {
+            mix(bytes.data());
+        } else {
+            std::memcpy(rest_.data() + filled, bytes.data(), size);
+            if (filled + size == block_size) {
+                mix(rest_.data());
+            }
         }
-        word_ |= std::uint64_t{static_cast<unsigned char>(bytes.front())} << (8 * filled);
-        bytes.remove_prefix(1);
-        ++size_;
-        if (filled + 1 == sizeof word_) {
-            mix(word_);
-            word_ = 0;
-        }
+        bytes.remove_prefix(size);
+        size_ += size;
     }
 }
 
 std::uint64_t ContentSum::value() const {
-    return (state_ ^ word_ ^ size_) * 0xff51afd7ed558ccd;
+    ContentSum all = *this;
+    const std::size_t filled = size_ % block_size;
+    std::memset(all.rest_.data() + filled, 0, block_size - filled);
+    all.mix(all.rest_.data());
+    std::uint64_t value = size_;
+    for (const std::uint64_t lane : all.lanes_) {
+        value = (value ^ lane) * 0xff51afd7ed558ccd;
+        value ^= value >> 32U;
+    }
+    return value;
 }
 
 void RecipeWriter::FreeWriter::operator()(struct archive* archive) const {
@@ -103,11 +115,19 @@ void RecipeWriter::give_up() {
     is_sound_ = false;
     pending_.clear();
     pending_.shrink_to_fit();
+    last_ = {};
     taken_ = 0;
 }
 
+std::string_view RecipeWriter::front() const {
+    return taken_ < pending_.size() ? std::string_view(pending_).substr(taken_) : last_;
+}
+
 void RecipeWriter::drop(std::uint64_t size) {
-    taken_ += size;
+    const auto from_pending =
+        static_cast<std::size_t>(std::min<std::uint64_t>(size, pending_.size() - taken_));
+    taken_ += from_pending;
+    last_.remove_prefix(static_cast<std::size_t>(size - from_pending));
     start_ += size;
     if (taken_ > pending_.size() / 2) {
         pending_.erase(0, taken_);
@@ -122,7 +142,32 @@ void RecipeWriter::saw(std::string_view bytes) {
     if (pending_.size() - taken_ > most_pending) {
         keep(seen() - most_pending / 2); // a member that is left out
     }
-    pending_.append(bytes);
+    pending_.append(last_);
+    last_ = bytes;
+}
+
+bool RecipeWriter::has_seen(std::uint64_t position, std::string_view bytes) const {
+    if (position < start_ || position + bytes.size() > seen()) {
+        return false;
+    }
+    const std::uint64_t start_of_last = seen() - last_.size();
+    if (position < start_of_last) {
+        const auto size = static_cast<std::size_t>(
+            std::min<std::uint64_t>(bytes.size(), start_of_last - position));
+        const auto at = static_cast<std::size_t>(taken_ + (position - start_));
+        if (std::string_view(pending_).substr(at, size) != bytes.substr(0, size)) {
+            return false;
+        }
+        bytes.remove_prefix(size);
+        position += size;
+    }
+    if (bytes.empty()) {
+        return true;
+    }
+    const std::string_view rest =
+        last_.substr(static_cast<std::size_t>(position - start_of_last), bytes.size());
+    // Mostly it is the very place.
+    return rest.data() == bytes.data() || rest == bytes;
 }
 
 void RecipeWriter::end_part() {
@@ -144,12 +189,13 @@ void RecipeWriter::end_part() {
 void RecipeWriter::keep(std::uint64_t until) {
     end_part();
     while (is_sound_ && start_ < until) {
-        const auto size = static_cast<std::size_t>(
-            std::min<std::uint64_t>(until - start_, recipe::longest_bytes));
+        const std::string_view bytes = front().substr(
+            0, static_cast<std::size_t>(std::min(until - start_, recipe::longest_bytes)));
+        const std::size_t size = bytes.size();
         std::string record(1, recipe::bytes);
         add_number(record, size, recipe::length_size);
         write(record);
-        write(std::string_view(pending_).substr(taken_, size));
+        write(bytes);
         drop(size);
         kept_ += size;
         if (kept_ > most_bytes_) {
@@ -185,9 +231,7 @@ void RecipeWriter::content(std::uint64_t position, std::uint64_t offset, std::st
     if (!is_sound_ || bytes.empty()) {
         return;
     }
-    const bool is_seen = position >= start_ && position + bytes.size() <= seen();
-    if (!is_seen || offset < end_of_content_ ||
-        std::string_view(pending_).substr(taken_ + (position - start_), bytes.size()) != bytes) {
+    if (offset < end_of_content_ || !has_seen(position, bytes)) {
         return give_up();
     }
     const bool goes_on = part_.length > 0 && position == start_ && offset == end_of_content_;

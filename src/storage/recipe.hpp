@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -25,8 +27,12 @@ class ContentSum {
     [[nodiscard]] std::uint64_t value() const;
 
   private:
-    std::uint64_t state_ = 0;
-    std::uint64_t word_ = 0;
+    static constexpr std::size_t block_size = 32;
+
+    void mix(const char* block);
+
+    std::array<std::uint64_t, 4> lanes_{}; // side by side in the CPU
+    std::array<char, block_size> rest_{};
     std::uint64_t size_ = 0;
 };
 
@@ -38,7 +44,8 @@ class RecipeWriter {
     /// cannot be made.
     RecipeWriter(const std::string& path, const std::string& layer, std::uint64_t most_bytes);
 
-    /// Bytes of the archive, in their order.
+    /// Bytes of the archive, in their order, which stay valid until the next call; one without any
+    /// says that they go.
     void saw(std::string_view bytes);
 
     /// What is before `position` of the archive, and no content, is content of no file.
@@ -77,7 +84,13 @@ class RecipeWriter {
     void write(std::string_view bytes);
     void give_up();
 
-    [[nodiscard]] std::uint64_t seen() const { return start_ + pending_.size() - taken_; }
+    [[nodiscard]] std::uint64_t seen() const {
+        return start_ + pending_.size() - taken_ + last_.size();
+    }
+
+    [[nodiscard]] bool has_seen(std::uint64_t position, std::string_view bytes) const;
+    /// The first bytes that are neither kept nor content yet, as far as they lie together.
+    [[nodiscard]] std::string_view front() const;
 
     void drop(std::uint64_t size);
 
@@ -88,6 +101,7 @@ class RecipeWriter {
     bool is_sound_ = true;
     std::string pending_;     ///< of the archive: what is neither kept nor content yet
     std::size_t taken_ = 0;   ///< of pending_
+    std::string_view last_;   ///< follows pending_
     std::uint64_t start_ = 0; ///< of pending_ without what is taken, in the archive
     std::uint64_t kept_ = 0;
     std::vector<File> files_;
