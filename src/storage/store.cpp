@@ -30,14 +30,6 @@ constexpr const char* cannot_use = "cannot use the store of images";
 constexpr const char* image_file = "/image.json";
 constexpr std::size_t shortest_prefix = 4;
 
-bool lock_file(int file, int operation) {
-    int result = 0;
-    do {
-        result = ::flock(file, operation);
-    } while (result < 0 && errno == EINTR);
-    return result == 0;
-}
-
 bool is_hex(std::string_view text) {
     return std::ranges::all_of(text, [](char letter) {
         return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'f');
@@ -100,7 +92,7 @@ void Store::prepare() const {
 
 std::optional<ImageUse> Store::open_image(const std::string& directory) const {
     UniqueFd held(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!held.valid() || !lock_file(held.get(), LOCK_SH | LOCK_NB)) {
+    if (!held.valid() || ::flock(held.get(), LOCK_SH | LOCK_NB) < 0) {
         return std::nullopt; // not there, or about to go
     }
     const auto text =
@@ -184,38 +176,6 @@ std::vector<oci::StoredImage> Store::images() const {
     }
     std::ranges::sort(all, {}, &oci::StoredImage::digest);
     return all;
-}
-
-UniqueFd Store::lock(Sharing sharing, bool wait) const {
-    const std::string path = root_ + "/lock";
-    UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    const int operation = (sharing == Sharing::shared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB);
-    if (file.valid() && lock_file(file.get(), operation)) {
-        return file;
-    }
-    if (file.valid() && errno == EWOULDBLOCK) {
-        return {};
-    }
-    throw Error(cannot_use).at(path).because(errno);
-}
-
-Store::MakeLock::MakeLock(const Store& store, const std::string& name)
-    : path_(store.temporary(name + ".lock")) {
-    for (;;) {
-        file_ = UniqueFd(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-        if (!file_.valid() || !lock_file(file_.get(), LOCK_EX)) {
-            throw Error(cannot_use).at(path_).because(errno);
-        }
-        if (is_same_file(file_.get(), path_)) {
-            return; // else who held it has removed it
-        }
-    }
-}
-
-Store::MakeLock::~MakeLock() {
-    if (file_.valid()) {
-        ::unlink(path_.c_str());
-    }
 }
 
 void Store::set_name(const std::string& full_name, const std::string& digest) const {

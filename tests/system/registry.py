@@ -24,6 +24,9 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "manifests":
             digest = registry.tags.get((repository, reference), digest)
         blob = registry.blobs.get(digest)
+        if digest == registry.hold_blob and self.command == "GET":
+            registry.is_asked.set()
+            registry.may_answer.wait()
         if blob is None:
             return self.answer(404, json.dumps({"errors": [{"code": "NAME_UNKNOWN"}]}).encode())
         headers = {"Docker-Content-Digest": "sha256:" + digest}
@@ -97,6 +100,9 @@ class Registry:
         self.requests = []
         self.password = None
         self.die_in_blob = None
+        self.hold_blob = None  # not answered before may_answer
+        self.is_asked = threading.Event()
+        self.may_answer = threading.Event()
 
     def __enter__(self):
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -101,3 +101,22 @@ def test_push(registry, load, pulled):
 def test_pull_of_nothing(registry):
     pull(f"{registry.address}/none:1").failed(125, "none")
     sctr("pull").failed(125, "no image named")
+
+
+def test_what_removes_does_not_wait_for_a_pull_without_end(registry, load):
+    name = load(Image(base_layer()))
+    pulled = registry.add("slow/image", "1", Image(base_layer().file("own", os.urandom(8))))
+    registry.hold_blob = registry.digest_of_layer(pulled, 0)
+    process = subprocess.Popen(["sctr", "pull", "-q", "--tls-verify=false", pulled], stderr=subprocess.PIPE)
+    try:
+        assert registry.is_asked.wait(20)
+        for words in (["rmi", name], ["system", "prune"], ["system", "check", "--repair"]):
+            refused = sctr(*words)
+            assert refused.status == 125
+            assert "waiting until nothing is pulled" in refused.stderr
+            assert f"the store is in use: by sctr pull (pid {process.pid}) (try again" in refused.stderr
+    finally:
+        process.kill()
+        process.communicate()
+        registry.may_answer.set()
+    sctr("system", "prune").ok()
