@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from harness import sctr
+from harness import eventually, sctr
 from made_images import Image, Layer, base_layer
 from registry import Registry
-from store import load, nothing_stays_in_the_store, pulled  # noqa: F401 (fixtures)
+from store import STORE, load, nothing_stays_in_the_store, pulled  # noqa: F401 (fixtures)
 
 
 @pytest.fixture
@@ -120,3 +120,23 @@ def test_what_removes_does_not_wait_for_a_pull_without_end(registry, load):
         process.communicate()
         registry.may_answer.set()
     sctr("system", "prune").ok()
+
+
+def test_a_killed_pull_is_resumed(registry, pulled):
+    """Blobs that had come as a whole are there; of the others skopeo begins anew."""
+    layers = [Layer().file(f"f{i}", os.urandom(100_000)) for i in range(4)]
+    name = registry.add("a/b", "1", Image(base_layer(), *layers))
+    registry.hold_blob = registry.digest_of_layer(name, 2)
+    process = subprocess.Popen(["sctr", "pull", "-q", "--tls-verify=false", name])
+    come = [registry.digest_of_layer(name, number) for number in (0, 1, 3, 4)]
+    assert registry.is_asked.wait(20)
+    eventually(lambda: all((STORE / "blobs/sha256" / digest).exists() for digest in come), what="the other blobs")
+    process.kill()
+    process.wait()
+    registry.may_answer.set()
+    registry.requests.clear()
+    pull(name).ok()
+    pulled.append(name)
+    assert [registry.count(digest) for digest in come] == [0] * 4
+    assert registry.count(registry.digest_of_layer(name, 2)) == 1
+    assert sctr("run", name, "ls", "/f0", "/f3").lines == ["/f0", "/f3"]
