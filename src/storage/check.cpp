@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -18,6 +19,7 @@
 #include "storage/blobs.hpp"
 #include "storage/files.hpp"
 #include "storage/helper.hpp"
+#include "storage/work_directory.hpp"
 
 namespace sctr::storage {
 
@@ -157,8 +159,10 @@ class Checker {
                              ": kept, as a container runs on it; stop it and repair again");
             return false;
         }
-        std::error_code ignored;
-        fs::remove_all(path, ignored);
+        const WorkDirectory gone(store_);
+        if (::rename(path.c_str(), gone.path().c_str()) < 0) {
+            throw Error("cannot remove the image").at(path).because(errno);
+        }
         sys::sync_directory(store_.root() + "/images");
         return true;
     }

@@ -259,7 +259,7 @@ constexpr std::array<Verb, 16> verbs{{
     {"layout",
      3,
      [](const auto& words, bool) {
-         extract_layout(words[1], words[2]);
+         extract_layout(words[1], words[2], bounds_for(words[2]).bytes);
          return 0;
      }},
     {"pack",

@@ -86,6 +86,12 @@ std::vector<Layer> layers_of(const oci::ImageManifest& manifest, const oci::Imag
             .because("the manifest has " + std::to_string(manifest.layers.size()) +
                      " layers, the config " + std::to_string(config.rootfs.diff_ids.size()));
     }
+    constexpr std::size_t most_layers = 500; // OVL_MAX_STACK of the kernel's overlayfs
+    if (manifest.layers.size() > most_layers) {
+        throw Error("invalid image")
+            .because("it has " + std::to_string(manifest.layers.size()) +
+                     " layers, and the kernel stacks 500");
+    }
     const auto chain = oci::chain_ids(config.rootfs);
     std::vector<Layer> layers;
     layers.reserve(chain.size());

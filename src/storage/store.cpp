@@ -30,6 +30,21 @@ constexpr const char* cannot_use = "cannot use the store of images";
 constexpr const char* image_file = "/image.json";
 constexpr std::size_t shortest_prefix = 4;
 
+/// One in which nobody else may put things, which would be taken for the store's own.
+void ensure_own_directory(const std::string& path, mode_t mode) {
+    ensure_directory(path, mode, cannot_use);
+    struct stat info{};
+    if (::stat(path.c_str(), &info) < 0) {
+        throw Error(cannot_use).at(path).because(errno);
+    }
+    if (info.st_uid != ::geteuid() || (info.st_mode & S_IWOTH) != 0) {
+        throw Error(cannot_use)
+            .at(path)
+            .because("others may write there")
+            .mend("look at what is in it; then chown and chmod o-w");
+    }
+}
+
 bool is_hex(std::string_view text) {
     return std::ranges::all_of(text, [](char letter) {
         return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'f');
@@ -78,16 +93,22 @@ std::string Store::name_link(const std::string& full_name) const {
 
 void Store::prepare() const {
     std::error_code error;
-    fs::create_directories(root_, error);
+    fs::create_directories(fs::path(root_).parent_path(), error);
     if (error) {
         throw Error(cannot_use).at(root_).because(error.value());
     }
+    ensure_own_directory(root_, 0755);
     // Layers have set-user-ID programs of any age, and roots what containers keep to themselves.
-    for (const char* closed :
-         {"/layers", "/roots", "/tmp", "/blobs", "/images", "/names", "/volumes"}) {
-        ensure_directory(root_ + closed, 0700, cannot_use);
+    for (const char* closed : {"/layers",
+                               "/roots",
+                               "/tmp",
+                               "/blobs",
+                               "/blobs/sha256",
+                               "/images",
+                               "/names",
+                               "/volumes"}) {
+        ensure_own_directory(root_ + closed, 0700);
     }
-    ensure_directory(blobs() + "/sha256", 0700, cannot_use);
 }
 
 std::optional<ImageUse> Store::open_image(const std::string& directory) const {
