@@ -38,14 +38,17 @@ std::string last_words(const std::string& text) {
 
 } // namespace
 
-void run_skopeo(std::vector<std::string> words, bool quiet) {
+namespace {
+
+/// With its output in `output`; in none where that is -1.
+void run_with_output(std::vector<std::string> words, int output) {
     words.insert(words.begin(), "skopeo");
     const UniqueFd said = sys::raise_fd(sys::memory_file("sctr-skopeo"));
     const auto argv = sys::argument_pointers(words);
     sys::Child child = sys::fork_child(0, [&] {
         const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
         if (::dup2(null.get(), STDIN_FILENO) < 0 ||
-            ::dup2(quiet ? null.get() : STDERR_FILENO, STDOUT_FILENO) < 0 ||
+            ::dup2(output < 0 ? null.get() : output, STDOUT_FILENO) < 0 ||
             ::dup2(said.get(), STDERR_FILENO) < 0) {
             ::_exit(1);
         }
@@ -68,6 +71,18 @@ void run_skopeo(std::vector<std::string> words, bool quiet) {
     throw error;
 }
 
+} // namespace
+
+void run_skopeo(std::vector<std::string> words, bool quiet) {
+    run_with_output(std::move(words), quiet ? -1 : STDERR_FILENO);
+}
+
+std::string ask_skopeo(std::vector<std::string> words) {
+    const UniqueFd answer = sys::raise_fd(sys::memory_file("sctr-skopeo-answer"));
+    run_with_output(std::move(words), answer.get());
+    return sys::read_small_file("/proc/self/fd/" + std::to_string(answer.get())).value_or("");
+}
+
 void add_access(std::vector<std::string>& words,
                 const TransferOptions& options,
                 const std::string& side) {
@@ -75,10 +90,10 @@ void add_access(std::vector<std::string>& words,
         words.insert(words.end(), {"--authfile", *options.auth_file});
     }
     if (options.credentials) {
-        words.insert(words.end(), {"--" + side + "-creds", *options.credentials});
+        words.insert(words.end(), {"--" + side + "creds", *options.credentials});
     }
     if (!options.verify_tls) {
-        words.push_back("--" + side + "-tls-verify=false");
+        words.push_back("--" + side + "tls-verify=false");
     }
 }
 

@@ -17,7 +17,10 @@ class SkopeoFailed : public Error {
 /// Throws SkopeoFailed with its last words.
 void run_skopeo(std::vector<std::string> words, bool quiet);
 
-/// "src" or "dest": which side is the registry.
+/// The same; returns what it prints.
+std::string ask_skopeo(std::vector<std::string> words);
+
+/// "src-" or "dest-": which side of a copy is the registry; empty for what has one side.
 void add_access(std::vector<std::string>& words,
                 const TransferOptions& options,
                 const std::string& side);

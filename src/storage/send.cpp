@@ -177,7 +177,7 @@ void send(const Store& store,
     Outbox outbox(store, digest, work);
     const auto copy = [&] {
         std::vector<std::string> words{"copy"};
-        add_access(words, options, "dest");
+        add_access(words, options, "dest-");
         words.insert(words.end(), {outbox.source(), destination});
         run_skopeo(words, options.quiet);
     };

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "base/error.hpp"
 #include "base/sha256.hpp"
 #include "base/strings.hpp"
+#include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
 #include "oci/reference.hpp"
 #include "storage/blobs.hpp"
@@ -44,7 +46,7 @@ std::vector<std::string> copy_words(const TransferOptions& options) {
     std::vector<std::string> words;
     add_platform(words, options); // of skopeo itself, before the verb
     words.emplace_back("copy");
-    add_access(words, options, "src");
+    add_access(words, options, "src-");
     return words;
 }
 
@@ -68,6 +70,83 @@ std::string manifest_of_layout(const Store& store, const std::string& layout) {
         ::nanosleep(&pause, nullptr);
     }
     throw Error("the manifest is damaged").at("sha256:" + hex).mend("try again");
+}
+
+/// What a registry says of an image, byte for byte.
+std::string
+ask_registry(const char* what, const std::string& source, const TransferOptions& options) {
+    std::vector<std::string> words;
+    add_platform(words, options);
+    words.insert(words.end(), {"inspect", "--raw"});
+    if (*what != '\0') {
+        words.emplace_back(what);
+    }
+    add_access(words, options, "");
+    words.push_back(source);
+    return ask_skopeo(words);
+}
+
+/// The same image by a digest: "docker://HOST/NAME:TAG" is "docker://HOST/NAME@DIGEST" then.
+std::string by_digest(const std::string& source, const std::string& digest) {
+    std::string name = source.substr(0, source.find('@'));
+    if (const auto colon = name.rfind(':'); colon > name.rfind('/')) {
+        name.resize(colon);
+    }
+    return name + "@" + digest;
+}
+
+bool have_same_layers(const oci::ImageManifest& one, const oci::ImageManifest& other) {
+    return std::ranges::equal(
+        one.layers, other.layers, {}, &oci::Descriptor::digest, &oci::Descriptor::digest);
+}
+
+/// The manifest, as it is at the registry, of the image that became `converted`; empty: not found.
+std::string original_of(const oci::ImageManifest& converted,
+                        const std::string& source,
+                        const TransferOptions& options) {
+    std::string text = ask_registry("", source, options);
+    if (!oci::is_index(text)) {
+        return have_same_layers(oci::parse_manifest(text), converted) ? text : "";
+    }
+    for (const oci::Descriptor& entry : oci::parse_index(text).manifests) {
+        // Attestations and the like have no platform that is one.
+        if (entry.platform && entry.platform->os == "unknown") {
+            continue;
+        }
+        text = ask_registry("", by_digest(source, entry.digest), options);
+        if (!oci::is_index(text) && have_same_layers(oci::parse_manifest(text), converted)) {
+            return text;
+        }
+    }
+    return {};
+}
+
+/// Docker's manifests would be converted by an OCI layout. Their layers come through one all the
+/// same, so that those that are here are not fetched again; manifest and config are asked for.
+/// Empty when it does not work out.
+std::string fetch_from_docker(const Store& store,
+                              const std::string& source,
+                              const TransferOptions& options,
+                              const std::string& layout) {
+    std::vector<std::string> words = copy_words(options);
+    words.insert(words.end(),
+                 {"--dest-shared-blob-dir", store.blobs(), source, "oci:" + layout + ":image"});
+    run_skopeo(words, options.quiet);
+    const auto converted = oci::parse_manifest(manifest_of_layout(store, layout));
+    const std::string text = original_of(converted, source, options);
+    if (text.empty()) {
+        return {};
+    }
+    const std::string id =
+        oci::sha256_of_digest(oci::parse_manifest(text).config.digest, "/config/digest");
+    const std::string config =
+        ask_registry("--config", by_digest(source, "sha256:" + Sha256::of(text)), options);
+    if (Sha256::of(config) != id) {
+        return {};
+    }
+    sys::replace_file(
+        store.blob(id), config, 0600, sys::Durability::memory, "cannot store the image");
+    return text;
 }
 
 /// What only `dir:` takes as it is: docker's manifests, which OCI layouts would have converted.
@@ -146,6 +225,13 @@ std::string fetch(const Store& store, const std::string& source, const TransferO
     } catch (const SkopeoFailed& error) {
         if (!std::string_view(error.what()).contains("preserve digests")) {
             throw;
+        }
+        if (source.starts_with("docker://")) {
+            const std::string text =
+                fetch_from_docker(store, source, options, work.file("converted"));
+            if (!text.empty()) {
+                return text;
+            }
         }
         return fetch_as_directory(store, source, options, work.file("dir"));
     }
