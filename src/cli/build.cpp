@@ -6,7 +6,6 @@
 #include <cstdio>
 
 #include "base/error.hpp"
-#include "base/scope_exit.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
 #include "cli/verbs.hpp"
@@ -15,6 +14,7 @@
 #include "linux/program.hpp"
 #include "storage/skopeo.hpp"
 #include "storage/store.hpp"
+#include "storage/work_directory.hpp"
 
 /// sctr build: buildah builds, and what it has built is taken over from its storage.
 namespace sctr::cli {
@@ -65,13 +65,8 @@ int build_verb(const Words& words) {
         names.push_back(local_name(tag)); // before anything is built
     }
     const UniqueFd locked = store.lock(storage::Sharing::shared);
-    const std::string work = store.make_work_directory();
-    const std::string id_file = work + "/id";
-    UndoList undo;
-    undo.add([&] {
-        ::unlink(id_file.c_str());
-        ::rmdir(work.c_str());
-    });
+    const storage::WorkDirectory work(store);
+    const std::string id_file = work.file("id");
     std::vector<std::string> command{"buildah", "build", "--iidfile", id_file};
     command.insert(command.end(), words.begin(), words.end());
     const int status = run_buildah(command);

@@ -51,10 +51,11 @@ bool keeps_root(const std::string& name) {
 }
 
 UniqueFd lock_to_remove(const storage::Store& store) {
+    constexpr std::chrono::seconds deadline(5);
     UniqueFd locked = store.lock(storage::Sharing::exclusive, false);
     if (!locked.valid()) {
         log(LogLevel::warn, "waiting until nothing is pulled or loaded any more");
-        locked = store.lock(storage::Sharing::exclusive);
+        locked = store.lock_within(deadline);
     }
     return locked;
 }

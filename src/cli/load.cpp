@@ -18,6 +18,7 @@
 #include "storage/archives.hpp"
 #include "storage/skopeo.hpp"
 #include "storage/store.hpp"
+#include "storage/work_directory.hpp"
 
 /// The verbs by which images come and go: pull, push, load, save, import.
 namespace sctr::cli {
@@ -68,31 +69,8 @@ void copy_all(int from, int to, const std::string& where) {
     }
 }
 
-/// A directory of the store's for as long as it lives. Nothing is swept meanwhile.
-class WorkDirectory {
-  public:
-    explicit WorkDirectory(const Store& store)
-        : locked_(store.lock(storage::Sharing::shared)), path_(store.make_work_directory()) {}
-
-    ~WorkDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-
-    WorkDirectory(const WorkDirectory&) = delete;
-    WorkDirectory& operator=(const WorkDirectory&) = delete;
-    WorkDirectory(WorkDirectory&&) = delete;
-    WorkDirectory& operator=(WorkDirectory&&) = delete;
-
-    [[nodiscard]] std::string file(const char* name) const { return path_ + "/" + name; }
-
-  private:
-    UniqueFd locked_;
-    std::string path_;
-};
-
 /// Standard input as a file that can be read twice.
-std::string spool_input(const WorkDirectory& work) {
+std::string spool_input(const storage::WorkDirectory& work) {
     if (::isatty(STDIN_FILENO) == 1) {
         throw Error("there is no archive on standard input").mend("name one with -i FILE");
     }
@@ -178,7 +156,8 @@ int load_verb(const Words& words) {
     parse_flags(app, words);
     const Store store = Store::own();
     store.prepare();
-    const WorkDirectory work(store);
+    const UniqueFd locked = store.lock(storage::Sharing::shared);
+    const storage::WorkDirectory work(store);
     const std::string path =
         input ? absolute_path(*input, std::filesystem::current_path().string()) : spool_input(work);
     for (const auto& loaded : storage::load(store, path, {.quiet = quiet})) {
@@ -214,7 +193,8 @@ int save_verb(const Words& words) {
     const auto image = require_image(store, names.front());
     const std::string name =
         image.name.empty() ? "localhost/" + image.image.id.substr(0, 12) + ":latest" : image.name;
-    const WorkDirectory work(store);
+    const UniqueFd locked = store.lock(storage::Sharing::shared);
+    const storage::WorkDirectory work(store);
     const std::string made = work.file("image");
     storage::save(store, image.image.digest, name, kind, made);
     if (kind == storage::ArchiveFormat::oci_layout) {
@@ -258,7 +238,8 @@ int import_verb(const Words& words) {
     const std::string name = names.size() == 2 ? local_name(names.back()) : "";
     const Store store = Store::own();
     store.prepare();
-    const WorkDirectory work(store);
+    const UniqueFd locked = store.lock(storage::Sharing::shared);
+    const storage::WorkDirectory work(store);
     const std::string path = names.front() == "-" ? spool_input(work) : names.front();
     const std::string digest = storage::import_archive(store,
                                                        path,

@@ -12,7 +12,6 @@
 #include <map>
 
 #include "base/error.hpp"
-#include "base/scope_exit.hpp"
 #include "base/sha256.hpp"
 #include "base/strings.hpp"
 #include "linux/durable_file.hpp"
@@ -21,6 +20,7 @@
 #include "oci/reference.hpp"
 #include "storage/helper.hpp"
 #include "storage/publish.hpp"
+#include "storage/work_directory.hpp"
 
 namespace sctr::storage {
 
@@ -175,14 +175,9 @@ load_from(const Store& store, const std::string& path, const TransferOptions& op
     const auto members = members_of(path);
     if (const auto index = members.find("index.json"); index != members.end()) {
         // skopeo would unpack it with its owners, which a plain user cannot.
-        const std::string work = store.make_work_directory();
-        UndoList undo;
-        undo.add([&] {
-            std::error_code ignored;
-            fs::remove_all(work, ignored);
-        });
-        (void)run_layer_program({"layout", path, work}, "");
-        return take_oci(store, "oci:" + work, index->second, options);
+        const WorkDirectory work(store);
+        (void)run_layer_program({"layout", path, work.path()}, "");
+        return take_oci(store, "oci:" + work.path(), index->second, options);
     }
     if (const auto manifest = members.find("manifest.json"); manifest != members.end()) {
         return take_docker(store, path, manifest->second, options);
@@ -202,13 +197,8 @@ load(const Store& store, const std::string& path, const TransferOptions& options
         return load_from(store, path, options);
     }
     // To skopeo a colon ends the path.
-    const std::string work = store.make_work_directory();
-    const std::string link = work + "/archive";
-    UndoList undo;
-    undo.add([&] {
-        ::unlink(link.c_str());
-        ::rmdir(work.c_str());
-    });
+    const WorkDirectory work(store);
+    const std::string link = work.file("archive");
     if (::symlink(path.c_str(), link.c_str()) < 0) {
         throw Error("cannot load images").at(path).because(errno);
     }
@@ -240,13 +230,8 @@ std::string import_archive(const Store& store,
                            const oci::ImageProcess& process,
                            const std::string& comment) {
     const UniqueFd locked = store.lock(Sharing::shared);
-    const std::string work = store.make_work_directory();
-    UndoList undo;
-    undo.add([&] {
-        std::error_code ignored;
-        fs::remove_all(work, ignored);
-    });
-    const std::string blob = work + "/layer";
+    const WorkDirectory work(store);
+    const std::string blob = work.file("layer");
     std::error_code failure;
     if (!fs::copy_file(path, blob, failure)) {
         throw Error("cannot read the archive").at(path).because(failure.value());

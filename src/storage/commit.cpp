@@ -10,13 +10,13 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
-#include "base/scope_exit.hpp"
 #include "base/sha256.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
 #include "storage/archives.hpp"
 #include "storage/helper.hpp"
 #include "storage/publish.hpp"
+#include "storage/work_directory.hpp"
 
 namespace sctr::storage {
 
@@ -64,16 +64,11 @@ std::string commit(const Store& store,
                    const std::string& upper,
                    const CommitOptions& options) {
     const UniqueFd locked = store.lock(Sharing::shared);
-    const std::string work = store.make_work_directory();
-    UndoList undo;
-    undo.add([&] {
-        std::error_code ignored;
-        fs::remove_all(work, ignored);
-    });
+    const WorkDirectory work(store);
     ordered_json config = read_json(store.blob(base.id));
     ordered_json manifest = read_json(store.manifest(base.digest));
 
-    const std::string blob = work + "/layer";
+    const std::string blob = work.file("layer");
     {
         const UniqueFd file(::open(blob.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
         if (!file.valid()) {

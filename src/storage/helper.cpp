@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -110,12 +111,14 @@ run_layer_program(const std::vector<std::string>& words, const std::string& inpu
 }
 
 void remove_trees(const std::vector<std::string>& paths) {
-    if (paths.empty()) {
-        return;
+    constexpr std::size_t most = 1000; // the kernel bounds how many words a program gets
+    for (std::size_t i = 0; i < paths.size(); i += most) {
+        std::vector<std::string> words{"remove"};
+        for (std::size_t j = i; j < std::min(i + most, paths.size()); ++j) {
+            words.push_back(paths[j]);
+        }
+        (void)run_layer_program(words, "");
     }
-    std::vector<std::string> words{"remove"};
-    words.insert(words.end(), paths.begin(), paths.end());
-    (void)run_layer_program(words, "");
 }
 
 } // namespace sctr::storage

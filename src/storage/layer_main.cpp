@@ -4,22 +4,21 @@
 /// strangers have packed. A program of its own, so that nothing else loads libarchive.
 
 #include <fcntl.h>
-#include <sched.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <clocale>
 #include <cstdio>
+#include <deque>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -28,6 +27,7 @@
 #include "storage/layer_mount.hpp"
 #include "storage/layer_stream.hpp"
 #include "storage/layer_tree.hpp"
+#include "storage/layer_work.hpp"
 #include "storage/layered_file.hpp"
 #include "storage/members.hpp"
 #include "storage/pack.hpp"
@@ -38,35 +38,29 @@
 namespace sctr::storage {
 namespace {
 
-/// One layer of an image, from the lowest up; without a blob it is unpacked already.
+/// One layer of an image, from the lowest up. Without a blob it is unpacked already and nothing is
+/// to be done; without a recipe it is, and its blob is to be verified.
 struct Job {
     LayerSource source;
     std::string directory;
 };
 
-std::string read_all(int fd) {
-    std::string text;
-    char buffer[65536];
-    ssize_t size = 0;
-    while ((size = ::read(fd, buffer, sizeof buffer)) != 0) {
-        if (size > 0) {
-            text.append(buffer, static_cast<std::size_t>(size));
-        } else if (errno != EINTR) {
-            throw Error("cannot read what is to be done").because(errno);
-        }
-    }
-    return text;
-}
-
-/// Four texts a layer, each ended by NUL: blob, its digest, that of its content, directory.
-std::vector<Job> read_jobs() {
+std::vector<std::string> read_fields() {
     auto fields = split(read_all(STDIN_FILENO), '\0');
     fields.pop_back(); // after the last NUL
+    return fields;
+}
+
+/// Five texts a layer, each ended by NUL: blob, its digest, that of its content, directory, recipe.
+std::vector<Job> read_jobs() {
+    const auto fields = read_fields();
     std::vector<Job> jobs;
-    for (std::size_t i = 0; i + 4 <= fields.size(); i += 4) {
-        jobs.push_back(
-            {.source = {.blob = fields[i], .digest = fields[i + 1], .diff_digest = fields[i + 2]},
-             .directory = fields[i + 3]});
+    for (std::size_t i = 0; i + 5 <= fields.size(); i += 5) {
+        jobs.push_back({.source = {.blob = fields[i],
+                                   .digest = fields[i + 1],
+                                   .diff_digest = fields[i + 2],
+                                   .recipe = fields[i + 4]},
+                        .directory = fields[i + 3]});
     }
     return jobs;
 }
@@ -82,68 +76,35 @@ LayerBounds bounds_for(const std::string& directory) {
     return bounds;
 }
 
-/// A layer being unpacked by a child, which leaves the implied directories in a file in memory.
-struct Work {
-    sys::Child child;
-    UniqueFd result;
-};
-
-Work begin(const Job& job, bool rootless) {
-    UniqueFd result(::memfd_create("sctr-layer", MFD_CLOEXEC));
-    if (!result.valid()) {
-        throw Error("cannot make a file in memory").because(errno);
+/// Returns the implied directories, each ended by NUL.
+std::string work_on(const Job& job, bool rootless) {
+    if (job.source.recipe.empty()) {
+        verify_layer(job.source);
+        return {};
     }
-    sys::Child child = sys::fork_child(0, [&] {
-        std::string text;
-        try {
-            const auto layer =
-                unpack_layer(job.source, job.directory, bounds_for(job.directory), rootless);
-            for (const std::string& path : layer.implied) {
-                text += path + '\0';
-            }
-        } catch (const Error& error) {
-            (void)!::write(result.get(), error.what(), std::string_view(error.what()).size());
-            ::_exit(1);
-        }
-        if (::write(result.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-            ::_exit(2);
-        }
-    });
-    return {.child = std::move(child), .result = std::move(result)};
-}
-
-std::set<std::string> end(Work& work, const Job& job) {
-    const int status = work.child.wait();
-    ::lseek(work.result.get(), 0, SEEK_SET);
-    const std::string text = read_all(work.result.get());
-    if (status == 1 && !text.empty()) {
-        throw Error(text);
+    const auto layer = unpack_layer(job.source, job.directory, bounds_for(job.directory), rootless);
+    std::string text;
+    for (const std::string& path : layer.implied) {
+        text += path + '\0';
     }
-    if (status != 0) {
-        throw Error("cannot unpack the layer")
-            .at(job.source.blob)
-            .because("its reader ended with status " + std::to_string(status));
-    }
-    auto paths = split(text, '\0');
-    paths.pop_back();
-    return {paths.begin(), paths.end()};
+    return text;
 }
 
 int unpack(bool rootless) {
     const std::vector<Job> jobs = read_jobs();
-    const auto side_by_side =
-        static_cast<std::size_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
     std::map<std::size_t, Work> running;
     std::vector<std::string> lower; // the uppermost first
     std::size_t next = 0;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
-        for (; next < jobs.size() && running.size() < side_by_side; ++next) {
+        for (; next < jobs.size() && running.size() < side_by_side(); ++next) {
             if (!jobs[next].source.blob.empty()) {
-                running.emplace(next, begin(jobs[next], rootless));
+                running.emplace(next, begin([&] { return work_on(jobs[next], rootless); }));
             }
         }
         if (const auto work = running.find(i); work != running.end()) {
-            adopt_implied(jobs[i].directory, end(work->second, jobs[i]), lower, rootless);
+            auto implied = split(end(work->second, jobs[i].source.blob), '\0');
+            implied.pop_back(); // after the last NUL
+            adopt_implied(jobs[i].directory, {implied.begin(), implied.end()}, lower, rootless);
             running.erase(work);
         }
         lower.insert(lower.begin(), jobs[i].directory);
@@ -174,6 +135,65 @@ int digest(const std::string& path) {
     LayerStream stream(path);
     stream.drain();
     std::printf("%s %s\n", stream.digest().c_str(), stream.diff_digest().c_str());
+    return std::fflush(stdout) == 0 ? 0 : 1;
+}
+
+void write_out(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
+        if (written < 0 && errno != EINTR) {
+            throw Error("cannot write the layer").because(errno);
+        }
+        bytes.remove_prefix(written < 0 ? 0 : static_cast<std::size_t>(written));
+    }
+}
+
+/// The archive of a layer, from its recipe.
+int assemble(const std::string& recipe, const std::string& diff_digest) {
+    const auto stream = LayerStream::of_recipe(recipe);
+    const void* bytes = nullptr;
+    ssize_t size = 0;
+    while ((size = stream->read(&bytes)) > 0) {
+        write_out({static_cast<const char*>(bytes), static_cast<std::size_t>(size)});
+    }
+    if (size < 0) {
+        throw Error(stream->failure());
+    }
+    if (stream->diff_digest() != diff_digest) {
+        throw Error("the layer has changed").at(recipe);
+    }
+    return 0;
+}
+
+/// Of pairs of recipe and digest: prints what is wrong, a line each.
+int verify() {
+    const auto fields = read_fields();
+    std::deque<std::pair<Work, std::string>> running;
+    const auto end_first = [&] {
+        try {
+            (void)end(running.front().first, running.front().second);
+        } catch (const Error& error) {
+            std::printf("%s\t%s\n", running.front().second.c_str(), error.what());
+        }
+        running.pop_front();
+    };
+    for (std::size_t i = 0; i + 2 <= fields.size(); i += 2) {
+        if (running.size() >= side_by_side()) {
+            end_first();
+        }
+        running.emplace_back(begin([&]() -> std::string {
+                                 const auto stream = LayerStream::of_recipe(fields[i]);
+                                 stream->drain();
+                                 if (stream->diff_digest() != fields[i + 1]) {
+                                     throw Error("the layer has changed").at(fields[i]);
+                                 }
+                                 return {};
+                             }),
+                             fields[i]);
+    }
+    while (!running.empty()) {
+        end_first();
+    }
     return std::fflush(stdout) == 0 ? 0 : 1;
 }
 
@@ -232,14 +252,14 @@ struct Verb {
     int (*run)(const std::vector<std::string>& words, bool rootless);
 };
 
-constexpr std::array<Verb, 14> verbs{{
+constexpr std::array<Verb, 16> verbs{{
     {"unpack", 1, [](const auto&, bool rootless) { return unpack(rootless); }},
     {"remove", 2, [](const auto& words, bool) { return remove({words.begin() + 1, words.end()}); }},
     {"show", 3, [](const auto& words, bool) { return show({words.begin() + 1, words.end()}); }},
     {"layout",
      3,
      [](const auto& words, bool) {
-         extract_layout(words[1], words[2]);
+         extract_layout(words[1], words[2], bounds_for(words[2]).bytes);
          return 0;
      }},
     {"pack",
@@ -254,6 +274,8 @@ constexpr std::array<Verb, 14> verbs{{
          return export_tree({words.begin() + 1, words.end()}, rootless);
      }},
     {"diff", 2, [](const auto& words, bool) { return diff({words.begin() + 1, words.end()}); }},
+    {"assemble", 3, [](const auto& words, bool) { return assemble(words[1], words[2]); }},
+    {"verify", 1, [](const auto&, bool) { return verify(); }},
     {"digest", 2, [](const auto& words, bool) { return digest(words[1]); }},
     {"fill",
      4,

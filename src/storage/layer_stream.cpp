@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <utility>
 
 #include "base/error.hpp"
+#include "storage/recipe.hpp"
 
 namespace sctr::storage {
 
@@ -28,8 +31,28 @@ std::string reason_of(struct archive* archive) {
 }
 
 LayerStream::LayerStream(const std::string& path)
-    : path_(path), blob_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)),
-      buffer_(block_size), decompressor_(::archive_read_new()), block_(block_size) {
+    : LayerStream(path, UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY))) {}
+
+LayerStream::LayerStream(const std::string& path, std::unique_ptr<RecipeReader> recipe)
+    : path_(path), recipe_(std::move(recipe)) {}
+
+LayerStream::~LayerStream() = default;
+
+std::unique_ptr<LayerStream> LayerStream::of_recipe(const std::string& path) {
+    return std::unique_ptr<LayerStream>(
+        new LayerStream(path, std::make_unique<RecipeReader>(path)));
+}
+
+std::unique_ptr<LayerStream> LayerStream::of_blob(const std::string& path) {
+    UniqueFd blob(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW));
+    return !blob.valid() && errno == ELOOP
+               ? of_recipe(std::filesystem::canonical(path))
+               : std::unique_ptr<LayerStream>(new LayerStream(path, std::move(blob)));
+}
+
+LayerStream::LayerStream(const std::string& path, UniqueFd blob)
+    : path_(path), blob_(std::move(blob)), buffer_(block_size), decompressor_(::archive_read_new()),
+      block_(block_size) {
     if (!blob_.valid()) {
         throw Error("cannot open the layer").at(path).because(errno);
     }
@@ -73,20 +96,45 @@ ssize_t LayerStream::read_blob(struct archive* archive, void* self, const void**
     return size;
 }
 
-ssize_t LayerStream::read(const void** bytes) {
+ssize_t LayerStream::decompress(const void** bytes) {
     if (is_empty_) {
         return 0;
     }
     const la_ssize_t size = ::archive_read_data(decompressor_.get(), block_.data(), block_.size());
-    if (size > 0) {
-        stream_hash_.update(block_.data(), static_cast<std::size_t>(size));
-    }
     *bytes = block_.data();
     return size < 0 ? -1 : size;
 }
 
+/// Called by libarchive, through which nothing may be thrown.
+ssize_t LayerStream::make_again(const void** bytes) {
+    try {
+        const std::string_view more = recipe_->next();
+        *bytes = more.data();
+        return static_cast<ssize_t>(more.size());
+    } catch (const std::exception& error) {
+        failure_ = error.what();
+        return -1;
+    }
+}
+
+ssize_t LayerStream::read(const void** bytes) {
+    if (watcher_) {
+        watcher_({});
+    }
+    const ssize_t size = recipe_ ? make_again(bytes) : decompress(bytes);
+    if (size > 0) {
+        const std::string_view more(static_cast<const char*>(*bytes),
+                                    static_cast<std::size_t>(size));
+        stream_hash_.update(more);
+        if (watcher_) {
+            watcher_(more);
+        }
+    }
+    return size;
+}
+
 std::string LayerStream::failure() const {
-    return reason_of(decompressor_.get());
+    return recipe_ ? failure_ : reason_of(decompressor_.get());
 }
 
 void LayerStream::drain() {
@@ -94,10 +142,13 @@ void LayerStream::drain() {
     ssize_t size = 0;
     while ((size = read(&ignored)) > 0) {
     }
+    if (size < 0 && recipe_) {
+        throw Error(failure_);
+    }
     if (size < 0) {
         throw Error("cannot read the layer").at(path_).because(failure());
     }
-    while ((size = next_of_blob()) > 0) {
+    while (!recipe_ && (size = next_of_blob()) > 0) {
     }
     if (size < 0) {
         throw Error("cannot read the layer").at(path_).because(errno);

@@ -55,29 +55,6 @@ std::string link_of(int fd) {
 
 } // namespace
 
-std::string clean_member_path(const std::string& name) {
-    if (name.contains('\0')) {
-        refuse(name, "a name with a NUL");
-    }
-    std::string clean;
-    for (const std::string& part : split(name, '/')) {
-        if (part.empty() || part == ".") {
-            continue;
-        }
-        if (part == "..") {
-            refuse(name, "a name that leads out of the layer");
-        }
-        if (part.size() > NAME_MAX) {
-            refuse(name.substr(0, 80) + "...", "a name longer than 255 bytes");
-        }
-        clean += (clean.empty() ? "" : "/") + part;
-    }
-    if (clean.size() >= PATH_MAX) {
-        refuse(name.substr(0, 80) + "...", "a path longer than 4095 bytes");
-    }
-    return clean;
-}
-
 LayerTree::LayerTree(const std::string& root, const TreeOptions& options)
     : root_(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)),
       rootless_(options.rootless), is_layer_(options.meaning == Meaning::layer) {

@@ -61,7 +61,10 @@ std::map<std::string, std::string> read_members(const std::string& archive,
     return found;
 }
 
-void extract_layout(const std::string& archive, const std::string& directory) {
+void extract_layout(const std::string& archive,
+                    const std::string& directory,
+                    std::uint64_t most_bytes) {
+    std::uint64_t bytes = 0;
     constexpr std::string_view blobs = "blobs/sha256/";
     const Archive reader(::archive_read_new());
     ::archive_read_support_filter_all(reader.get());
@@ -79,6 +82,14 @@ void extract_layout(const std::string& archive, const std::string& directory) {
         if (!S_ISREG(::archive_entry_filetype(entry)) ||
             (!is_blob && name != "index.json" && name != "oci-layout")) {
             continue;
+        }
+        // Of an archive; it ends where that says.
+        bytes += static_cast<std::uint64_t>(::archive_entry_size(entry));
+        if (bytes > most_bytes) {
+            throw Error("cannot read the archive")
+                .at(archive)
+                .because("it has more than the " + std::to_string(most_bytes) +
+                         " bytes that there is room for");
         }
         const std::string path = directory + "/" + name;
         const UniqueFd file(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,7 +14,9 @@ std::map<std::string, std::string> read_members(const std::string& archive,
                                                 const std::vector<std::string>& names);
 
 /// Unpacks an archive that is an OCI layout into a directory that is there: index, blobs, and
-/// nothing else. Throws Error.
-void extract_layout(const std::string& archive, const std::string& directory);
+/// nothing else, of that many bytes at most. Throws Error.
+void extract_layout(const std::string& archive,
+                    const std::string& directory,
+                    std::uint64_t most_bytes);
 
 } // namespace sctr::storage

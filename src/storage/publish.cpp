@@ -2,12 +2,10 @@
 #include "storage/publish.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <deque>
-#include <filesystem>
 #include <optional>
 #include <ranges>
 #include <vector>
@@ -18,8 +16,10 @@
 #include "base/strings.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
+#include "storage/blobs.hpp"
 #include "storage/files.hpp"
 #include "storage/helper.hpp"
+#include "storage/work_directory.hpp"
 
 namespace sctr::storage {
 
@@ -33,20 +33,36 @@ struct Layer {
     std::string diff;     ///< digest
     std::string chain_id; ///< its name in the store
     std::string work;     ///< where it is unpacked; empty: it is there already
+    bool is_blob = false; ///< the blob is there itself, and nothing stands for it
 };
 
-/// Removes a blob that is not what its name says, so that it can be fetched again.
-void require_blob(const Store& store, const std::string& hex) {
-    const std::string path = store.blob(hex);
-    if (!exists(path)) {
-        throw Error(cannot_store).at("sha256:" + hex).because("the blob is missing");
+/// What is to become of a layer: five texts for sctr-layer, each ended by NUL.
+std::string job_for(const Store& store, const Layer& layer) {
+    const bool here = layer.work.empty();
+    std::string job;
+    for (const std::string& field :
+         {here && !layer.is_blob ? std::string() : store.blob(layer.blob),
+          layer.blob,
+          layer.diff,
+          here ? store.layer_tree(layer.chain_id) : layer.work + "/diff",
+          here ? std::string() : layer.work + "/" + layer.diff + ".recipe"}) {
+        job += field + '\0';
     }
-    if (sha256_of_file(path) != hex) {
-        ::unlink(path.c_str());
-        DamagedBlob error(cannot_store);
-        error.at("sha256:" + hex).because("the blob is damaged").mend("pull or load it again");
-        throw error;
+    return job;
+}
+
+/// What is there itself is read by sctr-layer; what stands for a blob must be of the same layer.
+void require_layer(const Store& store, Layer& layer) {
+    const auto link = link_of_blob(store, layer.blob);
+    if (!link && !exists(store.blob(layer.blob))) {
+        throw Error(cannot_store).at("sha256:" + layer.blob).because("the blob is missing");
     }
+    if (link && link->diff != layer.diff) {
+        throw Error("the unpacked layer is not what the image's config says")
+            .at("sha256:" + layer.diff)
+            .because("it is sha256:" + link->diff);
+    }
+    layer.is_blob = !link;
 }
 
 /// As require_blob() for each, so that what is wrong is fetched anew at once.
@@ -70,6 +86,12 @@ std::vector<Layer> layers_of(const oci::ImageManifest& manifest, const oci::Imag
             .because("the manifest has " + std::to_string(manifest.layers.size()) +
                      " layers, the config " + std::to_string(config.rootfs.diff_ids.size()));
     }
+    constexpr std::size_t most_layers = 500; // OVL_MAX_STACK of the kernel's overlayfs
+    if (manifest.layers.size() > most_layers) {
+        throw Error("invalid image")
+            .because("it has " + std::to_string(manifest.layers.size()) +
+                     " layers, and the kernel stacks 500");
+    }
     const auto chain = oci::chain_ids(config.rootfs);
     std::vector<Layer> layers;
     layers.reserve(chain.size());
@@ -79,21 +101,6 @@ std::vector<Layer> layers_of(const oci::ImageManifest& manifest, const oci::Imag
                           .chain_id = chain[i]});
     }
     return layers;
-}
-
-std::string jobs_for(const Store& store, const std::vector<Layer>& layers) {
-    std::string jobs;
-    for (const Layer& layer : layers) {
-        const bool here = layer.work.empty();
-        for (const std::string& field :
-             {here ? std::string() : store.blob(layer.blob),
-              layer.blob,
-              layer.diff,
-              here ? store.layer_tree(layer.chain_id) : layer.work + "/diff"}) {
-            jobs += field + '\0';
-        }
-    }
-    return jobs;
 }
 
 /// Everything written so far, by whomever.
@@ -137,14 +144,14 @@ std::vector<std::string> unpack_layers(const Store& store, std::vector<Layer>& l
         made.push_back(layer.work);
         make_directory(layer.work + "/diff", 0755, cannot_store);
     }
-    for (const Layer& layer : layers) {
-        if (layer.work.empty()) {
-            require_blob(store, layer.blob);
-        }
+    std::string jobs;
+    for (Layer& layer : layers) {
+        require_layer(store, layer);
+        jobs += job_for(store, layer);
     }
     std::vector<std::string> texts;
     try {
-        texts = split(run_layer_program({"unpack"}, jobs_for(store, layers)), '\0');
+        texts = split(run_layer_program({"unpack"}, jobs), '\0');
     } catch (const Error&) {
         require_blobs(store, layers); // says it better where that is why
         throw;
@@ -160,47 +167,32 @@ std::vector<std::string> unpack_layers(const Store& store, std::vector<Layer>& l
     return texts;
 }
 
+/// Of all that sctr-layer has read: what recipes make again.
+void drop_blobs(const Store& store, const std::vector<Layer>& layers) {
+    for (const Layer& layer : layers) {
+        if (layer.is_blob && exists(store.recipe(layer.chain_id, layer.diff))) {
+            replace_blob(store, layer.blob, {.chain_id = layer.chain_id, .diff = layer.diff});
+        }
+    }
+    sys::sync_directory(store.blobs() + "/sha256");
+}
+
 void put_image(const Store& store,
                const oci::StoredImage& image,
                const std::string& manifest_text) {
-    const std::string work = store.make_work_directory();
-    UndoList undo;
-    undo.add([&] {
-        std::error_code ignored;
-        std::filesystem::remove_all(work, ignored);
-    });
+    const WorkDirectory work(store);
     sys::replace_file(
-        work + "/manifest.json", manifest_text, 0600, sys::Durability::disk, cannot_store);
-    sys::replace_file(work + "/image.json",
+        work.file("manifest.json"), manifest_text, 0600, sys::Durability::disk, cannot_store);
+    sys::replace_file(work.file("image.json"),
                       oci::serialize(image) + '\n',
                       0600,
                       sys::Durability::disk,
                       cannot_store);
-    put_in_place(work, store.image(image.digest));
+    put_in_place(work.path(), store.image(image.digest));
     sys::sync_directory(store.root() + "/images");
-    if (!exists(work)) {
-        undo.dismiss();
-    }
 }
 
 } // namespace
-
-std::string sha256_of_file(const std::string& path) {
-    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    Sha256 hash;
-    std::vector<char> buffer(1 << 18);
-    for (;;) {
-        const ssize_t size = file.valid() ? ::read(file.get(), buffer.data(), buffer.size()) : -1;
-        if (size == 0) {
-            return hash.finish();
-        }
-        if (size > 0) {
-            hash.update(buffer.data(), static_cast<std::size_t>(size));
-        } else if (!file.valid() || errno != EINTR) {
-            throw Error("cannot read").at(path).because(errno);
-        }
-    }
-}
 
 std::string publish_image(const Store& store, const std::string& manifest_text) {
     const std::string digest = Sha256::of(manifest_text);
@@ -214,7 +206,7 @@ std::string publish_image(const Store& store, const std::string& manifest_text) 
     const oci::ImageConfig config = oci::parse_image_config(config_text);
     std::vector<Layer> layers = layers_of(manifest, config);
     const std::vector<std::string> texts = unpack_layers(store, layers);
-    sys::sync_directory(store.blobs() + "/sha256");
+    drop_blobs(store, layers);
 
     oci::StoredImage image{.digest = digest,
                            .id = id,

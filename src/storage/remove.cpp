@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
+#include "storage/blobs.hpp"
 #include "storage/helper.hpp"
 
 namespace sctr::storage {
@@ -36,16 +37,40 @@ UniqueFd take(const std::string& path, int flags) {
                                                                        : UniqueFd();
 }
 
-/// Digests that an image keeps: its config and layers.
-void add_blobs(const Store& store, const oci::StoredImage& image, std::set<std::string>& blobs) {
-    blobs.insert(image.id);
-    const auto text = sys::read_small_file(store.manifest(image.digest));
-    if (!text) {
-        return;
+/// What images refer to.
+struct Needed {
+    std::set<std::string> layers;
+    std::set<std::string> blobs;
+};
+
+/// Links that lead to layers which no image has are led to others before.
+Needed needed_by_images(const Store& store) {
+    Needed needed;
+    std::vector<oci::StoredImage> images;
+    for (const std::string& digest : names_in(store.root() + "/images")) {
+        try {
+            const auto text = sys::read_small_file(store.image(digest) + "/image.json");
+            images.push_back(oci::parse_stored_image(text.value_or("")));
+            for (const LayerBlob& layer : layer_blobs(store, images.back())) {
+                needed.layers.insert(layer.chain_id);
+                needed.blobs.insert(layer.blob);
+            }
+        } catch (const Error&) {
+            throw Error("cannot sweep the store")
+                .at(store.image(digest))
+                .because("an image that cannot be read may need anything")
+                .mend("'sctr system check --repair' removes it");
+        }
+        needed.blobs.insert(images.back().id);
     }
-    for (const oci::Descriptor& layer : oci::parse_manifest(*text).layers) {
-        blobs.insert(oci::sha256_of_digest(layer.digest, "/layers"));
+    bool is_changed = false;
+    for (const oci::StoredImage& image : images) {
+        is_changed = lead_to_own_layers(store, image, needed.layers) || is_changed;
     }
+    if (is_changed) {
+        sys::sync_directory(store.blobs() + "/sha256"); // before the layers go
+    }
+    return needed;
 }
 
 } // namespace
@@ -78,23 +103,10 @@ void remove_image(const Store& store,
 Swept sweep_store(const Store& store,
                   const std::function<bool(const std::string& container)>& is_kept) {
     Swept swept;
-    std::set<std::string> layers;
-    std::set<std::string> blobs;
-    for (const std::string& digest : names_in(store.root() + "/images")) {
-        const auto text = sys::read_small_file(store.image(digest) + "/image.json");
-        if (!text) {
-            throw Error("cannot sweep the store")
-                .at(store.image(digest))
-                .because("an image that cannot be read may need anything")
-                .mend("'sctr system check --repair' removes it");
-        }
-        const oci::StoredImage image = oci::parse_stored_image(*text);
-        layers.insert(image.layers.begin(), image.layers.end());
-        add_blobs(store, image, blobs);
-    }
+    const Needed needed = needed_by_images(store);
     std::vector<std::string> trees;
     for (const std::string& chain_id : names_in(store.root() + "/layers")) {
-        if (!layers.contains(chain_id)) {
+        if (!needed.layers.contains(chain_id)) {
             // Out of sight first: half a layer must not have the name of a whole one.
             const std::string gone = store.make_work_directory();
             if (::rename(store.layer(chain_id).c_str(), gone.c_str()) == 0) {
@@ -121,7 +133,7 @@ Swept sweep_store(const Store& store,
     }
     remove_trees(trees);
     for (const std::string& hex : names_in(store.blobs() + "/sha256")) {
-        if (!blobs.contains(hex) && ::unlink(store.blob(hex).c_str()) == 0) {
+        if (!needed.blobs.contains(hex) && ::unlink(store.blob(hex).c_str()) == 0) {
             ++swept.blobs;
         }
     }

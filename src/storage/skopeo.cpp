@@ -5,84 +5,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
-#include <filesystem>
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/scope_exit.hpp"
 #include "base/sha256.hpp"
 #include "base/strings.hpp"
 #include "linux/durable_file.hpp"
-#include "linux/memfd.hpp"
-#include "linux/process.hpp"
 #include "linux/procfs.hpp"
-#include "linux/program.hpp"
 #include "oci/reference.hpp"
+#include "storage/blobs.hpp"
 #include "storage/publish.hpp"
+#include "storage/run_skopeo.hpp"
 #include "storage/short_names.hpp"
+#include "storage/work_directory.hpp"
 
 namespace sctr::storage {
 
 namespace {
-
-namespace fs = std::filesystem;
-
-constexpr int not_found = 127;
-
-/// skopeo's last words: `time="..." level=fatal msg="..."` without what is around the message.
-std::string last_words(const std::string& text) {
-    std::string line;
-    for (const std::string& candidate : split(text, '\n')) {
-        if (!candidate.empty()) {
-            line = candidate;
-        }
-    }
-    constexpr std::string_view start = "msg=\"";
-    if (const auto at = line.find(start); at != std::string::npos && line.ends_with('"')) {
-        line = line.substr(at + start.size(), line.size() - at - start.size() - 1);
-        for (std::size_t i = 0; (i = line.find("\\\"", i)) != std::string::npos; ++i) {
-            line.erase(i, 1);
-        }
-    }
-    return escape_controls(line);
-}
-
-class SkopeoFailed : public Error {
-  public:
-    using Error::Error;
-};
-
-void run_skopeo(std::vector<std::string> words, bool quiet) {
-    words.insert(words.begin(), "skopeo");
-    const UniqueFd said = sys::raise_fd(sys::memory_file("sctr-skopeo"));
-    const auto argv = sys::argument_pointers(words);
-    sys::Child child = sys::fork_child(0, [&] {
-        const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-        if (::dup2(null.get(), STDIN_FILENO) < 0 ||
-            ::dup2(quiet ? null.get() : STDERR_FILENO, STDOUT_FILENO) < 0 ||
-            ::dup2(said.get(), STDERR_FILENO) < 0) {
-            ::_exit(1);
-        }
-        ::execvp(argv.front(), argv.data());
-        ::_exit(errno == ENOENT ? not_found : 1);
-    });
-    const int status = child.wait();
-    if (status == 0) {
-        return;
-    }
-    SkopeoFailed error("cannot copy the image");
-    if (status == not_found) {
-        error.because("there is no skopeo").mend("install skopeo");
-        throw error;
-    }
-    const std::string words_of_it = last_words(
-        sys::read_small_file("/proc/self/fd/" + std::to_string(said.get())).value_or(""));
-    error.because(words_of_it.empty() ? "skopeo ended with status " + std::to_string(status)
-                                      : words_of_it);
-    throw error;
-}
 
 void add_platform(std::vector<std::string>& words, const TransferOptions& options) {
     if (!options.platform) {
@@ -100,26 +42,11 @@ void add_platform(std::vector<std::string>& words, const TransferOptions& option
     }
 }
 
-/// "src" or "dest": which side is the registry.
-void add_access(std::vector<std::string>& words,
-                const TransferOptions& options,
-                const std::string& side) {
-    if (options.auth_file) {
-        words.insert(words.end(), {"--authfile", *options.auth_file});
-    }
-    if (options.credentials) {
-        words.insert(words.end(), {"--" + side + "-creds", *options.credentials});
-    }
-    if (!options.verify_tls) {
-        words.push_back("--" + side + "-tls-verify=false");
-    }
-}
-
 std::vector<std::string> copy_words(const TransferOptions& options) {
     std::vector<std::string> words;
     add_platform(words, options); // of skopeo itself, before the verb
     words.emplace_back("copy");
-    add_access(words, options, "src");
+    add_access(words, options, "src-");
     return words;
 }
 
@@ -145,6 +72,83 @@ std::string manifest_of_layout(const Store& store, const std::string& layout) {
     throw Error("the manifest is damaged").at("sha256:" + hex).mend("try again");
 }
 
+/// What a registry says of an image, byte for byte.
+std::string
+ask_registry(const char* what, const std::string& source, const TransferOptions& options) {
+    std::vector<std::string> words;
+    add_platform(words, options);
+    words.insert(words.end(), {"inspect", "--raw"});
+    if (*what != '\0') {
+        words.emplace_back(what);
+    }
+    add_access(words, options, "");
+    words.push_back(source);
+    return ask_skopeo(words);
+}
+
+/// The same image by a digest: "docker://HOST/NAME:TAG" is "docker://HOST/NAME@DIGEST" then.
+std::string by_digest(const std::string& source, const std::string& digest) {
+    std::string name = source.substr(0, source.find('@'));
+    if (const auto colon = name.rfind(':'); colon > name.rfind('/')) {
+        name.resize(colon);
+    }
+    return name + "@" + digest;
+}
+
+bool have_same_layers(const oci::ImageManifest& one, const oci::ImageManifest& other) {
+    return std::ranges::equal(
+        one.layers, other.layers, {}, &oci::Descriptor::digest, &oci::Descriptor::digest);
+}
+
+/// The manifest, as it is at the registry, of the image that became `converted`; empty: not found.
+std::string original_of(const oci::ImageManifest& converted,
+                        const std::string& source,
+                        const TransferOptions& options) {
+    std::string text = ask_registry("", source, options);
+    if (!oci::is_index(text)) {
+        return have_same_layers(oci::parse_manifest(text), converted) ? text : "";
+    }
+    for (const oci::Descriptor& entry : oci::parse_index(text).manifests) {
+        // Attestations and the like have no platform that is one.
+        if (entry.platform && entry.platform->os == "unknown") {
+            continue;
+        }
+        text = ask_registry("", by_digest(source, entry.digest), options);
+        if (!oci::is_index(text) && have_same_layers(oci::parse_manifest(text), converted)) {
+            return text;
+        }
+    }
+    return {};
+}
+
+/// Docker's manifests would be converted by an OCI layout. Their layers come through one all the
+/// same, so that those that are here are not fetched again; manifest and config are asked for.
+/// Empty when it does not work out.
+std::string fetch_from_docker(const Store& store,
+                              const std::string& source,
+                              const TransferOptions& options,
+                              const std::string& layout) {
+    std::vector<std::string> words = copy_words(options);
+    words.insert(words.end(),
+                 {"--dest-shared-blob-dir", store.blobs(), source, "oci:" + layout + ":image"});
+    run_skopeo(words, options.quiet);
+    const auto converted = oci::parse_manifest(manifest_of_layout(store, layout));
+    const std::string text = original_of(converted, source, options);
+    if (text.empty()) {
+        return {};
+    }
+    const std::string id =
+        oci::sha256_of_digest(oci::parse_manifest(text).config.digest, "/config/digest");
+    const std::string config =
+        ask_registry("--config", by_digest(source, "sha256:" + Sha256::of(text)), options);
+    if (Sha256::of(config) != id) {
+        return {};
+    }
+    sys::replace_file(
+        store.blob(id), config, 0600, sys::Durability::memory, "cannot store the image");
+    return text;
+}
+
 /// What only `dir:` takes as it is: docker's manifests, which OCI layouts would have converted.
 std::string fetch_as_directory(const Store& store,
                                const std::string& source,
@@ -166,53 +170,6 @@ std::string fetch_as_directory(const Store& store,
         }
     }
     return text;
-}
-
-constexpr const char* cannot_send = "cannot send the image";
-
-/// An OCI layout of one image, whose blobs are the store's.
-void write_layout(const oci::ImageManifest& manifest,
-                  const std::string& text,
-                  const std::string& digest,
-                  const std::string& work) {
-    const std::string media_type = manifest.media_type.empty()
-                                       ? "application/vnd.oci.image.manifest.v1+json"
-                                       : manifest.media_type;
-    const oci::ImageIndex index{
-        .schema_version = 2,
-        .manifests = {{.media_type = media_type,
-                       .digest = "sha256:" + digest,
-                       .size = static_cast<std::int64_t>(text.size()),
-                       .annotations = {{"org.opencontainers.image.ref.name", "image"}}}}};
-    sys::replace_file(
-        work + "/index.json", oci::serialize(index), 0600, sys::Durability::memory, cannot_send);
-    sys::replace_file(work + "/oci-layout",
-                      R"({"imageLayoutVersion":"1.0.0"})",
-                      0600,
-                      sys::Durability::memory,
-                      cannot_send);
-}
-
-/// The same for docker's manifests, which OCI layouts do not take.
-void write_directory(const Store& store,
-                     const oci::ImageManifest& manifest,
-                     const std::string& text,
-                     const std::string& work) {
-    using sys::Durability;
-    sys::replace_file(work + "/manifest.json", text, 0600, Durability::memory, cannot_send);
-    sys::replace_file(work + "/version",
-                      "Directory Transport Version: 1.1\n",
-                      0600,
-                      Durability::memory,
-                      cannot_send);
-    std::vector<oci::Descriptor> blobs = manifest.layers;
-    blobs.push_back(manifest.config);
-    for (const oci::Descriptor& blob : blobs) {
-        const std::string hex = oci::sha256_of_digest(blob.digest, "/layers");
-        if (::link(store.blob(hex).c_str(), (work + "/" + hex).c_str()) < 0 && errno != EEXIST) {
-            throw Error(cannot_send).at("sha256:" + hex).because(errno);
-        }
-    }
 }
 
 /// What a name leads to, and since when.
@@ -255,28 +212,30 @@ std::string pull_full(const Store& store, const std::string& name, const Transfe
 } // namespace
 
 std::string fetch(const Store& store, const std::string& source, const TransferOptions& options) {
-    const std::string work = store.make_work_directory();
-    UndoList undo;
-    undo.add([&] {
-        std::error_code ignored;
-        fs::remove_all(work, ignored);
-    });
+    const WorkDirectory work(store);
     std::vector<std::string> words = copy_words(options);
     words.insert(words.end(),
                  {"--preserve-digests",
                   "--dest-shared-blob-dir",
                   store.blobs(),
                   source,
-                  "oci:" + work + "/oci:image"});
+                  "oci:" + work.file("oci:image")});
     try {
         run_skopeo(words, options.quiet);
     } catch (const SkopeoFailed& error) {
         if (!std::string_view(error.what()).contains("preserve digests")) {
             throw;
         }
-        return fetch_as_directory(store, source, options, work + "/dir");
+        if (source.starts_with("docker://")) {
+            const std::string text =
+                fetch_from_docker(store, source, options, work.file("converted"));
+            if (!text.empty()) {
+                return text;
+            }
+        }
+        return fetch_as_directory(store, source, options, work.file("dir"));
     }
-    return manifest_of_layout(store, work + "/oci");
+    return manifest_of_layout(store, work.file("oci"));
 }
 
 std::string
@@ -286,35 +245,6 @@ take_image(const Store& store, const std::string& source, const TransferOptions&
     } catch (const DamagedBlob&) {
         return publish_image(store, fetch(store, source, options));
     }
-}
-
-void send(const Store& store,
-          const std::string& digest,
-          const std::string& destination,
-          const TransferOptions& options) {
-    const std::string work = store.make_work_directory();
-    UndoList undo;
-    undo.add([&] {
-        std::error_code ignored;
-        fs::remove_all(work, ignored);
-    });
-    const std::string text = sys::read_small_file(store.manifest(digest)).value_or("");
-    const oci::ImageManifest manifest = oci::parse_manifest(text);
-    const bool is_docker = manifest.media_type.contains("docker");
-    if (is_docker) {
-        write_directory(store, manifest, text, work);
-    } else {
-        write_layout(manifest, text, digest, work);
-        // Among the blobs, where skopeo looks for it.
-        sys::replace_file(store.blob(digest), text, 0600, sys::Durability::memory, cannot_send);
-    }
-    std::vector<std::string> words{"copy"};
-    add_access(words, options, "dest");
-    if (!is_docker) {
-        words.insert(words.end(), {"--src-shared-blob-dir", store.blobs()});
-    }
-    words.insert(words.end(), {is_docker ? "dir:" + work : "oci:" + work + ":image", destination});
-    run_skopeo(words, options.quiet);
 }
 
 std::string pull(const Store& store, const std::string& name, const TransferOptions& options) {

@@ -30,12 +30,19 @@ constexpr const char* cannot_use = "cannot use the store of images";
 constexpr const char* image_file = "/image.json";
 constexpr std::size_t shortest_prefix = 4;
 
-bool lock_file(int file, int operation) {
-    int result = 0;
-    do {
-        result = ::flock(file, operation);
-    } while (result < 0 && errno == EINTR);
-    return result == 0;
+/// One in which nobody else may put things, which would be taken for the store's own.
+void ensure_own_directory(const std::string& path, mode_t mode) {
+    ensure_directory(path, mode, cannot_use);
+    struct stat info{};
+    if (::stat(path.c_str(), &info) < 0) {
+        throw Error(cannot_use).at(path).because(errno);
+    }
+    if (info.st_uid != ::geteuid() || (info.st_mode & S_IWOTH) != 0) {
+        throw Error(cannot_use)
+            .at(path)
+            .because("others may write there")
+            .mend("look at what is in it; then chown and chmod o-w");
+    }
 }
 
 bool is_hex(std::string_view text) {
@@ -86,21 +93,27 @@ std::string Store::name_link(const std::string& full_name) const {
 
 void Store::prepare() const {
     std::error_code error;
-    fs::create_directories(root_, error);
+    fs::create_directories(fs::path(root_).parent_path(), error);
     if (error) {
         throw Error(cannot_use).at(root_).because(error.value());
     }
+    ensure_own_directory(root_, 0755);
     // Layers have set-user-ID programs of any age, and roots what containers keep to themselves.
-    for (const char* closed :
-         {"/layers", "/roots", "/tmp", "/blobs", "/images", "/names", "/volumes"}) {
-        ensure_directory(root_ + closed, 0700, cannot_use);
+    for (const char* closed : {"/layers",
+                               "/roots",
+                               "/tmp",
+                               "/blobs",
+                               "/blobs/sha256",
+                               "/images",
+                               "/names",
+                               "/volumes"}) {
+        ensure_own_directory(root_ + closed, 0700);
     }
-    ensure_directory(blobs() + "/sha256", 0700, cannot_use);
 }
 
 std::optional<ImageUse> Store::open_image(const std::string& directory) const {
     UniqueFd held(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!held.valid() || !lock_file(held.get(), LOCK_SH | LOCK_NB)) {
+    if (!held.valid() || ::flock(held.get(), LOCK_SH | LOCK_NB) < 0) {
         return std::nullopt; // not there, or about to go
     }
     const auto text =
@@ -184,38 +197,6 @@ std::vector<oci::StoredImage> Store::images() const {
     }
     std::ranges::sort(all, {}, &oci::StoredImage::digest);
     return all;
-}
-
-UniqueFd Store::lock(Sharing sharing, bool wait) const {
-    const std::string path = root_ + "/lock";
-    UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    const int operation = (sharing == Sharing::shared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB);
-    if (file.valid() && lock_file(file.get(), operation)) {
-        return file;
-    }
-    if (file.valid() && errno == EWOULDBLOCK) {
-        return {};
-    }
-    throw Error(cannot_use).at(path).because(errno);
-}
-
-Store::MakeLock::MakeLock(const Store& store, const std::string& name)
-    : path_(store.temporary(name + ".lock")) {
-    for (;;) {
-        file_ = UniqueFd(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-        if (!file_.valid() || !lock_file(file_.get(), LOCK_EX)) {
-            throw Error(cannot_use).at(path_).because(errno);
-        }
-        if (is_same_file(file_.get(), path_)) {
-            return; // else who held it has removed it
-        }
-    }
-}
-
-Store::MakeLock::~MakeLock() {
-    if (file_.valid()) {
-        ::unlink(path_.c_str());
-    }
 }
 
 void Store::set_name(const std::string& full_name, const std::string& digest) const {

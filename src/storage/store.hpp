@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
@@ -46,6 +47,12 @@ class Store {
         return layer(chain_id) + "/diff";
     }
 
+    /// By which an unpacked layer becomes the archive of that digest again. Not there for layers
+    /// whose blobs are kept.
+    [[nodiscard]] std::string recipe(const std::string& chain_id, const std::string& diff) const {
+        return layer(chain_id) + "/" + diff + ".recipe";
+    }
+
     [[nodiscard]] std::string image(const std::string& digest) const {
         return root_ + "/images/" + digest;
     }
@@ -81,6 +88,9 @@ class Store {
 
     /// The lock of the whole store; with `wait` false nothing when somebody else has it.
     [[nodiscard]] UniqueFd lock(Sharing sharing, bool wait = true) const;
+
+    /// The same, exclusive. Throws Error that names who has it when the time is over.
+    [[nodiscard]] UniqueFd lock_within(std::chrono::milliseconds deadline) const;
 
     /// The lock of one thing that is being made; its file goes with unlock().
     class MakeLock {

@@ -3,6 +3,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +13,7 @@
 #include "base/strings.hpp"
 #include "storage/layer_stream.hpp"
 #include "storage/layer_tree.hpp"
+#include "storage/recipe.hpp"
 
 namespace sctr::storage {
 
@@ -78,8 +80,8 @@ la_ssize_t read_stream(struct archive* archive, void* stream, const void** bytes
 /// Reads the members of one archive, one after the other.
 class Unpacker {
   public:
-    Unpacker(LayerStream& stream, const LayerBounds& bounds)
-        : bounds_(bounds), reader_(::archive_read_new()) {
+    Unpacker(LayerStream& stream, const LayerBounds& bounds, RecipeWriter* recipe = nullptr)
+        : bounds_(bounds), reader_(::archive_read_new()), recipe_(recipe) {
         ::archive_read_support_format_tar(reader_.get());
         ::archive_read_support_format_empty(reader_.get());
         if (::archive_read_open(reader_.get(), &stream, nullptr, read_stream, nullptr) !=
@@ -96,6 +98,9 @@ class Unpacker {
         }
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
             throw Error(cannot_unpack).because(reason_of(reader_.get()));
+        }
+        if (recipe_ != nullptr) {
+            recipe_->settle(position());
         }
         LayerMember member = member_of(entry_);
         if (++count_ > bounds_.members) {
@@ -124,6 +129,9 @@ class Unpacker {
 
     void write_file(const LayerMember& member, la_int64_t size, LayerTree& tree) {
         const UniqueFd file = tree.create_file(member);
+        if (recipe_ != nullptr) {
+            recipe_->begin_file(member.path, file.get());
+        }
         const void* block = nullptr;
         std::size_t length = 0;
         la_int64_t offset = 0;
@@ -137,7 +145,11 @@ class Unpacker {
                               "the layer has more than the " + std::to_string(bounds_.bytes) +
                                   " bytes that there is room for");
             }
-            write_at(file.get(), static_cast<const char*>(block), length, offset, member.path);
+            const std::string_view content(static_cast<const char*>(block), length);
+            write_at(file.get(), content, offset, member.path);
+            if (recipe_ != nullptr) {
+                recipe_->content(position(), static_cast<std::uint64_t>(offset), content);
+            }
             end = offset + static_cast<la_int64_t>(length);
         }
         if (status != ARCHIVE_EOF) {
@@ -150,24 +162,29 @@ class Unpacker {
         tree.finish_file(file.get(), member);
     }
 
-    static void write_at(
-        int file, const char* bytes, std::size_t size, la_int64_t offset, const std::string& path) {
-        while (size > 0) {
-            const ssize_t written = ::pwrite(file, bytes, size, offset);
+    /// Of what libarchive has consumed: right after it has given content, where that begins.
+    [[nodiscard]] std::uint64_t position() const {
+        return static_cast<std::uint64_t>(::archive_filter_bytes(reader_.get(), 0));
+    }
+
+    static void
+    write_at(int file, std::string_view bytes, la_int64_t offset, const std::string& path) {
+        while (!bytes.empty()) {
+            const ssize_t written = ::pwrite(file, bytes.data(), bytes.size(), offset);
             if (written < 0) {
                 if (errno == EINTR) {
                     continue;
                 }
                 throw Error(cannot_unpack).at("/" + path).because(errno);
             }
-            bytes += written;
-            size -= static_cast<std::size_t>(written);
+            bytes.remove_prefix(static_cast<std::size_t>(written));
             offset += written;
         }
     }
 
     LayerBounds bounds_;
     Archive reader_;
+    RecipeWriter* recipe_;
     struct archive_entry* entry_ = nullptr;
     std::uint64_t count_ = 0;
     std::uint64_t bytes_ = 0;
@@ -177,6 +194,26 @@ void check_digest(const std::string& found, const std::string& wanted, const cha
     if (!wanted.empty() && found != wanted) {
         throw Error(what).at("sha256:" + wanted).because("it is sha256:" + found);
     }
+}
+
+void finish_reading(LayerStream& stream, const LayerSource& source) {
+    stream.drain();
+    if (!stream.is_made_again()) { // else the link is the proof
+        check_digest(
+            stream.digest(), source.digest, "the layer's blob is not what its digest says");
+    }
+    check_digest(stream.diff_digest(),
+                 source.diff_digest,
+                 "the unpacked layer is not what the image's config says");
+}
+
+bool saves_disk(const LayerSource& source) {
+    struct stat blob{};
+    struct stat recipe{};
+    // Whole blocks, which is what a disk has.
+    constexpr off_t block = 4096;
+    return ::stat(source.blob.c_str(), &blob) == 0 && ::stat(source.recipe.c_str(), &recipe) == 0 &&
+           (recipe.st_size + block - 1) / block <= (blob.st_size + block - 1) / block;
 }
 
 /// False for what shall not be root's.
@@ -205,24 +242,30 @@ UnpackedLayer unpack_layer(const LayerSource& source,
                            const std::string& directory,
                            const LayerBounds& bounds,
                            bool rootless) {
-    LayerStream stream(source.blob);
+    const auto stream = LayerStream::of_blob(source.blob);
     LayerTree tree(directory, {.rootless = rootless});
     UnpackedLayer layer;
-    Unpacker unpacker(stream, bounds);
+    std::optional<RecipeWriter> recipe;
+    if (!source.recipe.empty()) {
+        recipe.emplace(source.recipe, directory, bounds.bytes);
+        stream->watch([&](std::string_view bytes) { recipe->saw(bytes); });
+    }
+    Unpacker unpacker(*stream, bounds, recipe ? &*recipe : nullptr);
     while (const auto member = unpacker.next()) {
         unpacker.write(*member, tree, Meaning::layer);
     }
     tree.finish();
     layer.bytes = unpacker.bytes();
-    stream.drain();
-    layer.digest = stream.digest();
-    layer.diff_digest = stream.diff_digest();
-    check_digest(layer.digest, source.digest, "the layer's blob is not what its digest says");
-    check_digest(layer.diff_digest,
-                 source.diff_digest,
-                 "the unpacked layer is not what the image's config says");
     layer.implied = tree.implied();
+    finish_reading(*stream, source);
+    if (recipe && (!recipe->finish() || !saves_disk(source))) {
+        ::unlink(source.recipe.c_str());
+    }
     return layer;
+}
+
+void verify_layer(const LayerSource& source) {
+    finish_reading(*LayerStream::of_blob(source.blob), source);
 }
 
 void unpack_tree(const TreeSource& source,

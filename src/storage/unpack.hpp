@@ -16,21 +16,24 @@ struct LayerBounds {
 };
 
 struct LayerSource {
-    std::string blob;        ///< path of the archive: tar, plain or compressed
+    std::string blob;        ///< path of the archive, or of the link that stands for it
     std::string digest;      ///< SHA-256 of the blob; empty: not checked
     std::string diff_digest; ///< SHA-256 of the decompressed stream; empty: not checked
+    std::string recipe;      ///< where to write the recipe; empty: nowhere
 };
 
 struct UnpackedLayer {
     std::set<std::string> implied; ///< see LayerTree::implied()
-    std::string digest;
-    std::string diff_digest;
-    std::uint64_t bytes = 0; ///< of content
+    std::uint64_t bytes = 0;       ///< of content
 };
+
+/// Reads a layer and checks its digests. Throws Error.
+void verify_layer(const LayerSource& source);
 
 /// Unpacks a layer into a directory that is there and empty. Throws Error when the archive is
 /// damaged, hostile, above the bounds or not that of the digests; the directory is the caller's to
-/// remove then.
+/// remove then. The recipe is there afterwards if it gives the archive again and takes no more disk
+/// than the blob.
 UnpackedLayer unpack_layer(const LayerSource& source,
                            const std::string& directory,
                            const LayerBounds& bounds,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Layers: whatever an archive has, what is beside the layer's directory stays as it is.
+// A recipe gives the archive again.
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +10,7 @@
 
 #include "base/unique_fd.hpp"
 #include "fuzz.hpp"
+#include "storage/layer_stream.hpp"
 #include "storage/layer_tree.hpp"
 #include "storage/unpack.hpp"
 
@@ -35,7 +36,23 @@ class Playground {
     Playground(Playground&&) = delete;
     Playground& operator=(Playground&&) = delete;
 
-    [[nodiscard]] std::string layer() const { return path_ + "/layer"; }
+    [[nodiscard]] std::string layer() const { return file("diff"); }
+
+    [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+    /// If there is one, it gives what the blob has.
+    void check_recipe() const {
+        using sctr::storage::LayerStream;
+        if (::access(file("recipe").c_str(), F_OK) < 0) {
+            return;
+        }
+        const auto blob = LayerStream::of_blob(file("blob"));
+        const auto again = LayerStream::of_recipe(file("recipe"));
+        blob->drain();
+        again->drain();
+        sctr::fuzz::check(blob->diff_digest() == again->diff_digest(),
+                          "a recipe gives the archive again");
+    }
 
     void check() const {
         struct stat now{};
@@ -55,24 +72,28 @@ class Playground {
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace sctr;
     static const Playground playground;
-    const UniqueFd blob(::memfd_create("layer", MFD_CLOEXEC));
+    const UniqueFd blob(
+        ::open(playground.file("blob").c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600));
     if (::write(blob.get(), data, size) != static_cast<ssize_t>(size)) {
         return 0;
     }
     ::mkdir(playground.layer().c_str(), 0755);
     fuzz::accepts([&] {
-        (void)storage::unpack_layer({.blob = "/proc/self/fd/" + std::to_string(blob.get())},
-                                    playground.layer(),
-                                    {.members = 1000, .bytes = 1 << 20},
-                                    false);
+        (void)storage::unpack_layer(
+            {.blob = playground.file("blob"), .recipe = playground.file("recipe")},
+            playground.layer(),
+            {.members = 1000, .bytes = 1 << 20},
+            false);
+        playground.check_recipe();
     });
+    ::unlink(playground.file("recipe").c_str());
     // The same as a tree of files, onto what is there already.
     fuzz::accepts([&] {
-        storage::unpack_tree(
-            {.archive = "/proc/self/fd/" + std::to_string(blob.get()), .keep_owners = false},
-            [&](bool is_directory) -> storage::TreeTarget {
-                return {.directory = playground.layer(), .top = is_directory ? "top" : ""};
-            });
+        storage::unpack_tree({.archive = playground.file("blob"), .keep_owners = false},
+                             [&](bool is_directory) -> storage::TreeTarget {
+                                 return {.directory = playground.layer(),
+                                         .top = is_directory ? "top" : ""};
+                             });
     });
     playground.check();
     storage::remove_tree(AT_FDCWD, playground.layer());

@@ -30,7 +30,7 @@ powercut_work() {
         return
     fi
     # Into the middle of what it does: after a good deal of it, at no particular moment.
-    until [ "$(grep -c '^done' "$facts")" -ge 6 ]; do
+    until [ "$(grep -c '^done' "$facts")" -ge 12 ]; do
         if ! kill -0 "$worker" || [ "$SECONDS" -ge "$end" ]; then
             cat "$results/powercut-$1.err" >&2
             return 1

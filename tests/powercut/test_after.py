@@ -8,7 +8,9 @@ import pytest
 
 from harness import eventually, host, sctr
 
-STORED = Path("/var/lib/sctr/containers")
+STORE = Path("/var/lib/sctr")
+STORED = STORE / "containers"
+BASE = "localhost/powercut/base:1"
 UNITS = Path("/etc/systemd/system")
 # Containers made as README says, and their ports.
 README = {"web": 8080, "site": 8081}
@@ -138,6 +140,56 @@ def test_each_can_be_started_and_removed(facts):
         assert rows()[name]["status"] == "running"
         sctr("rm", "-f", name).ok()
         assert not drop_in(name).parent.exists() and not boot_link(name).is_symlink()
+
+
+def names_of_images():
+    return {name for image in json.loads(sctr("images", "--json").ok()) for name in image["names"]}
+
+
+def test_the_store_is_sound():
+    assert sctr("system", "check").ok() == ""
+
+
+def test_images_that_were_made_are_there(facts):
+    known = names_of_images()
+    for name in facts.names("load"):
+        if facts.is_done("load", name) and not facts.is_begun("rmi", name):
+            assert name in known, name
+        if facts.is_done("rmi", name):
+            assert name not in known, name
+
+
+def test_images_work(facts, tmp_path):
+    """Containers start, and each of their layers can be had again."""
+    for name in names_of_images():
+        number = sctr("run", name, "cat", "/data/number").ok()
+        if "-loaded-" in name:
+            assert f"-loaded-{number}:" in name
+        sctr("save", "--format", "docker-archive", "-o", tmp_path / "saved.tar", name).ok()
+
+
+def test_volumes_that_were_made_are_there(facts):
+    known = set(sctr("volume", "ls", "-q").ok().split())
+    for name in facts.names("volume"):
+        if facts.is_done("volume", name) and not facts.is_begun("volume-rm", name):
+            assert name in known, name
+        if facts.is_done("volume-rm", name):
+            assert name not in known, name
+        elif facts.is_done("write", name) and not facts.is_begun("volume-rm", name):
+            assert (STORE / "volumes" / name / "data/file").read_text() == "whole\n"
+
+
+def test_what_was_left_goes(facts):
+    """A sweep leaves what images and volumes need, and nothing else."""
+    sctr("system", "prune").ok()
+    assert sctr("system", "check").ok() == ""
+    assert list((STORE / "tmp").iterdir()) == []
+    for name in names_of_images():
+        if name != BASE:
+            sctr("rmi", name).ok()
+    for name in sctr("volume", "ls", "-q").ok().split():
+        sctr("volume", "rm", name).ok()
+    assert len(list((STORE / "layers").iterdir())) == 2
 
 
 def test_nothing_else_is_left():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Makes, starts, stops and removes containers, and says what is begun and what is done.
+"""Makes, starts, stops and removes containers, images and volumes, and says what is begun and what is done.
 
 Usage: work.py prepare | round-N. The latter ends with the host.
 """
@@ -9,12 +9,15 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "system"))
 
 import rootfs  # noqa: E402
+from made_images import Image, Layer, base_layer  # noqa: E402
+from registry import Registry  # noqa: E402
 
 ROOTFS = "/var/lib/powercut/rootfs"
 README = Path(__file__).parents[2] / "README.md"
@@ -36,7 +39,7 @@ def say(*words):
 
 
 def sctr(*words):
-    subprocess.run(["sctr", *words], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    subprocess.run(["sctr", *map(str, words)], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def fact(verb, name, *words):
@@ -78,6 +81,7 @@ def prepare():
     forget_an_earlier_run()
     if not os.path.exists(ROOTFS):
         rootfs.build(ROOTFS)
+    sctr("load", "-q", "-i", image(0).write_archive(Path("/var/lib/powercut/base.tar"), BASE))
     create("on", "--restart", "always", "-m", "64m", "--pids-limit", "33")
     fact("enable", "on", "enable", "on")
     fact("start", "on", "start", "on")
@@ -91,6 +95,37 @@ def prepare():
     fact("start", "stopped", "start", "stopped")
     fact("stop", "stopped", "stop", "stopped")
     do_as_the_readme_says()
+
+
+BASE = "localhost/powercut/base:1"
+
+
+def image(number):
+    upper = Layer().file("data/random", os.urandom(200_000)).file("data/number", str(number))
+    return Image(base_layer(), upper, Cmd=["cat", "/data/number"])
+
+
+def change_images(prefix):
+    """Of each name it says once that it comes, and once that it goes."""
+    container = f"{prefix}-image"
+    fact("create", container, "create", "--name", container, BASE, *SHELL)
+    with Registry() as registry, tempfile.TemporaryDirectory() as directory:
+        for number in itertools.count():
+            name = f"localhost/powercut/{prefix}-loaded-{number}:1"
+            archive = image(number).write_archive(Path(directory) / "image.tar", name)
+            fact("load", name, "load", "-q", "-i", archive)
+            pulled = registry.add(f"{prefix}-pulled", str(number), image(number))
+            fact("load", pulled, "pull", "-q", "--tls-verify=false", pulled)
+            committed = f"localhost/powercut/{prefix}-committed-{number}:1"
+            fact("load", committed, "commit", container, committed)
+            volume = f"{prefix}-{number}"
+            fact("volume", volume, "volume", "create", volume)
+            write = "echo whole > /v/new && busybox sync && busybox mv /v/new /v/file && busybox sync"
+            fact("write", volume, "run", "-v", f"{volume}:/v", name, "sh", "-c", write)
+            gone = [name, pulled, committed][number % 3]
+            fact("rmi", gone, "rmi", gone)
+            if number % 2:
+                fact("volume-rm", volume, "volume", "rm", volume)
 
 
 def make(prefix):
@@ -119,7 +154,7 @@ def main():
     if what == "prepare":
         prepare()
         return
-    threads = [threading.Thread(target=work, args=[what]) for work in (make, run, remove)]
+    threads = [threading.Thread(target=work, args=[what]) for work in (make, run, remove, change_images)]
     for thread in threads:
         thread.start()
     for thread in threads:

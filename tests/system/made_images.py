@@ -66,10 +66,15 @@ def base_layer():
     return layer
 
 
+def gzipped(layer):
+    """The same blob whenever it is made."""
+    return gzip.compress(layer, mtime=0)
+
+
 class Image:
     """An image of layers (Layer or bytes), the lowest first."""
 
-    def __init__(self, *layers, compress=gzip.compress, suffix="+gzip", **process):
+    def __init__(self, *layers, compress=gzipped, suffix="+gzip", **process):
         self.layers = [layer.bytes() if isinstance(layer, Layer) else layer for layer in layers]
         self.compress = compress
         self.suffix = suffix

@@ -4,6 +4,7 @@
 import base64
 import hashlib
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -24,6 +25,9 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "manifests":
             digest = registry.tags.get((repository, reference), digest)
         blob = registry.blobs.get(digest)
+        if digest == registry.hold_blob and self.command == "GET":
+            registry.is_asked.set()
+            registry.may_answer.wait()
         if blob is None:
             return self.answer(404, json.dumps({"errors": [{"code": "NAME_UNKNOWN"}]}).encode())
         headers = {"Docker-Content-Digest": "sha256:" + digest}
@@ -88,6 +92,14 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):  # a client may go when it likes
+            super().handle_error(request, client_address)
+
+
 class Registry:
     """with Registry() as registry: registry.add(...)"""
 
@@ -97,10 +109,12 @@ class Registry:
         self.requests = []
         self.password = None
         self.die_in_blob = None
+        self.hold_blob = None  # not answered before may_answer
+        self.is_asked = threading.Event()
+        self.may_answer = threading.Event()
 
     def __enter__(self):
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.registry = self
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.address = f"127.0.0.1:{self.server.server_port}"

@@ -79,7 +79,7 @@ def test_system(load, tmp_path):
     ]  # fmt: skip
     assert sctr("system", "check").ok() == ""
     image = json.loads(sctr("image", "inspect", name).ok())[0]
-    blob = STORE / "blobs/sha256" / image["manifest"]["layers"][0]["digest"].removeprefix("sha256:")
+    blob = STORE / "blobs/sha256" / image["manifest"]["config"]["digest"].removeprefix("sha256:")
     whole = blob.read_bytes()
     blob.write_bytes(whole[:-1] + b"?")
     found = sctr("system", "check")

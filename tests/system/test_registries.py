@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from harness import sctr
-from made_images import Image, Layer, base_layer
+from harness import eventually, sctr
+from made_images import Image, Layer, base_layer, descriptor, sha
 from registry import Registry
-from store import load, nothing_stays_in_the_store, pulled  # noqa: F401 (fixtures)
+from store import STORE, load, nothing_stays_in_the_store, pulled  # noqa: F401 (fixtures)
 
 
 @pytest.fixture
@@ -86,14 +86,14 @@ def test_pulls_at_once_do_the_work_once(registry, pulled):
 
 def test_push(registry, load, pulled):
     name = load(Image(base_layer(), Layer().file("x", os.urandom(100)), Cmd=["echo", "pushed"]))
-    digest = json.loads(sctr("image", "inspect", name).ok())[0]["digest"]
+    image = json.loads(sctr("image", "inspect", name).ok())[0]["id"]
     target = f"{registry.address}/sent/here:2"
     sctr("push", "-q", "--tls-verify=false", name, target).ok()
     sctr("rmi", name).ok()
     pull(target).ok()
     pulled.append(target)
     assert sctr("run", target).ok() == "pushed"
-    assert json.loads(sctr("image", "inspect", target).ok())[0]["digest"] == digest
+    assert json.loads(sctr("image", "inspect", target).ok())[0]["id"] == image
     sctr("push", target, "short").failed(125, "registry")
     sctr("push", "none:1", target).failed(125, "no such image")
 
@@ -101,3 +101,92 @@ def test_push(registry, load, pulled):
 def test_pull_of_nothing(registry):
     pull(f"{registry.address}/none:1").failed(125, "none")
     sctr("pull").failed(125, "no image named")
+
+
+def test_what_removes_does_not_wait_for_a_pull_without_end(registry, load):
+    name = load(Image(base_layer()))
+    pulled = registry.add("slow/image", "1", Image(base_layer().file("own", os.urandom(8))))
+    registry.hold_blob = registry.digest_of_layer(pulled, 0)
+    process = subprocess.Popen(["sctr", "pull", "-q", "--tls-verify=false", pulled], stderr=subprocess.PIPE)
+    try:
+        assert registry.is_asked.wait(20)
+        for words in (["rmi", name], ["system", "prune"], ["system", "check", "--repair"]):
+            refused = sctr(*words)
+            assert refused.status == 125
+            assert "waiting until nothing is pulled" in refused.stderr
+            assert f"the store is in use: by sctr pull (pid {process.pid}) (try again" in refused.stderr
+    finally:
+        process.kill()
+        process.communicate()
+        registry.may_answer.set()
+    sctr("system", "prune").ok()
+
+
+class DockerImage(Image):
+    """With the media types of docker's manifests, schema 2."""
+
+    def blobs(self):
+        blobs, entry = super().blobs()
+        text = blobs.pop(entry["digest"].removeprefix("sha256:")).decode()
+        for ours, theirs in {
+            "oci.image.manifest.v1": "docker.distribution.manifest.v2",
+            "oci.image.config.v1+json": "docker.container.image.v1+json",
+            "oci.image.layer.v1.tar+gzip": "docker.image.rootfs.diff.tar.gzip",
+        }.items():
+            text = text.replace(ours, theirs)
+        blob = text.encode()
+        return blobs | {sha(blob): blob}, descriptor("application/vnd.docker.distribution.manifest.v2+json", blob)
+
+
+@pytest.mark.parametrize("is_list", [False, True], ids=["manifest", "list"])
+def test_docker_s_manifests_are_kept_and_their_layers_resumed(is_list, registry, pulled):
+    base = base_layer().file("own", os.urandom(8)).bytes()
+    image = DockerImage(base, *[Layer().file(f"f{i}", os.urandom(50_000)) for i in range(3)], Cmd=["echo", "whole"])
+    name = registry.add("a/b", "1", image)
+    digest = registry.tags["a/b", "1"]
+    come = [registry.digest_of_layer(name, number) for number in (0, 1, 3)]
+    if is_list:
+        kind = "application/vnd.docker.distribution.manifest."
+        entries = [
+            descriptor(kind + "v2+json", registry.blobs[digest]) | {"platform": {"os": "linux", "architecture": machine}}
+            for machine in ("amd64", "s390x")
+        ]
+        text = json.dumps({"schemaVersion": 2, "mediaType": kind + "list.v2+json", "manifests": entries}).encode()
+        registry.blobs[sha(text)] = text
+        registry.tags["a/b", "1"] = sha(text)
+    registry.die_in_blob = json.loads(registry.blobs[digest])["layers"][2]["digest"].removeprefix("sha256:")
+    pull(name).failed(125)
+    registry.die_in_blob = None
+    here = [each for each in come if (STORE / "blobs/sha256" / each).exists()]
+    registry.requests.clear()
+    pull(name).ok()
+    pulled.append(name)
+    assert [registry.count(each) for each in here] == [0] * len(here)
+    assert json.loads(sctr("image", "inspect", name).ok())[0]["digest"] == "sha256:" + digest
+    assert sctr("run", name).ok() == "whole"
+    other = registry.add("a/c", "1", DockerImage(base, Layer().file("x", "y")))
+    registry.requests.clear()
+    pull(other).ok()
+    pulled.append(other)
+    assert registry.count(come[0]) == 0
+    assert sctr("system", "check").ok() == ""
+
+
+def test_a_killed_pull_is_resumed(registry, pulled):
+    """Blobs that had come as a whole are there; of the others skopeo begins anew."""
+    layers = [Layer().file(f"f{i}", os.urandom(100_000)) for i in range(4)]
+    name = registry.add("a/b", "1", Image(base_layer(), *layers))
+    registry.hold_blob = registry.digest_of_layer(name, 2)
+    process = subprocess.Popen(["sctr", "pull", "-q", "--tls-verify=false", name])
+    come = [registry.digest_of_layer(name, number) for number in (0, 1, 3, 4)]
+    assert registry.is_asked.wait(20)
+    eventually(lambda: all((STORE / "blobs/sha256" / digest).exists() for digest in come), what="the other blobs")
+    process.kill()
+    process.wait()
+    registry.may_answer.set()
+    registry.requests.clear()
+    pull(name).ok()
+    pulled.append(name)
+    assert [registry.count(digest) for digest in come] == [0] * 4
+    assert registry.count(registry.digest_of_layer(name, 2)) == 1
+    assert sctr("run", name, "ls", "/f0", "/f3").lines == ["/f0", "/f3"]

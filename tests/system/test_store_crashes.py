@@ -11,15 +11,35 @@ import pytest
 
 from harness import eventually, sctr, unique_name
 from made_images import Image, Layer, base_layer
+from registry import Registry
 from store import STORE, nothing_stays_in_the_store  # noqa: F401 (a fixture)
 
-POINTS = int(os.environ.get("SCTR_KILL_POINTS", "40"))
-LONGEST = 0.35  # seconds; nothing here takes longer
+POINTS = int(os.environ.get("SCTR_KILL_POINTS", "200"))
+LONGEST = 0.3  # seconds; little here takes longer
+CHECKED = 0.2  # of the points: more takes longer than the rest
 
 
 @pytest.fixture
-def archives(tmp_path):
-    """Images of several layers, some of which they share."""
+def registry():
+    with Registry() as running:
+        yield running
+
+
+@pytest.fixture
+def stored():
+    """A stored container that has written something."""
+    container, name = unique_name("c"), unique_name("base")
+    sctr("import", "-", name, input=base_layer().bytes()).ok()
+    sctr("run", "-d", "--name", container, name, "sh", "-c", "echo x > /x").ok()
+    sctr("wait", container).ok()
+    yield container
+    sctr("rm", container).ok()
+    sctr("rmi", name).ok()
+
+
+@pytest.fixture
+def archives(tmp_path, registry):
+    """Images of several layers, some of which they share, in files and at a registry."""
     base = base_layer().bytes()
     made = {}
     for index in range(3):
@@ -27,20 +47,39 @@ def archives(tmp_path):
         name = f"localhost/{unique_name('k')}:1"
         image = Image(base, *layers, Volumes={"/kept": {}}, Cmd=["sh", "-c", "echo whole; touch /kept/x"])
         made[name] = image.write_archive(tmp_path / f"{index}.tar", name)
+        registry.add("k", str(index), image)
+    (tmp_path / "root.tar").write_bytes(base)
     return made
 
 
 class Store:
     """What has been reported done, and so must be there."""
 
-    def __init__(self, archives):
+    def __init__(self, archives, registry, container):
         self.archives = archives
+        self.registry = registry
+        self.container = container
+        self.imported = next(iter(archives.values())).parent / "root.tar"
         self.names = set()
         self.volumes = {}
 
     def load(self):
         name = random.choice(list(self.archives))
         return ["load", "-q", "-i", self.archives[name]], lambda: self.names.add(name), {name}
+
+    def pull(self):
+        name = f"{self.registry.address}/k:{random.randrange(3)}"
+        return ["pull", "-q", "--tls-verify=false", name], lambda: self.names.add(name), {name}
+
+    def import_(self):
+        name = f"localhost/{unique_name('k')}:1"
+        command = ["--cmd", "echo", "--cmd", "whole"]
+        return ["import", *command, self.imported, name], lambda: self.names.add(name), {name}
+
+    def commit(self):
+        name = f"localhost/{unique_name('k')}:1"
+        command = ["--cmd", "echo", "--cmd", "whole"]
+        return ["commit", *command, self.container, name], lambda: self.names.add(name), {name}
 
     def tag(self):
         if not self.names:
@@ -74,9 +113,8 @@ class Store:
     def check(self, maybe):
         found = sctr("system", "check")
         assert found.status == 0, found
-        images = sctr("images").stdout
         for name in self.names - maybe:
-            assert name in images, f"{name} is lost"
+            assert (STORE / "names" / name.replace("/", "%2F") / "image.json").exists(), f"{name} is lost"
         for volume, lines in self.volumes.items():
             assert lines <= set(os.listdir(STORE / "volumes" / volume / "data")), f"{volume} has lost something"
 
@@ -95,29 +133,34 @@ def kill_somewhere(words):
     return process.returncode == 0
 
 
-def test_killed_at_random_points(archives):
+def test_killed_at_random_points(archives, registry, stored):
     seed = int(os.environ.get("SCTR_KILL_SEED", time.time_ns() % 1_000_000))
     print("SCTR_KILL_SEED", seed)
     random.seed(seed)
-    store = Store(archives)
-    kinds = [store.load] * 4 + [store.run] * 4 + [store.tag, store.remove, store.make_volume, store.prune]
-    killed = 0
+    store = Store(archives, registry, stored)
+    kinds = [store.load, store.pull, store.run] * 3 + [store.import_, store.commit, store.remove, store.prune] * 2
+    kinds += [store.tag, store.make_volume]
+    killed, unsure = 0, set()
     try:
         while killed < POINTS:
             words, done, maybe = random.choice(kinds)()
             if kill_somewhere(words):
                 done()
-                maybe = set()
             else:
                 killed += 1
-            eventually(lambda: not sctr("ps", "-q").lines, what="the end of what it has started")
-            store.check(maybe)
+                unsure |= maybe
+            if words[0] == "run":
+                eventually(lambda: not sctr("ps", "-q").lines, what="the end of what it has started")
+            if random.random() < CHECKED:
+                store.check(unsure)
+                unsure = set()
+        store.check(unsure)
         for name in sorted(store.names):
             assert "whole" in sctr("run", name).ok()
     finally:
-        for name in sctr("images").lines[1:]:
-            if name.startswith("localhost/k") or name.startswith("localhost/t"):
-                sctr("rmi", name.split()[0])
+        for line in sctr("images").lines[1:]:
+            if line.startswith(("localhost/k", "localhost/t", registry.address)):
+                sctr("rmi", line.split()[0])
         for volume in sctr("volume", "ls", "-q").lines:
             sctr("volume", "rm", volume)
         sctr("system", "prune").ok()
