@@ -19,9 +19,10 @@ constexpr const char* security_form =
     "no-new-privileges[=BOOL], seccomp=FILE|unconfined, apparmor=PROFILE, label=disable, "
     "label=user:|role:|type:|level:VALUE, mask=PATH[:PATH], unmask=ALL|PATH[:PATH]";
 
-/// What tells of the host's hardware and kernel; podman's list.
-constexpr std::array<const char*, 12> default_masked = {
+/// What tells of the host's hardware and kernel: what podman or docker masks.
+constexpr std::array<const char*, 13> default_masked = {
     "/proc/acpi",
+    "/proc/asound",
     "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
@@ -35,8 +36,7 @@ constexpr std::array<const char*, 12> default_masked = {
     "/sys/fs/selinux",
 };
 
-constexpr std::array<const char*, 6> default_readonly = {
-    "/proc/asound",
+constexpr std::array<const char*, 5> default_readonly = {
     "/proc/bus",
     "/proc/fs",
     "/proc/irq",
