@@ -326,6 +326,9 @@ void add_privileges(plan::Request& request, const RunFlags& flags, const RootfsF
     add_seccomp(request, flags, facts, options.seccomp, default_set);
     spec.process->no_new_privileges = options.no_new_privileges;
     spec.process->apparmor_profile = options.apparmor;
+    if (options.apparmor.empty() && facts.has_own_apparmor_profile) {
+        spec.process->apparmor_profile = default_apparmor_profile;
+    }
     add_labels(spec, options, facts);
     add_masks(spec.linux, options, flags.process.privileged, facts);
     add_sysctls(spec.linux, flags.privileges.sysctls);

@@ -34,6 +34,9 @@ struct Caller {
     std::string volume_owner;           ///< as of RootfsFacts
 };
 
+/// The AppArmor profile of containers that ask for none, where the administrator has loaded it.
+inline constexpr const char* default_apparmor_profile = "sctr-default";
+
 /// What a command line needs to know of the world, read beforehand by gather() so that building
 /// the request is pure. What no flag asks for is left empty.
 struct RootfsFacts {
@@ -56,6 +59,7 @@ struct RootfsFacts {
     std::vector<std::string> thermal_paths;         ///< per-CPU throttle counters, which are masked
     std::uint64_t capabilities = ~std::uint64_t{0}; ///< that the caller can give: a bit for each
     bool has_selinux = false;
+    bool has_own_apparmor_profile = false;  ///< default_apparmor_profile is loaded
     std::string volumes;                    ///< directory of all volumes
     std::string volume_owner;               ///< names this container's anonymous volumes
     std::vector<CallersMount> volumes_from; ///< mounts of the containers of --volumes-from
