@@ -49,6 +49,7 @@ oci::Process exec_process(const oci::Spec& config,
     }
     if (flags.privileged) {
         process.capabilities = capability_sets(available_capabilities(facts), {}, process.user.uid);
+        process.apparmor_profile = "unconfined";
     }
     apply_environment(environment, flags, facts);
     process.env = environment.lines();

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "base/strings.hpp"
 #include "cli/log.hpp"
@@ -231,6 +232,19 @@ void tell_ignored_labels(const MountFlags& flags) {
     }
 }
 
+/// Whether the kernel has the profile. Who is not root may not look: his containers have a user
+/// namespace, and no profile unless he names one.
+bool is_apparmor_profile_loaded(std::string_view name) {
+    std::ifstream profiles("/sys/kernel/security/apparmor/profiles");
+    const std::string start = std::string(name) + " (";
+    for (std::string line; std::getline(profiles, line);) {
+        if (line.starts_with(start)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /// CPUs tell their temperature history here; a virtual machine has no such files.
 std::vector<std::string> thermal_paths() {
     const std::string cpus = "/sys/devices/system/cpu";
@@ -413,6 +427,7 @@ RootfsFacts gather(const RunFlags& flags,
         facts.all_devices = devices_below("/dev");
     } else {
         facts.thermal_paths = thermal_paths();
+        facts.has_own_apparmor_profile = is_apparmor_profile_loaded(default_apparmor_profile);
         if (!flags.privileges.cap_add.empty()) {
             facts.capabilities = bounding_set();
         }

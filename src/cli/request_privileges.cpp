@@ -19,9 +19,10 @@ constexpr const char* security_form =
     "no-new-privileges[=BOOL], seccomp=FILE|unconfined, apparmor=PROFILE, label=disable, "
     "label=user:|role:|type:|level:VALUE, mask=PATH[:PATH], unmask=ALL|PATH[:PATH]";
 
-/// What tells of the host's hardware and kernel; podman's list.
-constexpr std::array<const char*, 12> default_masked = {
+/// What tells of the host's hardware and kernel: what podman or docker masks.
+constexpr std::array<const char*, 13> default_masked = {
     "/proc/acpi",
+    "/proc/asound",
     "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
@@ -35,8 +36,7 @@ constexpr std::array<const char*, 12> default_masked = {
     "/sys/fs/selinux",
 };
 
-constexpr std::array<const char*, 6> default_readonly = {
-    "/proc/asound",
+constexpr std::array<const char*, 5> default_readonly = {
     "/proc/bus",
     "/proc/fs",
     "/proc/irq",
@@ -326,6 +326,9 @@ void add_privileges(plan::Request& request, const RunFlags& flags, const RootfsF
     add_seccomp(request, flags, facts, options.seccomp, default_set);
     spec.process->no_new_privileges = options.no_new_privileges;
     spec.process->apparmor_profile = options.apparmor;
+    if (options.apparmor.empty() && facts.has_own_apparmor_profile) {
+        spec.process->apparmor_profile = default_apparmor_profile;
+    }
     add_labels(spec, options, facts);
     add_masks(spec.linux, options, flags.process.privileged, facts);
     add_sysctls(spec.linux, flags.privileges.sysctls);

@@ -42,6 +42,9 @@ enum class DefaultNetwork {
     pasta,  ///< of plain users
 };
 
+/// The AppArmor profile of containers that ask for none, where the administrator has loaded it.
+inline constexpr const char* default_apparmor_profile = "sctr-default";
+
 /// What a command line needs to know of the world, read beforehand by gather() so that building
 /// the request is pure. What no flag asks for is left empty.
 struct RootfsFacts {
@@ -69,6 +72,8 @@ struct RootfsFacts {
     bool cannot_make_files = false;         ///< the root is on a read-only file system
     std::set<std::string> files_of_root;    ///< of those that are made for it, if it is
     std::set<std::string> files_of_others;  ///< of a container whose network is joined
+
+    bool has_own_apparmor_profile = false;  ///< default_apparmor_profile is loaded
     std::string volumes;                    ///< directory of all volumes
     std::string volume_owner;               ///< names this container's anonymous volumes
     std::vector<CallersMount> volumes_from; ///< mounts of the containers of --volumes-from

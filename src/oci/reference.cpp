@@ -43,12 +43,40 @@ bool is_tag(std::string_view tag) {
                tag, [](char letter) { return is_word(letter) || letter == '.' || letter == '-'; });
 }
 
-bool is_registry(std::string_view text) {
-    return !text.empty() && text.front() != '-' && text.front() != '.' &&
-           std::ranges::all_of(text, [](char letter) {
-               return is_word(letter) || letter == '.' || letter == '-' || letter == ':' ||
-                      letter == '[' || letter == ']';
+bool is_letter_or_digit(char letter) {
+    return is_word(letter) && letter != '_';
+}
+
+bool is_port(std::string_view text) {
+    return !text.empty() && text.size() <= 5 &&
+           std::ranges::all_of(text, [](char letter) { return letter >= '0' && letter <= '9'; });
+}
+
+/// Letters and digits, with '-' between them.
+bool is_host_label(std::string_view label) {
+    return !label.empty() && is_letter_or_digit(label.front()) &&
+           is_letter_or_digit(label.back()) && std::ranges::all_of(label, [](char letter) {
+               return is_letter_or_digit(letter) || letter == '-';
            });
+}
+
+bool is_ipv6(std::string_view text) {
+    return text.size() > 2 && text.size() <= 41 && text.starts_with('[') && text.ends_with(']') &&
+           text.substr(1, text.size() - 2).find_first_not_of("0123456789abcdefABCDEF:") ==
+               std::string_view::npos;
+}
+
+/// HOST[:PORT]: a host's name, or an address of IPv6 in brackets. Source: github.com/distribution/
+/// reference.
+bool is_registry(std::string_view text) {
+    const auto colon = text.rfind(':');
+    if (colon != std::string_view::npos && !text.ends_with(']')) {
+        if (!is_port(text.substr(colon + 1))) {
+            return false;
+        }
+        text = text.substr(0, colon);
+    }
+    return is_ipv6(text) || std::ranges::all_of(split(text, '.'), is_host_label);
 }
 
 /// The first part of a name is a registry if no path could look like it.

