@@ -23,6 +23,7 @@
 #include "cli/volumes_from.hpp"
 #include "container/id.hpp"
 #include "container/id_maps.hpp"
+#include "container/id_range.hpp"
 #include "linux/syscalls.hpp"
 #include "storage/root.hpp"
 #include "storage/volumes.hpp"
@@ -391,6 +392,9 @@ RootfsFacts gather(const RunFlags& flags,
     container::OwnIds own = container::own_ids();
     facts.own_uids = std::move(own.uids);
     facts.own_gids = std::move(own.gids);
+    if (wants_id_range(flags.namespaces) && facts.own_uids.empty()) {
+        facts.reserved_ids = container::reserve_id_range(flags.name.value_or(facts.random_id));
+    }
     facts.has_selinux = ::access("/sys/fs/selinux/enforce", F_OK) == 0;
     if (!facts.has_selinux) {
         tell_ignored_labels(flags.mounts);

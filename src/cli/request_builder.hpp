@@ -73,6 +73,9 @@ std::vector<std::pair<std::string, std::string>> bind_sources(const MountFlags& 
 /// Host paths that --device and the --device-read-bps family name.
 std::set<std::string> device_sources(const MountFlags& mounts, const LimitFlags& limits);
 
+/// True for --userns auto: ids are to be found for the container.
+bool wants_id_range(const NamespaceFlags& flags);
+
 /// The container of --ipc container:NAME; empty when there is none.
 std::string ipc_container(const NamespaceFlags& flags);
 

@@ -183,10 +183,31 @@ std::uint32_t mapped(std::uint32_t id, const std::vector<oci::IdMapping>& maps) 
     return id;
 }
 
-/// The container's user, as the host knows him; of a plain user's: as his own namespace does.
-std::pair<std::uint32_t, std::uint32_t> host_ids(const oci::Spec& spec, const RootfsFacts& facts) {
+bool is_id_mapped(const oci::Mount& mount) {
+    return std::ranges::contains(mount.options, "idmap") ||
+           std::ranges::contains(mount.options, "ridmap");
+}
+
+/// A volume's ids are shown as those of the root's files: where its layers are id-mapped
+/// (HostTree::overlay), so is the volume, which has the ids of containers on disk, whatever ids of
+/// the host they run with.
+void map_volume(oci::Mount& mount, const oci::Spec& spec, const RootfsFacts& facts) {
+    const bool is_mapped =
+        is_id_mapped(mount) || std::ranges::any_of(mount.options, [](const std::string& option) {
+            return option.starts_with("idmap=") || option.starts_with("ridmap=");
+        });
+    if (facts.own_uids.empty() && !facts.overlay.lower.empty() && !is_mapped &&
+        find_namespace(spec, NamespaceType::user) != nullptr) {
+        mount.options.emplace_back("idmap");
+    }
+}
+
+/// The container's user, as what he shall own has him; of a plain user's: as his own namespace
+/// does.
+std::pair<std::uint32_t, std::uint32_t>
+owner_ids(const oci::Mount& mount, const oci::Spec& spec, const RootfsFacts& facts) {
     const oci::User& user = spec.process->user;
-    if (!facts.own_uids.empty()) {
+    if (!facts.own_uids.empty() || is_id_mapped(mount)) {
         return {user.uid, user.gid};
     }
     return {mapped(user.uid, spec.linux.uid_mappings), mapped(user.gid, spec.linux.gid_mappings)};
@@ -224,6 +245,7 @@ void add_mounts(plan::Request& request,
         oci::Mount& mount = callers.mount;
         std::erase_if(mounts, [&](const oci::Mount& other) { return replaces(mount, other); });
         if (callers.volume) {
+            map_volume(mount, request.spec, facts);
             request.volumes.push_back({.name = callers.volume->name,
                                        .destination = mount.destination,
                                        .owner = callers.owner,
@@ -231,7 +253,7 @@ void add_mounts(plan::Request& request,
         }
         if (callers.chown) {
             refuse_to_give(mount.source);
-            const auto& [uid, gid] = host_ids(request.spec, facts);
+            const auto& [uid, gid] = owner_ids(mount, request.spec, facts);
             request.chowns.push_back({.path = mount.source, .uid = uid, .gid = gid});
         }
         mounts.push_back(std::move(mount));

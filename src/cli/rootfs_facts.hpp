@@ -61,6 +61,7 @@ struct RootfsFacts {
     std::vector<CallersMount> volumes_from; ///< mounts of the containers of --volumes-from
     std::vector<oci::IdMapping> own_uids;   ///< a plain user's, in the container; empty for root
     std::vector<oci::IdMapping> own_gids;
+    std::uint32_t reserved_ids = 0; ///< the lowest of 65536 ids of the host for --userns auto
 };
 
 } // namespace sctr::cli

@@ -157,7 +157,10 @@ void add_namespace_flags(Registrar& to, NamespaceFlags& flags) {
     to.text("--network,--net",
             flags.network,
             "none (default: loopback alone), host, container:NAME or ns:PATH");
-    to.text("--userns", flags.user, "host (root's default), container:NAME or ns:PATH");
+    to.text("--userns",
+            flags.user,
+            "host (root's default), auto[:size=N]: ids that no other container has, "
+            "container:NAME or ns:PATH");
     to.texts("--uidmap", flags.uid_maps, "CONTAINER:HOST:SIZE, in a new user namespace");
     to.texts("--gidmap", flags.gid_maps, "CONTAINER:HOST:SIZE (default: as --uidmap)");
     to.text("--time-offset", flags.time_offset, "monotonic=SECS,boottime=SECS");

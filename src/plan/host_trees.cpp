@@ -21,8 +21,14 @@ void add_host_trees(const oci::Spec& spec, const host::Facts& facts, LaunchPlan&
     InitPlan& init = plan.init;
     init.rootfs_from_host = everything;
     if (everything) {
-        plan.host_trees.push_back(
-            {.where = init.rootfs, .source = init.rootfs, .recursive = true, .attach = true});
+        HostTree root{
+            .where = init.rootfs, .source = init.rootfs, .recursive = true, .attach = true};
+        if (!init.overlay.lower.empty()) {
+            root.id_map.emplace(); // the container's own
+            root.overlay = std::move(init.overlay);
+            init.overlay = {};
+        }
+        plan.host_trees.push_back(std::move(root));
     }
     for (std::size_t i = 0; i < init.mounts.size(); ++i) {
         MountStep& step = init.mounts[i];

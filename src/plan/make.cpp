@@ -170,11 +170,6 @@ LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompC
     plan.unit = unit_plan(request, facts);
     plan.cgroup = cgroup_plan(request, facts);
     add_namespaces(spec, plan);
-    if (!request.overlay.lower.empty() && facts.is_root && in_user_namespace(plan)) {
-        throw Error("cannot show an image in a user namespace of its own")
-            .because("its files belong to the host's ids")
-            .mend("run it as a plain user, or give a directory with --rootfs");
-    }
 
     plan.shared_memory_of = request.shared_memory_of;
     InitPlan& init = plan.init;
