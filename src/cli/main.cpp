@@ -30,7 +30,7 @@ struct Verb {
 constexpr const char* is_to_be_root = "who makes or enters a container of root's is root in it";
 constexpr const char* is_roots_store = "what is stored of them is closed to everybody else";
 
-constexpr std::array<Verb, 41> verbs = {{
+constexpr std::array<Verb, 42> verbs = {{
     {"run", "run a command in a new container", run_verb, is_to_be_root},
     {"create", "store a container, to be started as a service", create_verb, is_to_be_root},
     {"start", "start stored containers", start_verb},
@@ -69,6 +69,7 @@ constexpr std::array<Verb, 41> verbs = {{
     {"build", "build an image with buildah", build_verb, is_roots_store},
     {"cp", "copy files between a container and the host", cp_verb, is_to_be_root},
     {"volume", "make, show, fill and remove volumes", volume_verb, is_roots_store},
+    {"secret", "make, show and remove secrets for containers", secret_verb, is_roots_store},
     {"commit", "make an image of what a container has written", commit_verb, is_roots_store},
     {"diff", "show what a container has changed of its image", diff_verb, is_roots_store},
     {"export", "write a container's files to an archive", export_verb, is_roots_store},

@@ -152,6 +152,7 @@ plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
     add_limits(request, flags.limits, facts);
     add_devices(spec, flags.mounts.devices, flags.process.privileged, facts);
     add_mounts(request, flags.mounts, flags.process.privileged, facts);
+    add_secrets(request, flags.mounts, facts);
     add_relabels(request, flags.mounts, facts);
     share_memory(request, flags, facts);
     add_lifecycle(request, flags, facts);

@@ -55,6 +55,9 @@ void add_mounts(plan::Request& request,
                 bool privileged,
                 const RootfsFacts& facts);
 
+/// Secrets and credentials (request_secrets.cpp); after the mounts.
+void add_secrets(plan::Request& request, const MountFlags& flags, const RootfsFacts& facts);
+
 /// The health check, if there is one (request_health.cpp).
 std::optional<plan::HealthCheck> health_check(const RunFlags& flags);
 

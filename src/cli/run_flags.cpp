@@ -174,6 +174,13 @@ void add_mount_flags(Registrar& to, MountFlags& flags) {
              "CONTAINER[:ro]: the directories and volumes of another container");
     to.texts("--mount", flags.mounts, "type=bind|volume|tmpfs|devpts,src=...,dst=...[,ro,...]");
     to.texts("--tmpfs", flags.tmpfs, "TARGET[:size=...,mode=...,exec,...]");
+    to.texts("--secret",
+             flags.secrets,
+             "NAME[,type=mount|env,target=...,uid=,gid=,mode=]: of 'sctr secret create', as a file "
+             "in /run/secrets");
+    to.texts("--credential",
+             flags.credentials,
+             "NAME[:PATH][,...as --secret]: a credential of the service's; with PATH it loads it");
     to.text("--shm-size", flags.shm_size, "size of /dev/shm (default: 64m)");
     to.texts("--device", flags.devices, "HOST[:CONTAINER][:rwm]: a device of the host");
 }

@@ -81,6 +81,8 @@ struct MountFlags {
     std::vector<std::string> mounts;
     std::vector<std::string> tmpfs;
     std::vector<std::string> volumes_from;
+    std::vector<std::string> secrets;
+    std::vector<std::string> credentials;
     std::optional<std::string> shm_size;
     std::vector<std::string> devices;
 };

@@ -49,6 +49,7 @@ int build_verb(const Words& words);
 int commit_verb(const Words& words);
 int cp_verb(const Words& words);
 int volume_verb(const Words& words);
+int secret_verb(const Words& words);
 int diff_verb(const Words& words);
 int export_verb(const Words& words);
 int system_verb(const Words& words);

@@ -26,6 +26,7 @@
 #include "init/namespaces.hpp"
 #include "init/process.hpp"
 #include "init/procfs.hpp"
+#include "init/secrets.hpp"
 #include "init/terminal.hpp"
 #include "init/trees.hpp"
 #include "linux/syscalls.hpp"
@@ -130,6 +131,7 @@ std::vector<UniqueFd> enter_scope(const plan::InitPlan& plan,
     const UniqueFd root = mount_rootfs(plan);
     const auto cgroup_mounts = mount_all_but_cgroup(root.get(), plan.mounts);
     make_devices(root.get(), plan);
+    mount_secrets(root.get(), plan.secrets);
     configure_namespaces(plan, proc.get());
     start_session(plan.process, root.get(), true);
     std::vector<UniqueFd> hook_files;

@@ -57,6 +57,15 @@ struct DeviceStep {
     std::int32_t tree_fd = -1; ///< within sctr-init: the node's mount, once it is there
 };
 
+/// A file in memory. What is in it goes nowhere else: not into records, nor into what is shown.
+struct SecretStep {
+    std::string target; ///< absolute, inside the container
+    std::string text;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::uint32_t mode = 0;
+};
+
 struct SymlinkStep {
     std::string path;
     std::string target;
@@ -186,6 +195,7 @@ struct InitPlan {
     std::vector<std::string> readonly_mounts;
     std::vector<DeviceStep> devices;
     std::vector<SymlinkStep> symlinks;
+    std::vector<SecretStep> secrets;
     std::vector<std::string> masked_paths;
     std::vector<std::string> readonly_paths;
     std::string hostname;

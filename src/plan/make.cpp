@@ -160,6 +160,20 @@ void require_resctrl(const oci::Spec& spec, const host::Facts& facts) {
 
 } // namespace
 
+namespace {
+
+/// They take the place of what the config says.
+void add_secret_variables(const std::vector<std::string>& variables, ProcessStep& process) {
+    for (const std::string& variable : variables) {
+        const std::string start = variable.substr(0, variable.find('=') + 1);
+        std::erase_if(process.env,
+                      [&](const std::string& other) { return other.starts_with(start); });
+        process.env.push_back(variable);
+    }
+}
+
+} // namespace
+
 LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompCompiler& compile) {
     const oci::Spec& spec = request.spec;
     if (!spec.process) {
@@ -194,6 +208,8 @@ LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompC
 
     add_hooks(spec, init);
     init.process = process_step(*spec.process, spec, facts);
+    init.secrets = request.secrets;
+    add_secret_variables(request.secret_variables, init.process);
     init.process.seccomp = seccomp_step(request, compile);
     init.process.create_cwd = request.create_cwd;
     init.process.die_with_supervisor = request.die_with_supervisor;

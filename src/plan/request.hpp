@@ -47,6 +47,8 @@ struct Request {
     std::string volume_owner; ///< of the anonymous ones
     std::vector<Relabel> relabels;
     std::vector<Chown> chowns;
+    std::vector<SecretStep> secrets;
+    std::vector<std::string> secret_variables; ///< NAME=VALUE, apart from the config that is kept
     LogTarget log = LogTarget::caller;
     std::optional<HealthCheck> health;
     /// --property, and flags for what only systemd offers; they win over what is planned.

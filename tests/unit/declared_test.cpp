@@ -134,6 +134,7 @@ TEST(Container, KeysBecomeFlags) {
         {"HostName=a\nHostName=", "--"},
         {"ReadOnly=yes", "--read-only --"},
         {"ReadOnly=no", "--"},
+        {"Secret=a,type=env\nSecret=b", "--secret=a,type=env --secret=b --"},
         {"NoNewPrivileges=true", "--security-opt=no-new-privileges --"},
         {"AddCapability=NET_ADMIN SYS_TIME", "--cap-add=NET_ADMIN --cap-add=SYS_TIME --"},
         {"DropCapability=ALL", "--cap-drop=ALL --"},
@@ -216,7 +217,7 @@ TEST(Container, AnImageIsTheFirstWord) {
 }
 
 TEST(Container, EveryMissingKeySaysWhatToUse) {
-    const Service service = service_of("[Container]\nRootfs=/r\nRetry=3\nSecret=b\nIP=1\n");
+    const Service service = service_of("[Container]\nRootfs=/r\nRetry=3\nPod=b\nTimezone=local\n");
     for (const std::string& text : texts_of(service.problems)) {
         EXPECT_THAT(text, HasSubstr("(use "));
     }
