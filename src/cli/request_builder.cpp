@@ -94,6 +94,7 @@ void add_lifecycle(plan::Request& request, const RunFlags& flags, const RootfsFa
     request.log = parse_log(
         flags.log.value_or(is_service ? "journal" : "caller"), flags.process.tty, is_service);
     request.no_pivot = flags.no_pivot;
+    request.run_init = flags.init;
 }
 
 /// Labels stay apart from the annotations that have a meaning: they are whatever a stranger wrote.

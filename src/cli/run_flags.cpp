@@ -81,6 +81,9 @@ void add_container_flags(Registrar& to, RunFlags& flags) {
     to.on_off("--rm",
               flags.remove,
               "forget the container when it ends (default: true; of a service: false)");
+    to.on_off("--init",
+              flags.init,
+              "a first process that passes signals on and reaps, and COMMAND as its child");
     to.on_off("--no-register", flags.no_register, "keep it out of machinectl's list");
     to.text("--stop-signal", flags.stop_signal, "signal that asks it to end (default: TERM)");
     to.text("--stop-timeout", flags.stop_timeout, "seconds until SIGKILL (default: 10)");

@@ -132,6 +132,7 @@ struct RunFlags {
     bool remove_given = false; ///< --rm was said, with or without a value
     bool dry_run = false;
     bool no_pivot = false;
+    bool init = false;
     ProcessFlags process;
     LimitFlags limits;
     SystemdFlags systemd;

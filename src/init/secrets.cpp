@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -76,7 +77,7 @@ bool is_shared(const plan::SecretStep& secret) noexcept {
 
 } // namespace
 
-void mount_secrets(int root, const std::vector<plan::SecretStep>& secrets) noexcept {
+void mount_secrets(int root, std::vector<plan::SecretStep> secrets) noexcept {
     if (secrets.empty()) {
         return;
     }
@@ -104,6 +105,9 @@ void mount_secrets(int root, const std::vector<plan::SecretStep>& secrets) noexc
         }
     }
     require(::umount2(place, MNT_DETACH) == 0, failure);
+    for (plan::SecretStep& secret : secrets) {
+        ::explicit_bzero(secret.text.data(), secret.text.size());
+    }
 }
 
 } // namespace sctr::init

@@ -9,7 +9,7 @@ namespace sctr::init {
 
 /// Puts secrets into the container as read-only files in memory, which nothing else shares and
 /// where the kernel can do so nothing swaps: those below /run/secrets as one directory, any other
-/// as a file mounted at its place.
-void mount_secrets(int root, const std::vector<plan::SecretStep>& secrets) noexcept;
+/// as a file mounted at its place. They are no longer in our own memory afterwards.
+void mount_secrets(int root, std::vector<plan::SecretStep> secrets) noexcept;
 
 } // namespace sctr::init

@@ -172,7 +172,7 @@ template <typename Archive, Is<ProcessStep> R> void visit_fields(Archive& archiv
     archive(r.no_new_privileges, r.rlimits);
     archive(r.set_oom_score_adj, r.oom_score_adj, r.is_rootless);
     archive(r.apparmor_profile, r.selinux_label, r.seccomp, r.preserved_fds);
-    archive(r.die_with_supervisor, r.scheduling);
+    archive(r.die_with_supervisor, r.run_init, r.scheduling);
 }
 
 template <typename Archive, Is<OverlayStep> R> void visit_fields(Archive& archive, R& r) {

@@ -212,6 +212,7 @@ LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompC
     add_secret_variables(request.secret_variables, init.process);
     init.process.seccomp = seccomp_step(request, compile);
     init.process.create_cwd = request.create_cwd;
+    init.process.run_init = request.run_init;
     init.process.die_with_supervisor = request.die_with_supervisor;
     return plan;
 }

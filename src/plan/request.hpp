@@ -65,6 +65,7 @@ struct Request {
     /// False: no scope and no limits; the container stays in the cgroup of whoever starts it.
     bool has_scope = true;
     bool create_cwd = true;
+    bool run_init = false; ///< --init: a first process that reaps, and the command as its child
     bool die_with_supervisor = false;
     bool no_pivot = false;
     bool no_new_keyring = false;
