@@ -379,6 +379,24 @@ void gather_volumes(const MountFlags& flags,
     facts.volumes_from = mounts_of_others(flags.volumes_from, records);
 }
 
+/// They are in use until this process ends, which is not before the container.
+void gather_images(const MountFlags& flags, RootfsFacts& facts) {
+    static std::vector<storage::ImageUse> held;
+    const storage::Store store = storage::Store::own();
+    for (const std::string& name : mounted_images(flags)) {
+        auto found = store.find(name);
+        if (!found) {
+            throw Error("there is no such image")
+                .at("--mount " + name)
+                .mend("see 'sctr images'; 'sctr pull' fetches one");
+        }
+        for (const std::string& layer : found->image.layers) {
+            facts.images[name].push_back(store.layer_tree(layer));
+        }
+        held.push_back(std::move(*found));
+    }
+}
+
 /// Of the service that this process is, else from the path that was given.
 std::string read_credential(const SecretUse& use) {
     const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
@@ -437,6 +455,7 @@ RootfsFacts gather(const RunFlags& flags,
     }
     check_bind_sources(flags.mounts, facts.working_directory);
     gather_volumes(flags.mounts, store, caller, facts);
+    gather_images(flags.mounts, facts);
     gather_secrets(flags, flags.detach && caller == nullptr, facts);
     for (const std::string& path : device_sources(flags.mounts, flags.limits)) {
         facts.devices[path] = find_devices(path);

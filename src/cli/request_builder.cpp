@@ -105,6 +105,9 @@ void add_image(plan::Request& request, const RootfsFacts& facts) {
         request.spec.annotations["io.sctr.image"] = facts.image;
         request.spec.annotations["io.sctr.image.digest"] = facts.image_digest;
     }
+    if (facts.image.empty() && !facts.overlay.lower.empty()) {
+        request.spec.annotations[lower_annotation] = facts.overlay.lower.front();
+    }
     for (const auto& [name, value] : facts.image_process.labels) {
         request.spec.annotations["io.sctr.label/" + name] = value;
     }

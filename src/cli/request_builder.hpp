@@ -45,6 +45,9 @@ void add_devices(oci::Spec& spec,
 /// In the config: whose the container's anonymous volumes are.
 inline constexpr const char* volume_owner_annotation = "io.sctr.volumes.owner";
 
+/// In the config: the directory below the container's root, of --rootfs DIR:O.
+inline constexpr const char* lower_annotation = "io.sctr.rootfs.lower";
+
 /// The caller's mounts, with the sources of volumes; those of the image and of --volumes-from come
 /// last, where nothing else is (request_mounts.cpp).
 std::vector<CallersMount> callers_mounts(const MountFlags& flags, const RootfsFacts& facts);
@@ -72,6 +75,9 @@ void share_memory(plan::Request& request, const RunFlags& flags, const RootfsFac
 /// Absolute host paths of every bind mount, each with the flag that names it.
 std::vector<std::pair<std::string, std::string>> bind_sources(const MountFlags& flags,
                                                               const std::string& directory);
+
+/// Names of the images of --mount type=image.
+std::set<std::string> mounted_images(const MountFlags& flags);
 
 /// Host paths that --device and the --device-read-bps family name.
 std::set<std::string> device_sources(const MountFlags& mounts, const LimitFlags& limits);

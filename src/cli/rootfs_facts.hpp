@@ -56,6 +56,7 @@ struct RootfsFacts {
     std::vector<std::string> thermal_paths;         ///< per-CPU throttle counters, which are masked
     std::uint64_t capabilities = ~std::uint64_t{0}; ///< that the caller can give: a bit for each
     bool has_selinux = false;
+    std::map<std::string, std::vector<std::string>> images; ///< layers of those to mount, by name
     std::string volumes;                    ///< directory of all volumes
     std::string volume_owner;               ///< names this container's anonymous volumes
     std::vector<CallersMount> volumes_from; ///< mounts of the containers of --volumes-from

@@ -118,7 +118,7 @@ class NodeMaker {
 
     UniqueFd make(const HostTree& tree) {
         const int directory = scratch_.directory();
-        const std::string name = "node" + std::to_string(count_++);
+        const std::string name = scratch_.new_name();
         const plan::DeviceStep& device = *tree.device;
         if (::mknodat(directory, name.c_str(), device.mode, device.device) < 0) {
             if (errno != EPERM) {
@@ -155,7 +155,6 @@ class NodeMaker {
     ScratchMount& scratch_;
     const IdsOf& uids_;
     const IdsOf& gids_;
-    unsigned count_ = 0;
 };
 
 UniqueFd user_namespace_for(const HostTree& tree, pid_t init) {
@@ -169,12 +168,12 @@ UniqueFd user_namespace_for(const HostTree& tree, pid_t init) {
 void send_all(int socket, const std::vector<HostTree>& trees, const sys::Child& init) {
     // What is read in /proc is the host's own.
     std::vector<UniqueFd> maps;
-    std::optional<MappedOverlay> overlay;
+    std::vector<std::optional<MappedOverlay>> overlays(trees.size());
     maps.reserve(trees.size());
     for (const HostTree& tree : trees) {
         maps.push_back(user_namespace_for(tree, init.pid()));
         if (tree.overlay) {
-            overlay.emplace(*tree.overlay, maps.back().get());
+            overlays[maps.size() - 1].emplace(*tree.overlay, maps.back().get());
         }
     }
     const IdsOf uids(init.pid(), "uid_map");
@@ -191,7 +190,7 @@ void send_all(int socket, const std::vector<HostTree>& trees, const sys::Child& 
         const unsigned flags = (tree.recursive ? unsigned{AT_RECURSIVE} : 0U) |
                                (tree.no_follow ? unsigned{AT_SYMLINK_NOFOLLOW} : 0U);
         opened.push_back(tree.device    ? nodes.make(tree)
-                         : tree.overlay ? overlay->mount(scratch, uids(0), gids(0))
+                         : tree.overlay ? overlays[i]->mount(scratch, uids(0), gids(0))
                                         : clone_tree(tree.source.c_str(), flags, tree));
         // Nobody else follows: in a user namespace every mount is a slave of the host's.
         if (tree.attach &&

@@ -108,13 +108,17 @@ MappedOverlay::MappedOverlay(const plan::OverlayStep& overlay, int user_namespac
     for (const std::string& path : overlay.lower) {
         lower_.push_back(clone_mapped(path, user_namespace));
     }
-    writable_ = clone_mapped(overlay.upper.substr(0, overlay.upper.rfind('/')), user_namespace);
+    if (!overlay.upper.empty()) {
+        writable_ = clone_mapped(overlay.upper.substr(0, overlay.upper.rfind('/')), user_namespace);
+    }
 }
 
 UniqueFd MappedOverlay::mount(ScratchMount& scratch, uid_t uid, gid_t gid) const {
     // Before Linux 6.15 a layer must be attached somewhere; from here the names are short, as those
     // before 6.5 need it, which take all layers in one word of 255 bytes.
-    if (::fchdir(scratch.directory()) < 0) {
+    const std::string own = scratch.new_name();
+    if (::fchdir(scratch.directory()) < 0 || ::mkdir(own.c_str(), 0700) < 0 ||
+        ::chdir(own.c_str()) < 0) {
         throw Error(failure).because(errno);
     }
     const UniqueFd context(::fsopen("overlay", FSOPEN_CLOEXEC));
@@ -135,12 +139,14 @@ UniqueFd MappedOverlay::mount(ScratchMount& scratch, uid_t uid, gid_t gid) const
             configure(context.get(), "lowerdir+", std::to_string(i));
         }
     }
-    attach(writable_, writable_name);
-    const auto below = [](const std::string& path) {
-        return writable_name + path.substr(path.rfind('/'));
-    };
-    configure(context.get(), "upperdir", below(overlay_.upper));
-    configure(context.get(), "workdir", below(overlay_.work));
+    if (writable_.valid()) {
+        attach(writable_, writable_name);
+        const auto below = [](const std::string& path) {
+            return writable_name + path.substr(path.rfind('/'));
+        };
+        configure(context.get(), "upperdir", below(overlay_.upper));
+        configure(context.get(), "workdir", below(overlay_.work));
+    }
     if (overlay_.is_volatile &&
         ::fsconfig(context.get(), FSCONFIG_SET_FLAG, "volatile", nullptr, 0) < 0) {
         throw refused(context.get(), "volatile");
@@ -149,7 +155,7 @@ UniqueFd MappedOverlay::mount(ScratchMount& scratch, uid_t uid, gid_t gid) const
     const bool is_made = ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
     UniqueFd mount(is_made ? ::fsmount(context.get(), FSMOUNT_CLOEXEC, 0) : -1);
     if (!mount.valid()) {
-        throw refused(context.get(), overlay_.upper);
+        throw refused(context.get(), overlay_.lower.front());
     }
     become_host_root();
     return mount;

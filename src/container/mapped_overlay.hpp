@@ -34,7 +34,7 @@ class MappedOverlay {
   private:
     const plan::OverlayStep& overlay_;
     std::vector<UniqueFd> lower_;
-    UniqueFd writable_; ///< the directory of upper and work, which must be on one mount
+    UniqueFd writable_; ///< the directory of upper and work, which must be on one mount; or none
 };
 
 } // namespace sctr::container

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <string>
+
 #include "base/unique_fd.hpp"
 
 namespace sctr::container {
@@ -16,11 +18,15 @@ class ScratchMount {
     /// Its root, mounted when first asked for. Throws Error.
     int directory();
 
+    /// A name in it that nothing has.
+    std::string new_name() { return std::to_string(count_++); }
+
     /// Takes it away, with all that is mounted in it. Throws Error.
     void detach();
 
   private:
     UniqueFd directory_;
+    unsigned count_ = 0;
 };
 
 } // namespace sctr::container

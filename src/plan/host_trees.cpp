@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/error.hpp"
+#include "base/strings.hpp"
 #include "plan/id_map.hpp"
 
 namespace sctr::plan {
@@ -14,6 +16,35 @@ bool in_user_namespace(const LaunchPlan& plan) {
            std::ranges::contains(
                plan.init.namespaces, std::uint64_t{CLONE_NEWUSER}, &NamespaceStep::clone_flag);
 }
+
+namespace {
+
+/// What the options of a mount say. Source: the kernel's overlayfs.rst.
+OverlayStep overlay_of(const std::vector<std::string>& options) {
+    OverlayStep overlay;
+    for (const std::string& option : options) {
+        const auto [key, quoted] = split_once(option, '=');
+        std::string value = quoted.value_or("");
+        if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) {
+            value = value.substr(1, value.size() - 2);
+        }
+        if (key == "lowerdir+") {
+            overlay.lower.push_back(std::move(value));
+        } else if (key == "upperdir") {
+            overlay.upper = std::move(value);
+        } else if (key == "workdir") {
+            overlay.work = std::move(value);
+        } else if (key == "volatile") {
+            overlay.is_volatile = true;
+        } else if (key != "ro" && key != "rw") {
+            throw Error("an id-mapped overlay has no option '" + option + "'")
+                .mend("layers are given one by one: lowerdir+=DIRECTORY");
+        }
+    }
+    return overlay;
+}
+
+} // namespace
 
 void add_host_trees(const oci::Spec& spec, const host::Facts& facts, LaunchPlan& plan) {
     // Without privileges over the host's mounts sctr-init can do no less than the host side.
@@ -42,6 +73,9 @@ void add_host_trees(const oci::Spec& spec, const host::Facts& facts, LaunchPlan&
                                        .recursive = step.recursive,
                                        .no_follow = step.copy_symlink,
                                        .id_map = std::move(id_map)});
+            if (step.kind == MountKind::filesystem) {
+                plan.host_trees.back().overlay = overlay_of(step.data);
+            }
         }
     }
     for (DeviceStep& device : init.devices) {

@@ -555,7 +555,7 @@ TEST(CliRequest, SaysWhatIsWrong) {
         {"-v /a:/.. sh", "--volume", "root itself"},
         {"-v /a:/b --tmpfs /b/ sh", "two mounts", "/b"},
         {"--mount src=/a,dst=/b sh", "--mount", "type=bind"},
-        {"--mount type=image,src=a,dst=/b sh", "--mount", "not there yet"},
+        {"--mount type=image,dst=/b sh", "--mount", "src=IMAGE"},
         {"--mount type=volume,src=a/b,dst=/b sh", "--mount", "invalid volume name"},
         {"--mount type=tmpfs,dst=/b,U sh", "--mount", "unknown key"},
         {"--mount type=bind,dst=/b sh", "--mount", "no source"},
