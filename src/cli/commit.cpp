@@ -3,13 +3,16 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
+#include "cli/log.hpp"
 #include "cli/made_from.hpp"
 #include "cli/verbs.hpp"
+#include "container/engine.hpp"
 #include "storage/commit.hpp"
 #include "storage/helper.hpp"
 
@@ -17,6 +20,7 @@
 namespace sctr::cli {
 namespace {
 
+using container::RecordStore;
 using storage::Store;
 
 /// A container's image and what it wrote above that.
@@ -41,6 +45,50 @@ Layers layers_of(const Store& store, const std::string& name) {
     return {.image = std::move(*image), .upper = upper};
 }
 
+/// Nothing changes while it is copied. Signals that would end us wait until it runs again.
+class Pause {
+  public:
+    Pause(const std::string& name, bool wanted) : records_(RecordStore::default_root()) {
+        if (!wanted || !records_.has(name) ||
+            container::current_status(records_.load(name)) != container::Status::running) {
+            return;
+        }
+        sigset_t signals;
+        ::sigemptyset(&signals);
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+            ::sigaddset(&signals, signal);
+        }
+        ::sigprocmask(SIG_BLOCK, &signals, &before_);
+        try {
+            container::pause(records_, name);
+        } catch (Error& error) {
+            ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+            throw error.mend("copy it as it runs: --pause=false");
+        }
+        name_ = name;
+    }
+
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+    ~Pause() {
+        if (name_.empty()) {
+            return;
+        }
+        try {
+            container::unpause(records_, name_);
+        } catch (const Error& error) {
+            log(LogLevel::warn, error.what()); // it has ended
+        }
+        ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+    }
+
+  private:
+    RecordStore records_;
+    std::string name_;
+    sigset_t before_{};
+};
+
 /// The directories of a container's root, the uppermost first, after a word for sctr-layer.
 std::vector<std::string> words_for(const char* verb, const Store& store, const Layers& layers) {
     std::vector<std::string> words{verb, layers.upper};
@@ -58,6 +106,7 @@ int commit_verb(const Words& words) {
     std::optional<std::string> message;
     std::optional<std::string> user;
     std::optional<std::string> workdir;
+    bool pause = true;
     CLI::App app("Makes an image of what a container has written above its own.", "sctr commit");
     describe(app,
              "[OPTIONS] CONTAINER [NAME]",
@@ -69,6 +118,7 @@ int commit_verb(const Words& words) {
     add_texts(app, "-e,--env", options.env, "NAME=VALUE");
     add_text(app, "-u,--user", user, "whose the command is");
     add_text(app, "-w,--workdir", workdir, "where it runs");
+    add_switch(app, "-p,--pause", pause, "pause it while it is copied (default: true)");
     const auto names = parse_names(app, words);
     if (names.empty() || names.size() > 2) {
         throw Error("a container is needed, and a name for the image")
@@ -81,7 +131,10 @@ int commit_verb(const Words& words) {
     const std::string name = names.size() == 2 ? local_name(names.back()) : "";
     const Store store = Store::own();
     const Layers layers = layers_of(store, names.front());
-    const std::string digest = storage::commit(store, layers.image.image, layers.upper, options);
+    const std::string digest = [&] {
+        const Pause paused(names.front(), pause);
+        return storage::commit(store, layers.image.image, layers.upper, options);
+    }();
     if (!name.empty()) {
         store.set_name(name, digest);
     }

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
+#include "base/strings.hpp"
 #include "cli/log.hpp"
 #include "linux/relabel.hpp"
 #include "storage/helper.hpp"
@@ -22,6 +23,31 @@ std::vector<std::string> layers_of(const plan::Request& request) {
     return layers;
 }
 
+/// What a container writes above the images that it mounts.
+std::vector<plan::OverlayStep> writable_mounts(const oci::Spec& spec) {
+    std::vector<plan::OverlayStep> overlays;
+    for (const oci::Mount& mount : spec.mounts) {
+        plan::OverlayStep overlay{.is_volatile = true};
+        for (const std::string& option : mount.type == "overlay" ? mount.options
+                                                                 : std::vector<std::string>()) {
+            const auto [key, quoted] = split_once(option, '=');
+            const std::string value =
+                quoted && quoted->size() > 1 ? quoted->substr(1, quoted->size() - 2) : "";
+            if (key == "lowerdir+") {
+                overlay.lower.push_back(value);
+            } else if (key == "upperdir") {
+                overlay.upper = value;
+            } else if (key == "workdir") {
+                overlay.work = value;
+            }
+        }
+        if (!overlay.upper.empty()) {
+            overlays.push_back(std::move(overlay));
+        }
+    }
+    return overlays;
+}
+
 } // namespace
 
 ContainerFiles::ContainerFiles(const plan::Request& request, bool keep)
@@ -34,6 +60,9 @@ ContainerFiles::ContainerFiles(const plan::Request& request, bool keep)
     UndoList undo;
     if (!request.overlay.lower.empty()) {
         root_.emplace(store, request.id, request.overlay);
+        for (const plan::OverlayStep& overlay : writable_mounts(request.spec)) {
+            storage::ContainerRoot::make_mount(overlay);
+        }
         if (!keep) {
             undo.add([this] { remove(); });
         }

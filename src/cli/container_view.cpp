@@ -4,14 +4,17 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/error.hpp"
 #include "cli/made_from.hpp"
+#include "cli/volumes_from.hpp"
 #include "container/engine.hpp"
 #include "container/id.hpp"
 #include "linux/process.hpp"
 #include "linux/syscalls.hpp"
+#include "storage/volumes.hpp"
 
 namespace sctr::cli {
 
@@ -80,19 +83,40 @@ void ContainerView::open_stored(const std::string& name, bool write) {
         for (const std::string& chain_id : image_->image.layers) {
             lower.push_back(store.layer_tree(chain_id));
         }
-    } else if (origin.rootfs == storage::ContainerRoot::place(store, name)) {
-        throw Error("cannot look into a container above a directory that does not run")
-            .at(name)
-            .mend("start it first");
+    } else if (!origin.lower.empty()) {
+        lower.push_back(origin.lower);
     } else {
-        words_ = {"layers", origin.rootfs};
+        add_mounts(name, store);
+        words_.insert(words_.end(), {"layers", origin.rootfs});
         return;
     }
     const auto overlay = storage::ContainerRoot::overlay(store, name, lower, true);
     lock_.emplace(store, name, overlay);
-    words_ = write ? std::vector<std::string>{"writable", overlay.upper, overlay.work}
-                   : std::vector<std::string>{"layers", overlay.upper};
+    add_mounts(name, store);
+    if (write) {
+        words_.insert(words_.end(), {"writable", overlay.upper, overlay.work});
+    } else {
+        words_.insert(words_.end(), {"layers", overlay.upper});
+    }
     words_.insert(words_.end(), lower.begin(), lower.end());
+}
+
+void ContainerView::add_mounts(const std::string& name, const storage::Store& store) {
+    words_.clear();
+    for (const CallersMount& callers : mounts_of_others({name}, RecordStore(RecordStore::default_root()))) {
+        if (callers.volume) {
+            if (!storage::has_volume(store, callers.volume->name)) {
+                continue; // it has not run yet
+            }
+            volumes_.push_back(storage::hold_volume(store, callers.volume->name));
+        }
+        const bool read_only = std::ranges::contains(callers.mount.options, "ro");
+        words_.insert(words_.end(),
+                      {"mount",
+                       callers.mount.source,
+                       callers.mount.destination,
+                       read_only ? "ro" : "rw"});
+    }
 }
 
 void ContainerView::add_to(storage::LayerWork& work) const {

@@ -27,6 +27,8 @@ class ContainerView {
 
   private:
     void open_running(const std::string& name);
+    /// Volumes and directories of the host that a container has when it runs.
+    void add_mounts(const std::string& name, const storage::Store& store);
     void open_stored(const std::string& name, bool write);
 
     std::vector<std::string> words_{"host"};
@@ -34,6 +36,7 @@ class ContainerView {
     UniqueFd user_namespace_;
     std::optional<storage::ImageUse> image_;
     std::optional<storage::ContainerRoot> lock_;
+    std::vector<UniqueFd> volumes_;
 };
 
 } // namespace sctr::cli

@@ -16,8 +16,10 @@ std::vector<declared::Service> declared_containers() {
     std::vector<declared::Problem> ignored; // sctr-generator and sctr generate tell them
     std::vector<declared::Service> found;
     const auto directories = declared::directories(!host::caller().is_system);
-    for (const auto& sources : declared::find_sources(directories, ignored)) {
-        auto service = declared::make_service(sources, SCTR_PROGRAM);
+    const auto all = declared::find_sources(directories, ignored);
+    const declared::Names names = declared::names_of(all);
+    for (const auto& sources : all) {
+        auto service = declared::make_service(sources, SCTR_PROGRAM, names);
         if (service.problems.empty() && container::is_id(service.container)) {
             found.push_back(std::move(service));
         }

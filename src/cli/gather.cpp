@@ -20,12 +20,15 @@
 #include "cli/log.hpp"
 #include "cli/mount_flags.hpp"
 #include "cli/request_builder.hpp"
+#include "cli/secret_flags.hpp"
 #include "cli/values.hpp"
 #include "cli/volumes_from.hpp"
 #include "container/id.hpp"
 #include "container/id_maps.hpp"
+#include "container/id_range.hpp"
 #include "linux/syscalls.hpp"
 #include "storage/root.hpp"
+#include "storage/secrets.hpp"
 #include "storage/volumes.hpp"
 
 namespace sctr::cli {
@@ -390,6 +393,58 @@ void gather_volumes(const MountFlags& flags,
     facts.volumes_from = mounts_of_others(flags.volumes_from, records);
 }
 
+/// They are in use until this process ends, which is not before the container.
+void gather_images(const MountFlags& flags, RootfsFacts& facts) {
+    static std::vector<storage::ImageUse> held;
+    const storage::Store store = storage::Store::own();
+    for (const std::string& name : mounted_images(flags)) {
+        auto found = store.find(name);
+        if (!found) {
+            throw Error("there is no such image")
+                .at("--mount " + name)
+                .mend("see 'sctr images'; 'sctr pull' fetches one");
+        }
+        for (const std::string& layer : found->image.layers) {
+            facts.images[name].push_back(store.layer_tree(layer));
+        }
+        held.push_back(std::move(*found));
+    }
+}
+
+/// Of the service that this process is, else from the path that was given.
+std::string read_credential(const SecretUse& use) {
+    const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+    const std::string given = std::string(directory != nullptr ? directory : "") + "/" + use.name;
+    if (directory != nullptr && ::access(given.c_str(), F_OK) == 0) {
+        return read_host_file(given, use.flag);
+    }
+    if (!use.path.empty()) {
+        return read_host_file(use.path, use.flag);
+    }
+    throw Error("there is no such credential")
+        .at(use.flag)
+        .because(directory != nullptr ? "the service has others" : "this is no service with any")
+        .mend("give its file, NAME:PATH, or LoadCredential= to the unit");
+}
+
+/// A dry run shows none; those of a service to be are the service's.
+void gather_secrets(const RunFlags& flags, bool for_later, RootfsFacts& facts) {
+    const auto uses = parse_secrets(flags.mounts);
+    if (uses.empty()) {
+        return;
+    }
+    const storage::Store store = storage::Store::own();
+    for (const SecretUse& use : uses) {
+        std::string text;
+        if (use.is_credential) {
+            text = for_later || flags.dry_run ? "" : read_credential(use);
+        } else {
+            text = storage::load_secret(store, use.name); // or says that there is none
+        }
+        facts.secrets.push_back(flags.dry_run ? "" : std::move(text));
+    }
+}
+
 } // namespace
 
 RootfsFacts gather(const RunFlags& flags,
@@ -405,12 +460,17 @@ RootfsFacts gather(const RunFlags& flags,
     container::OwnIds own = container::own_ids();
     facts.own_uids = std::move(own.uids);
     facts.own_gids = std::move(own.gids);
+    if (wants_id_range(flags.namespaces) && facts.own_uids.empty()) {
+        facts.reserved_ids = container::reserve_id_range(flags.name.value_or(facts.random_id));
+    }
     facts.has_selinux = ::access("/sys/fs/selinux/enforce", F_OK) == 0;
     if (!facts.has_selinux) {
         tell_ignored_labels(flags.mounts);
     }
     check_bind_sources(flags.mounts, facts.working_directory);
     gather_volumes(flags.mounts, store, caller, facts);
+    gather_images(flags.mounts, facts);
+    gather_secrets(flags, flags.detach && caller == nullptr, facts);
     for (const std::string& path : device_sources(flags.mounts, flags.limits)) {
         facts.devices[path] = find_devices(path);
     }

@@ -9,6 +9,7 @@ namespace sctr::cli {
 struct MadeFrom {
     std::string image_digest; ///< of the manifest; empty: a directory
     std::string rootfs;       ///< its root on the host
+    std::string lower;        ///< the directory below it, of --rootfs DIR:O
 };
 
 /// Throws Error where there is no such container.

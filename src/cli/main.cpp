@@ -30,7 +30,7 @@ struct Verb {
 constexpr const char* is_to_be_root = "who makes or enters a container of root's is root in it";
 constexpr const char* is_roots_store = "what is stored of them is closed to everybody else";
 
-constexpr std::array<Verb, 43> verbs = {{
+constexpr std::array<Verb, 44> verbs = {{
     {"run", "run a command in a new container", run_verb, is_to_be_root},
     {"create", "store a container, to be started as a service", create_verb, is_to_be_root},
     {"start", "start stored containers", start_verb},
@@ -71,6 +71,7 @@ constexpr std::array<Verb, 43> verbs = {{
     {"network", "make, show, change and remove networks", network_verb, is_roots_store},
     {"port", "show the ports of the host that lead into a container", port_verb, is_roots_store},
     {"volume", "make, show, fill and remove volumes", volume_verb, is_roots_store},
+    {"secret", "make, show and remove secrets for containers", secret_verb, is_roots_store},
     {"commit", "make an image of what a container has written", commit_verb, is_roots_store},
     {"diff", "show what a container has changed of its image", diff_verb, is_roots_store},
     {"export", "write a container's files to an archive", export_verb, is_roots_store},

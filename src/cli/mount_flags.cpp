@@ -165,7 +165,7 @@ bool add_common_key(MountOptions& options, const Keys::value_type& key, const st
         return true;
     }
     if (name == "chown") {
-        return type != "tmpfs" && type != "devpts";
+        return type == "bind" || type == "volume";
     }
     return !value && !is_idmap(name) && name != "tmpcopyup" && options.add(name);
 }
@@ -211,12 +211,13 @@ std::vector<std::string> type_defaults(const std::string& type, const std::strin
         return {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"};
     }
     if (type == "image") {
-        throw Error("mounts of type image are not there yet")
-            .at("--mount " + text)
-            .mend("use type=bind or type=volume");
+        return {"ro"};
     }
     throw bad_value(
-        "--mount", text, "no known type", "type=bind, type=volume, type=tmpfs or type=devpts");
+        "--mount",
+        text,
+        "no known type",
+        "type=bind, type=volume, type=image, type=tmpfs or type=devpts");
 }
 
 } // namespace
@@ -270,7 +271,11 @@ CallersMount parse_mount(const std::string& text, const std::string& directory) 
     CallersMount callers{.mount = {.destination = target_path("--mount", target), .type = type}};
     const std::string source = value_of(keys, "source");
     const bool is_bind = type == "bind";
-    if (type == "volume") {
+    if (type == "image" && !source.empty()) {
+        callers.image = source;
+    } else if (type == "image") {
+        throw bad_value("--mount", text, "no source", "src=IMAGE");
+    } else if (type == "volume") {
         callers.mount.type = "bind";
         callers.volume = volume_named("--mount " + text, source);
     } else if (is_bind == source.empty()) {

@@ -23,6 +23,7 @@ struct CallersMount {
     oci::Mount mount; ///< of a volume: without its source
     std::optional<VolumeSource> volume;
     std::string owner;  ///< of an anonymous volume that has got its name
+    std::optional<std::string> image; ///< whose files it shows
     bool chown = false; ///< the source is to belong to the container's user
 };
 
@@ -30,7 +31,7 @@ struct CallersMount {
 CallersMount parse_volume(const std::string& text, const std::string& directory);
 Sharing volume_sharing(const std::string& text);
 
-/// --mount type=bind|volume|tmpfs|devpts,... with docker's and podman's keys.
+/// --mount type=bind|volume|image|tmpfs|devpts,... with docker's and podman's keys.
 CallersMount parse_mount(const std::string& text, const std::string& directory);
 Sharing mount_sharing(const std::string& text);
 

@@ -94,6 +94,7 @@ void add_lifecycle(plan::Request& request, const RunFlags& flags, const RootfsFa
     request.log = parse_log(
         flags.log.value_or(is_service ? "journal" : "caller"), flags.process.tty, is_service);
     request.no_pivot = flags.no_pivot;
+    request.run_init = flags.init;
 }
 
 /// Labels stay apart from the annotations that have a meaning: they are whatever a stranger wrote.
@@ -103,6 +104,9 @@ void add_image(plan::Request& request, const RootfsFacts& facts) {
     if (!facts.image.empty()) {
         request.spec.annotations["io.sctr.image"] = facts.image;
         request.spec.annotations["io.sctr.image.digest"] = facts.image_digest;
+    }
+    if (facts.image.empty() && !facts.overlay.lower.empty()) {
+        request.spec.annotations[lower_annotation] = facts.overlay.lower.front();
     }
     for (const auto& [name, value] : facts.image_process.labels) {
         request.spec.annotations["io.sctr.label/" + name] = value;
@@ -153,6 +157,7 @@ plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
     add_devices(spec, flags.mounts.devices, flags.process.privileged, facts);
     add_mounts(request, flags.mounts, flags.process.privileged, facts);
     add_network(request, flags.network, facts);
+    add_secrets(request, flags.mounts, facts);
     add_relabels(request, flags.mounts, facts);
     share_memory(request, flags, facts);
     add_lifecycle(request, flags, facts);

@@ -45,6 +45,9 @@ void add_devices(oci::Spec& spec,
 /// In the config: whose the container's anonymous volumes are.
 inline constexpr const char* volume_owner_annotation = "io.sctr.volumes.owner";
 
+/// In the config: the directory below the container's root, of --rootfs DIR:O.
+inline constexpr const char* lower_annotation = "io.sctr.rootfs.lower";
+
 /// The caller's mounts, with the sources of volumes; those of the image and of --volumes-from come
 /// last, where nothing else is (request_mounts.cpp).
 std::vector<CallersMount> callers_mounts(const MountFlags& flags, const RootfsFacts& facts);
@@ -58,6 +61,9 @@ void add_mounts(plan::Request& request,
 /// Networks, ports, and the files below /etc that tell of names; after the mounts
 /// (request_network.cpp).
 void add_network(plan::Request& request, const NetworkFlags& flags, const RootfsFacts& facts);
+
+/// Secrets and credentials (request_secrets.cpp); after the mounts.
+void add_secrets(plan::Request& request, const MountFlags& flags, const RootfsFacts& facts);
 
 /// The health check, if there is one (request_health.cpp).
 std::optional<plan::HealthCheck> health_check(const RunFlags& flags);
@@ -74,8 +80,14 @@ void share_memory(plan::Request& request, const RunFlags& flags, const RootfsFac
 std::vector<std::pair<std::string, std::string>> bind_sources(const MountFlags& flags,
                                                               const std::string& directory);
 
+/// Names of the images of --mount type=image.
+std::set<std::string> mounted_images(const MountFlags& flags);
+
 /// Host paths that --device and the --device-read-bps family name.
 std::set<std::string> device_sources(const MountFlags& mounts, const LimitFlags& limits);
+
+/// True for --userns auto: ids are to be found for the container.
+bool wants_id_range(const NamespaceFlags& flags);
 
 /// The container of --ipc container:NAME; empty when there is none.
 std::string ipc_container(const NamespaceFlags& flags);

@@ -138,6 +138,45 @@ void resolve_volume(CallersMount& callers, const RootfsFacts& facts) {
     callers.mount.source = plan::volume_data(facts.volumes, name);
 }
 
+/// The files of an image: one layer as it is, several as an overlay. What is written is above them,
+/// in a directory of the container's own, and forgotten when it ends.
+void resolve_image(CallersMount& callers, std::size_t number, const RootfsFacts& facts) {
+    const auto found = callers.image ? facts.images.find(*callers.image) : facts.images.end();
+    if (found == facts.images.end()) {
+        return;
+    }
+    oci::Mount& mount = callers.mount;
+    const bool is_read_only = std::ranges::contains(mount.options, "ro");
+    if (is_read_only && found->second.size() == 1) {
+        mount.type = "bind";
+        mount.source = found->second.front();
+        mount.options.insert(mount.options.begin(), {"bind", "rprivate"});
+        return;
+    }
+    mount.type = "overlay";
+    mount.source = "overlay";
+    for (const std::string& layer : found->second) {
+        mount.options.push_back("lowerdir+=\"" + layer + "\"");
+    }
+    if (!facts.own_uids.empty()) {
+        mount.options.emplace_back("userxattr");
+    }
+    if (is_read_only) {
+        return;
+    }
+    if (facts.overlay.upper.empty()) {
+        throw Error("cannot write above the mounted image")
+            .at("--mount " + mount.destination)
+            .because("the container has no directory of its own")
+            .mend("drop rw, or run an image or --rootfs DIR:O");
+    }
+    const std::string own =
+        facts.overlay.upper.substr(0, facts.overlay.upper.rfind('/')) + "/mount" + std::to_string(number);
+    mount.options.push_back("upperdir=\"" + own + "/upper\"");
+    mount.options.push_back("workdir=\"" + own + "/work\"");
+    mount.options.emplace_back("volatile");
+}
+
 } // namespace
 
 std::vector<CallersMount> callers_mounts(const MountFlags& flags, const RootfsFacts& facts) {
@@ -166,8 +205,9 @@ std::vector<CallersMount> callers_mounts(const MountFlags& flags, const RootfsFa
         }
     }
     add_image_volumes(mounts, facts.image_process);
-    for (CallersMount& callers : mounts) {
-        resolve_volume(callers, facts);
+    for (std::size_t i = 0; i < mounts.size(); ++i) {
+        resolve_volume(mounts[i], facts);
+        resolve_image(mounts[i], i, facts);
     }
     return mounts;
 }
@@ -183,10 +223,33 @@ std::uint32_t mapped(std::uint32_t id, const std::vector<oci::IdMapping>& maps) 
     return id;
 }
 
-/// The container's user, as the host knows him; of a plain user's: as his own namespace does.
-std::pair<std::uint32_t, std::uint32_t> host_ids(const oci::Spec& spec, const RootfsFacts& facts) {
+bool is_id_mapped(const oci::Mount& mount) {
+    return std::ranges::contains(mount.options, "idmap") ||
+           std::ranges::contains(mount.options, "ridmap");
+}
+
+/// A volume's ids are shown as those of the root's files: where its layers are id-mapped
+/// (HostTree::overlay), so is the volume, which has the ids of containers on disk, whatever ids of
+/// the host they run with.
+void map_volume(CallersMount& callers, const oci::Spec& spec, const RootfsFacts& facts) {
+    oci::Mount& mount = callers.mount;
+    const bool is_mapped =
+        is_id_mapped(mount) || std::ranges::any_of(mount.options, [](const std::string& option) {
+            return option.starts_with("idmap=") || option.starts_with("ridmap=");
+        });
+    const bool has_mapped_root = !facts.overlay.lower.empty();
+    if (facts.own_uids.empty() && (callers.image || has_mapped_root) && !is_mapped &&
+        find_namespace(spec, NamespaceType::user) != nullptr) {
+        mount.options.emplace_back("idmap");
+    }
+}
+
+/// The container's user, as what he shall own has him; of a plain user's: as his own namespace
+/// does.
+std::pair<std::uint32_t, std::uint32_t>
+owner_ids(const oci::Mount& mount, const oci::Spec& spec, const RootfsFacts& facts) {
     const oci::User& user = spec.process->user;
-    if (!facts.own_uids.empty()) {
+    if (!facts.own_uids.empty() || is_id_mapped(mount)) {
         return {user.uid, user.gid};
     }
     return {mapped(user.uid, spec.linux.uid_mappings), mapped(user.gid, spec.linux.gid_mappings)};
@@ -223,6 +286,9 @@ void add_mounts(plan::Request& request,
     for (CallersMount& callers : callers_mounts(flags, facts)) {
         oci::Mount& mount = callers.mount;
         std::erase_if(mounts, [&](const oci::Mount& other) { return replaces(mount, other); });
+        if (callers.volume || callers.image) {
+            map_volume(callers, request.spec, facts);
+        }
         if (callers.volume) {
             request.volumes.push_back({.name = callers.volume->name,
                                        .destination = mount.destination,
@@ -231,7 +297,7 @@ void add_mounts(plan::Request& request,
         }
         if (callers.chown) {
             refuse_to_give(mount.source);
-            const auto& [uid, gid] = host_ids(request.spec, facts);
+            const auto& [uid, gid] = owner_ids(mount, request.spec, facts);
             request.chowns.push_back({.path = mount.source, .uid = uid, .gid = gid});
         }
         mounts.push_back(std::move(mount));
@@ -307,6 +373,16 @@ void share_memory(plan::Request& request, const RunFlags& flags, const RootfsFac
     request.shared_memory_of = facts.containers.at(other);
     *mount = bind_from_host("/dev/shm", {"nosuid", "noexec", "nodev"});
     mount->source = "/proc/" + std::to_string(request.shared_memory_of) + "/root/dev/shm";
+}
+
+std::set<std::string> mounted_images(const MountFlags& flags) {
+    std::set<std::string> names;
+    for (const std::string& text : flags.mounts) {
+        if (const CallersMount callers = parse_mount(text, "/"); callers.image) {
+            names.insert(*callers.image);
+        }
+    }
+    return names;
 }
 
 std::vector<std::pair<std::string, std::string>> bind_sources(const MountFlags& flags,

@@ -42,14 +42,27 @@ std::string form_of(const Choice& choice) {
 }
 
 void refuse_future_words(const Choice& choice, const std::string& word) {
-    if (choice.type == NamespaceType::user && word == "auto") {
-        throw Error("automatic id ranges are not there yet")
-            .at("--userns auto")
-            .mend("use --uidmap and --gidmap");
+    if (choice.type == NamespaceType::user && (word == "keep-id" || word == "nomap")) {
+        throw bad_value("--userns",
+                        word,
+                        "a plain user's containers have him as their root",
+                        "no --userns, or --user for another account of the container");
     }
 }
 
+/// The rest of "auto" or "auto:OPTIONS".
+std::optional<std::string> auto_options(const std::optional<std::string>& word) {
+    if (!word) {
+        return std::nullopt;
+    }
+    const auto [name, options] = split_once(*word, ':');
+    return name == "auto" ? std::optional(options.value_or("")) : std::nullopt;
+}
+
 Mode parse_mode(const Choice& choice, const std::string& word) {
+    if (choice.type == NamespaceType::user && auto_options(word)) {
+        return {.kind = Mode::Kind::host}; // its maps make the namespace
+    }
     if (word == choice.own_words[0] || (!word.empty() && word == choice.own_words[1])) {
         return {.kind = word == "host" ? Mode::Kind::host : Mode::Kind::own};
     }
@@ -124,10 +137,35 @@ std::vector<oci::IdMapping> parse_maps(const char* flag, const std::vector<std::
     return maps;
 }
 
+/// Ids of the host that no other container has.
+void add_reserved_ids(oci::Spec& spec, const std::string& options, const RootfsFacts& facts) {
+    if (facts.reserved_ids == 0) {
+        throw Error("only root has ids to reserve for a container")
+            .at("--userns auto")
+            .mend("drop it: a plain user's containers have his subordinate ids");
+    }
+    constexpr std::int64_t all = 65536;
+    std::int64_t size = all;
+    if (!options.empty()) {
+        const auto [key, value] = split_once(options, '=');
+        if (key != "size" || !value) {
+            throw bad_value("--userns", "auto:" + options, "", "auto or auto:size=NUMBER");
+        }
+        size = parse_in_range("--userns auto:size", *value, 1, all);
+    }
+    const oci::IdMapping map{.host_id = facts.reserved_ids,
+                             .size = static_cast<std::uint32_t>(size)};
+    spec.linux.uid_mappings = {map};
+    spec.linux.gid_mappings = {map};
+    spec.linux.namespaces.push_back({.type = NamespaceType::user});
+}
+
 /// Without a word about it root's containers have the host's ids, and a plain user's his own.
 void add_id_maps(oci::Spec& spec, const NamespaceFlags& flags, const RootfsFacts& facts) {
     if (flags.uid_maps.empty() && flags.gid_maps.empty()) {
-        if (!flags.user && !facts.own_uids.empty()) {
+        if (const auto options = auto_options(flags.user)) {
+            add_reserved_ids(spec, *options, facts);
+        } else if (!flags.user && !facts.own_uids.empty()) {
             spec.linux.uid_mappings = facts.own_uids;
             spec.linux.gid_mappings = facts.own_gids;
             spec.linux.namespaces.push_back({.type = NamespaceType::user});
@@ -185,6 +223,10 @@ void add_namespaces(oci::Spec& spec, const NamespaceFlags& flags, const RootfsFa
     if (flags.time_offset) {
         add_time_offsets(spec, *flags.time_offset);
     }
+}
+
+bool wants_id_range(const NamespaceFlags& flags) {
+    return auto_options(flags.user).has_value();
 }
 
 std::string ipc_container(const NamespaceFlags& flags) {

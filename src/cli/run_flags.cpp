@@ -82,6 +82,9 @@ void add_container_flags(Registrar& to, RunFlags& flags) {
     to.on_off("--rm",
               flags.remove,
               "forget the container when it ends (default: true; of a service: false)");
+    to.on_off("--init",
+              flags.init,
+              "a first process that passes signals on and reaps, and COMMAND as its child");
     to.on_off("--no-register", flags.no_register, "keep it out of machinectl's list");
     to.text("--stop-signal", flags.stop_signal, "signal that asks it to end (default: TERM)");
     to.text("--stop-timeout", flags.stop_timeout, "seconds until SIGKILL (default: 10)");
@@ -155,7 +158,10 @@ void add_namespace_flags(Registrar& to, NamespaceFlags& flags) {
     to.text("--ipc", flags.ipc, modes);
     to.text("--uts", flags.uts, modes);
     to.text("--cgroupns", flags.cgroup, modes);
-    to.text("--userns", flags.user, "host (root's default), container:NAME or ns:PATH");
+    to.text("--userns",
+            flags.user,
+            "host (root's default), auto[:size=N]: ids that no other container has, "
+            "container:NAME or ns:PATH");
     to.texts("--uidmap", flags.uid_maps, "CONTAINER:HOST:SIZE, in a new user namespace");
     to.texts("--gidmap", flags.gid_maps, "CONTAINER:HOST:SIZE (default: as --uidmap)");
     to.text("--time-offset", flags.time_offset, "monotonic=SECS,boottime=SECS");
@@ -189,8 +195,15 @@ void add_mount_flags(Registrar& to, MountFlags& flags) {
     to.texts("--volumes-from",
              flags.volumes_from,
              "CONTAINER[:ro]: the directories and volumes of another container");
-    to.texts("--mount", flags.mounts, "type=bind|volume|tmpfs|devpts,src=...,dst=...[,ro,...]");
+    to.texts("--mount", flags.mounts, "type=bind|volume|image|tmpfs|devpts,src=...,dst=...[,ro,...]");
     to.texts("--tmpfs", flags.tmpfs, "TARGET[:size=...,mode=...,exec,...]");
+    to.texts("--secret",
+             flags.secrets,
+             "NAME[,type=mount|env,target=...,uid=,gid=,mode=]: of 'sctr secret create', as a file "
+             "in /run/secrets");
+    to.texts("--credential",
+             flags.credentials,
+             "NAME[:PATH][,...as --secret]: a credential of the service's; with PATH it loads it");
     to.text("--shm-size", flags.shm_size, "size of /dev/shm (default: 64m)");
     to.texts("--device", flags.devices, "HOST[:CONTAINER][:rwm]: a device of the host");
 }

@@ -98,6 +98,8 @@ struct MountFlags {
     std::vector<std::string> mounts;
     std::vector<std::string> tmpfs;
     std::vector<std::string> volumes_from;
+    std::vector<std::string> secrets;
+    std::vector<std::string> credentials;
     std::optional<std::string> shm_size;
     std::vector<std::string> devices;
 };
@@ -147,6 +149,7 @@ struct RunFlags {
     bool remove_given = false; ///< --rm was said, with or without a value
     bool dry_run = false;
     bool no_pivot = false;
+    bool init = false;
     ProcessFlags process;
     LimitFlags limits;
     SystemdFlags systemd;

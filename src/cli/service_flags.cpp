@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "cli/request_builder.hpp"
+#include "cli/secret_flags.hpp"
 #include "cli/values.hpp"
 
 namespace sctr::cli {
@@ -123,6 +124,11 @@ plan::ServiceOptions service_options(const RunFlags& flags) {
                                  .after = flags.after,
                                  .requisite = flags.requisite,
                                  .forget = flags.remove_given && flags.remove};
+    for (const SecretUse& use : parse_secrets(flags.mounts)) {
+        if (use.is_credential) {
+            options.credentials.push_back(use.path.empty() ? use.name : use.name + ":" + use.path);
+        }
+    }
     for (const std::string& word : options.after) {
         check_unit_word("--after", word);
     }

@@ -51,6 +51,7 @@ int cp_verb(const Words& words);
 int network_verb(const Words& words);
 int port_verb(const Words& words);
 int volume_verb(const Words& words);
+int secret_verb(const Words& words);
 int diff_verb(const Words& words);
 int export_verb(const Words& words);
 int system_verb(const Words& words);

@@ -41,6 +41,7 @@ struct VolumeFlags {
     bool json = false;
     bool quiet = false;
     bool all = false;
+    bool ignore = false;
 };
 
 using Names = std::vector<std::string>;
@@ -81,7 +82,9 @@ int create(const Store& store, const VolumeFlags& flags, const Names& names) {
         }
         volume.labels[key] = value.value_or("");
     }
-    storage::create_volume(store, volume);
+    if (!flags.ignore || !storage::has_volume(store, volume.name)) {
+        storage::create_volume(store, volume);
+    }
     std::puts(volume.name.c_str());
     return 0;
 }
@@ -222,6 +225,7 @@ int volume_verb(const Words& words) {
               "sctr run -v data:/var/lib/postgresql docker.io/library/postgres",
               "sctr volume export data | ssh other sctr volume import data"});
     add_texts(app, "--label", flags.labels, "of create: KEY=VALUE");
+    add_switch(app, "--ignore", flags.ignore, "of create: one of that name will do");
     add_text(app, "-o,--output", flags.output, "of export: file (default: standard output)");
     add_switch(app, "--json", flags.json, "of ls: as a JSON array");
     add_switch(app, "-q,--quiet", flags.quiet, "of ls: names alone");

@@ -74,6 +74,7 @@ std::vector<CallersMount> mounts_of_recorded(const std::string& name,
         if (mount.source.starts_with(volumes) && mount.source.ends_with(data)) {
             const std::string rest = mount.source.substr(volumes.size());
             callers.volume = {.name = rest.substr(0, rest.size() - data.size())};
+            std::erase(callers.mount.options, "idmap"); // the taker may have other ids, or none
         }
         mounts.push_back(std::move(callers));
     }

@@ -11,9 +11,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <sstream>
 
 #include "base/error.hpp"
+#include "container/mapped_overlay.hpp"
+#include "container/scratch_mount.hpp"
 #include "linux/procfs.hpp"
 #include "linux/syscalls.hpp"
 #include "plan/id_map.hpp"
@@ -107,79 +110,33 @@ UniqueFd clone_tree(const char* source, unsigned flags, const HostTree& tree) {
     return clone;
 }
 
-void map_ids(int mount, const HostTree& tree, int user_namespace) {
-    struct mount_attr attributes{};
-    attributes.attr_set = MOUNT_ATTR_IDMAP;
-    attributes.userns_fd = static_cast<std::uint64_t>(user_namespace);
-    const unsigned flags = AT_EMPTY_PATH | (tree.id_map->recursive ? unsigned{AT_RECURSIVE} : 0U);
-    if (::mount_setattr(mount, "", flags, &attributes, sizeof attributes) == 0) {
-        return;
-    }
-    const int error_number = errno;
-    Error error("cannot map the ids of the mount");
-    error.at(tree.where).because(error_number);
-    if (error_number == EINVAL) {
-        error.because("this kernel does not do that for its file system");
-    } else if (error_number == EPERM) {
-        error.because("it is id-mapped already, or its file system is not the host's own");
-    }
-    throw error;
-}
-
-/// Makes a device node where nobody else sees it: on a tmpfs that is the child's while it makes it.
+/// Makes device nodes where nobody else sees them.
 class NodeMaker {
   public:
-    explicit NodeMaker(pid_t init) : uids_(init, "uid_map"), gids_(init, "gid_map") {}
+    NodeMaker(ScratchMount& scratch, const IdsOf& uids, const IdsOf& gids)
+        : scratch_(scratch), uids_(uids), gids_(gids) {}
 
     UniqueFd make(const HostTree& tree) {
-        open();
-        const std::string name = std::to_string(count_++);
+        const int directory = scratch_.directory();
+        const std::string name = scratch_.new_name();
         const plan::DeviceStep& device = *tree.device;
-        if (::mknodat(directory_.get(), name.c_str(), device.mode, device.device) < 0) {
+        if (::mknodat(directory, name.c_str(), device.mode, device.device) < 0) {
             if (errno != EPERM) {
                 throw Error("cannot make a device").at(tree.where).because(errno);
             }
             return bind_hosts_own(tree); // we are in a user namespace ourselves
         }
-        if (::fchownat(directory_.get(), name.c_str(), uids_(device.uid), gids_(device.gid), 0) <
-            0) {
+        if (::fchownat(directory, name.c_str(), uids_(device.uid), gids_(device.gid), 0) < 0) {
             throw Error("cannot set the owner of a device").at(tree.where).because(errno);
         }
-        UniqueFd node(
-            ::open_tree(directory_.get(), name.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+        UniqueFd node(::open_tree(directory, name.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
         if (!node.valid()) {
             throw Error("cannot bind a device").at(tree.where).because(errno);
         }
         return node;
     }
 
-    /// Takes the tmpfs away; the nodes live on in their mounts.
-    void close() {
-        if (directory_.valid() &&
-            (::fchdir(directory_.get()) < 0 || ::umount2(".", MNT_DETACH) < 0)) {
-            throw Error("cannot detach the tmpfs of the devices").because(errno);
-        }
-        directory_.reset();
-    }
-
   private:
-    void open() {
-        if (directory_.valid()) {
-            return;
-        }
-        const UniqueFd context(::fsopen("tmpfs", FSOPEN_CLOEXEC));
-        (void)::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", "tmpfs", 0);
-        directory_ = UniqueFd(
-            ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0
-                ? -1
-                : ::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-        // Kernels before 6.15 clone only from what is attached. On the root nobody looks it up.
-        if (!directory_.valid() ||
-            ::move_mount(directory_.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0) {
-            throw Error("cannot mount a tmpfs for the devices").because(errno);
-        }
-    }
-
     static UniqueFd bind_hosts_own(const HostTree& tree) {
         struct stat info{};
         if (::stat(tree.source.c_str(), &info) < 0) {
@@ -195,32 +152,46 @@ class NodeMaker {
         return clone_tree(tree.source.c_str(), 0, tree);
     }
 
-    IdsOf uids_;
-    IdsOf gids_;
-    UniqueFd directory_;
-    unsigned count_ = 0;
+    ScratchMount& scratch_;
+    const IdsOf& uids_;
+    const IdsOf& gids_;
 };
 
+UniqueFd user_namespace_for(const HostTree& tree, pid_t init) {
+    if (!tree.id_map) {
+        return {};
+    }
+    return tree.id_map->uid_map.empty() ? open_user_namespace(init)
+                                        : make_user_namespace(*tree.id_map);
+}
+
 void send_all(int socket, const std::vector<HostTree>& trees, const sys::Child& init) {
+    // What is read in /proc is the host's own.
     std::vector<UniqueFd> maps;
+    std::vector<std::optional<MappedOverlay>> overlays(trees.size());
     maps.reserve(trees.size());
     for (const HostTree& tree : trees) {
-        maps.push_back(!tree.id_map                   ? UniqueFd()
-                       : tree.id_map->uid_map.empty() ? open_user_namespace(init.pid())
-                                                      : make_user_namespace(*tree.id_map));
+        maps.push_back(user_namespace_for(tree, init.pid()));
+        if (tree.overlay) {
+            overlays[maps.size() - 1].emplace(*tree.overlay, maps.back().get());
+        }
     }
-    NodeMaker nodes(init.pid()); // reads the id maps, from a /proc of the host's own
+    const IdsOf uids(init.pid(), "uid_map");
+    const IdsOf gids(init.pid(), "gid_map");
     if (::setns(init.pidfd(), CLONE_NEWNS) < 0) {
         throw Error("cannot enter the container's mount namespace").because(errno);
     }
     ::umask(0);
+    ScratchMount scratch;
+    NodeMaker nodes(scratch, uids, gids);
     std::vector<UniqueFd> opened;
     for (std::size_t i = 0; i < trees.size(); ++i) {
         const HostTree& tree = trees[i];
         const unsigned flags = (tree.recursive ? unsigned{AT_RECURSIVE} : 0U) |
                                (tree.no_follow ? unsigned{AT_SYMLINK_NOFOLLOW} : 0U);
-        opened.push_back(tree.device ? nodes.make(tree)
-                                     : clone_tree(tree.source.c_str(), flags, tree));
+        opened.push_back(tree.device    ? nodes.make(tree)
+                         : tree.overlay ? overlays[i]->mount(scratch, uids(0), gids(0))
+                                        : clone_tree(tree.source.c_str(), flags, tree));
         // Nobody else follows: in a user namespace every mount is a slave of the host's.
         if (tree.attach &&
             ::move_mount(
@@ -228,11 +199,11 @@ void send_all(int socket, const std::vector<HostTree>& trees, const sys::Child& 
                 0) {
             throw Error("cannot attach the rootfs").at(tree.where).because(errno);
         }
-        if (tree.id_map) {
-            map_ids(opened.back().get(), tree, maps[i].get());
+        if (tree.id_map && !tree.overlay) {
+            map_ids(opened.back().get(), maps[i].get(), tree.id_map->recursive, tree.where);
         }
     }
-    nodes.close();
+    scratch.detach();
     for (const UniqueFd& tree : opened) {
         send_packet(socket, {}, tree.get());
     }

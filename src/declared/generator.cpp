@@ -90,8 +90,10 @@ bool install(const Service& service, const std::string& directory) {
 bool generate(bool of_user, const std::string& directory) {
     std::vector<Problem> problems;
     bool is_done = true;
-    for (const auto& sources : find_sources(directories(of_user), problems)) {
-        const Service service = make_service(sources, program);
+    const auto all = find_sources(directories(of_user), problems);
+    const Names names = names_of(all);
+    for (const auto& sources : all) {
+        const Service service = make_service(sources, program, names);
         problems.insert(problems.end(), service.problems.begin(), service.problems.end());
         if (service.problems.empty() && !install(service, directory)) {
             is_done = false;

@@ -23,6 +23,7 @@ constexpr std::array keys = {
     Key{"HostName", Kind::text, "--hostname="},
     Key{"Notify", Kind::notify, "--sdnotify="},
     Key{"LogDriver", Kind::text, "--log="},
+    Key{"RunInit", Kind::flag, "--init"},
     Key{"StopSignal", Kind::text, "--stop-signal="},
     Key{"StopTimeout", Kind::text, "--stop-timeout="},
     Key{"Environment", Kind::variables, "--env="},
@@ -49,6 +50,7 @@ constexpr std::array keys = {
     Key{"Volume", Kind::volume, "--volume="},
     Key{"Mount", Kind::list, "--mount="},
     Key{"Tmpfs", Kind::list, "--tmpfs="},
+    Key{"Secret", Kind::list, "--secret="},
     Key{"AddDevice", Kind::device, "--device="},
     Key{"Network", Kind::network, "--network="},
     Key{"IP", Kind::text, "--ip="},
@@ -96,8 +98,6 @@ constexpr std::array keys = {
     Key{"ReadOnlyTmpfs", Kind::missing, "ReadOnly= with Tmpfs="},
     Key{"Retry", Kind::missing, "Restart=on-failure in [Service]"},
     Key{"RetryDelay", Kind::missing, "RestartSec= in [Service]"},
-    Key{"RunInit", Kind::missing, "an init of the root file system in Exec="},
-    Key{"Secret", Kind::missing, "Volume= with a file"},
     Key{"SecurityLabelFileType", Kind::missing, "SecurityLabelType="},
     Key{"SecurityLabelNested", Kind::missing, "SecurityLabelDisable="},
     Key{"ServiceName", Kind::missing, "the file's own name"},
@@ -107,15 +107,6 @@ constexpr std::array keys = {
     Key{"SubUIDMap", Kind::missing, "UIDMap="},
     Key{"Timezone", Kind::missing, "Volume=/etc/localtime:/etc/localtime:ro"},
 };
-
-/// Of a file that is named relative to the one in which it is named. A specifier may be a path.
-std::string path_of(const std::string& value, const Place& place) {
-    if (value.starts_with('/') || value.starts_with('%')) {
-        return value;
-    }
-    const std::string directory = place.file.substr(0, place.file.rfind('/'));
-    return directory + "/" + (value.starts_with("./") ? value.substr(2) : value);
-}
 
 /// Else the source of a volume is a volume's name.
 bool is_host_path(const std::string& source) {
@@ -242,12 +233,7 @@ class Flags {
 
     void add_volume(const Key& key, const Entry& entry) {
         const auto [source, rest] = split_once(entry.value, ':');
-        if (source.ends_with(".volume")) {
-            problem(entry,
-                    "files of volumes are not supported yet",
-                    "use " + source.substr(0, source.rfind('.')) +
-                        ", a volume that is made when needed");
-        } else if (rest && is_host_path(source)) {
+        if (rest && is_host_path(source)) {
             push(key, path_of(source, entry.place) + ":" + *rest);
         } else {
             push(key, entry.value);
@@ -297,32 +283,16 @@ void add_user(const std::vector<Entry>& container,
     }
 }
 
-void find_unknown(const std::vector<Entry>& container, std::vector<Problem>& problems) {
-    for (const Entry& entry : container) {
-        if (find_key(entry.key) != nullptr || entry.key.starts_with("X-")) {
-            continue;
-        }
-        const std::string_view close = nearest_key(entry.key);
-        std::string text = "unknown key '" + entry.key + "' in [Container]";
-        if (!close.empty()) {
-            text += ": did you mean '" + std::string(close) + "'?";
-        }
-        problems.push_back({.place = entry.place, .text = std::move(text)});
-    }
+const Key* find_in(std::span<const Key> known, std::string_view name) {
+    const auto found = std::ranges::find(known, name, &Key::name);
+    return found == known.end() ? nullptr : &*found;
 }
 
-} // namespace
-
-const Key* find_key(std::string_view name) {
-    const auto* const found = std::ranges::find(keys, name, &Key::name);
-    return found == keys.end() ? nullptr : found;
-}
-
-std::string_view nearest_key(std::string_view name) {
+std::string_view nearest_in(std::span<const Key> known, std::string_view name) {
     std::string_view best;
     std::size_t best_distance = name.size() / 3 + 2; // a third of the letters wrong is a guess
     constexpr std::size_t longest = 64;
-    for (const Key& key : keys) {
+    for (const Key& key : known) {
         if (name.size() > longest) {
             break;
         }
@@ -332,6 +302,41 @@ std::string_view nearest_key(std::string_view name) {
         }
     }
     return best;
+}
+
+void find_unknown(const std::vector<Entry>& section,
+                  std::span<const Key> known,
+                  std::string_view name,
+                  std::vector<Problem>& problems) {
+    for (const Entry& entry : section) {
+        if (find_in(known, entry.key) != nullptr || entry.key.starts_with("X-")) {
+            continue;
+        }
+        const std::string_view close = nearest_in(known, entry.key);
+        std::string text = "unknown key '" + entry.key + "' in [" + std::string(name) + "]";
+        if (!close.empty()) {
+            text += ": did you mean '" + std::string(close) + "'?";
+        }
+        problems.push_back({.place = entry.place, .text = std::move(text)});
+    }
+}
+
+} // namespace
+
+std::string path_of(const std::string& value, const Place& place) {
+    if (value.starts_with('/') || value.starts_with('%')) {
+        return value;
+    }
+    const std::string directory = place.file.substr(0, place.file.rfind('/'));
+    return directory + "/" + (value.starts_with("./") ? value.substr(2) : value);
+}
+
+const Key* find_key(std::string_view name) {
+    return find_in(keys, name);
+}
+
+std::string_view nearest_key(std::string_view name) {
+    return nearest_in(keys, name);
 }
 
 const Entry* last_of(const std::vector<Entry>& entries, std::string_view key) {
@@ -362,7 +367,7 @@ std::vector<const Entry*> all_of(const std::vector<Entry>& entries, std::string_
 std::vector<std::string> flags_of(const std::vector<Entry>& container,
                                   std::vector<Problem>& problems) {
     std::vector<std::string> words;
-    find_unknown(container, problems);
+    find_unknown(container, keys, "Container", problems);
     Flags flags(words, problems);
     for (const Key& key : keys) {
         flags.add(key, container);
@@ -371,6 +376,36 @@ std::vector<std::string> flags_of(const std::vector<Entry>& container,
         }
     }
     return words;
+}
+
+std::vector<std::string> flags_of(const std::vector<Entry>& section,
+                                  std::vector<Problem>& problems,
+                                  std::span<const Key> known,
+                                  std::string_view name) {
+    std::vector<std::string> words;
+    find_unknown(section, known, name, problems);
+    Flags flags(words, problems);
+    for (const Key& key : known) {
+        flags.add(key, section);
+    }
+    return words;
+}
+
+std::string resource_file(const Entry& use) {
+    if (use.key == "Image") {
+        return use.value.ends_with(".image") || use.value.ends_with(".build") ? use.value : "";
+    }
+    const auto [source, rest] = split_once(use.value, ':');
+    return rest && source.ends_with(".volume") && !is_host_path(source) ? source : "";
+}
+
+std::vector<const Entry*> resource_uses(const std::vector<Entry>& container) {
+    std::vector<const Entry*> uses = all_of(container, "Volume");
+    if (const Entry* image = last_of(container, "Image")) {
+        uses.push_back(image);
+    }
+    std::erase_if(uses, [](const Entry* use) { return resource_file(*use).empty(); });
+    return uses;
 }
 
 std::vector<std::string> command_of(const std::vector<Entry>& container,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,10 @@ struct Key {
     std::string_view flag;
 };
 
+/// A path that is named in a file at `place`, from where relative ones begin. A specifier may be
+/// one.
+std::string path_of(const std::string& value, const Place& place);
+
 /// The key of that name; a null pointer when there is none.
 const Key* find_key(std::string_view name);
 
@@ -45,6 +50,18 @@ std::string_view nearest_key(std::string_view name);
 /// is added to `problems`.
 std::vector<std::string> flags_of(const std::vector<Entry>& container,
                                   std::vector<Problem>& problems);
+
+/// The same of another section, whose keys are these.
+std::vector<std::string> flags_of(const std::vector<Entry>& section,
+                                  std::vector<Problem>& problems,
+                                  std::span<const Key> known,
+                                  std::string_view name);
+
+/// Names of the files of volumes and images that [Container] names.
+std::vector<const Entry*> resource_uses(const std::vector<Entry>& container);
+
+/// The file of a volume in Volume=, or of an image in Image=; empty where it is something else.
+std::string resource_file(const Entry& use);
 
 /// The command with its arguments.
 std::vector<std::string> command_of(const std::vector<Entry>& container,

@@ -8,6 +8,23 @@
 
 namespace sctr::declared {
 
+namespace {
+
+/// Of the files that are looked at, those beside them, and those that systemd would find.
+Names names_for(const std::vector<std::vector<Source>>& found,
+                const std::vector<std::string>& directories) {
+    std::vector<Problem> ignored;
+    Names names = names_of(found);
+    for (const auto& sources : found) {
+        const std::string& path = sources.front().path;
+        names.merge(names_of(find_sources({path.substr(0, path.rfind('/'))}, ignored)));
+    }
+    names.merge(names_of(find_sources(directories, ignored)));
+    return names;
+}
+
+} // namespace
+
 bool preview(const std::vector<std::string>& directories,
              const std::vector<std::string>& files,
              const std::string& sctr) {
@@ -21,8 +38,9 @@ bool preview(const std::vector<std::string>& directories,
             found.push_back(std::move(sources));
         }
     }
+    const Names names = names_for(found, directories);
     for (const auto& sources : found) {
-        const Service service = make_service(sources, sctr);
+        const Service service = make_service(sources, sctr, names);
         problems.insert(problems.end(), service.problems.begin(), service.problems.end());
         if (!service.problems.empty()) {
             continue;

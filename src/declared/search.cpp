@@ -128,8 +128,10 @@ std::vector<std::vector<Source>> find_sources(const std::vector<std::string>& di
                                               std::vector<Problem>& problems) {
     std::map<std::string, std::string> files; // the first of a name
     for (const std::string& directory : directories) {
-        for (const std::string& path : files_in(directory, container_suffix)) {
-            files.emplace(fs::path(path).filename(), path);
+        for (const char* suffix : {".container", ".volume", ".image", ".build"}) {
+            for (const std::string& path : files_in(directory, suffix)) {
+                files.emplace(fs::path(path).filename(), path);
+            }
         }
     }
     std::vector<std::vector<Source>> found;

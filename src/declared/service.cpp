@@ -63,8 +63,7 @@ constexpr std::array<Refused, 6> refused = {{
     {"BusName", "the main process has no name on the bus (drop it)"},
 }};
 
-constexpr std::array<std::string_view, 5> sections = {
-    "Unit", "Service", "Install", "Container", "Quadlet"};
+constexpr std::array<std::string_view, 4> sections = {"Unit", "Service", "Install", "Quadlet"};
 
 std::string base_name(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
@@ -77,20 +76,29 @@ bool is_template(const std::string& unit) {
 /// Builds one service; the methods stand in the order of its text.
 class Builder {
   public:
-    Builder(const std::vector<Source>& sources, std::string sctr) : sctr_(std::move(sctr)) {
+    Builder(const std::vector<Source>& sources, std::string sctr, const Names& names)
+        : sctr_(std::move(sctr)), names_(names) {
         service_.file = sources.front().path;
+        kind_ = resource_kind(service_.file);
         service_.unit = unit_of(service_.file);
         for (const Source& source : sources) {
             auto entries = parse_unit_file(source.text, source.path, service_.problems);
             entries_.insert(entries_.end(), entries.begin(), entries.end());
         }
-        container_ = section("Container");
+        own_section_ = kind_ != nullptr ? kind_->section : "Container";
+        container_ = section(own_section_);
         settings_ = section("Service");
     }
 
     Service build() {
         check_sections();
-        read_container();
+        if (kind_ != nullptr) {
+            service_.command =
+                resource_command(*kind_, container_, service_.file, service_.problems);
+        } else {
+            resolve_resources();
+            read_container();
+        }
         service_.text =
             "# Made by sctr-generator of " + service_.file + ": changes belong there.\n";
         add_unit_section();
@@ -119,16 +127,32 @@ class Builder {
     void check_sections() {
         for (const Entry& entry : entries_) {
             if (!std::ranges::contains(sections, entry.section) &&
-                !entry.section.starts_with("X-")) {
+                entry.section != own_section_ && !entry.section.starts_with("X-")) {
                 problem(entry.place,
                         "unknown section [" + entry.section +
-                            "] (known: Unit, Container, Service, Install, Quadlet)");
+                            "] (known: Unit, " + own_section_ + ", Service, Install, Quadlet)");
             }
             if (entry.section == "Quadlet" && entry.key != "DefaultDependencies") {
                 problem(entry.place,
                         "unknown key '" + entry.key +
                             "' in [Quadlet] (known: DefaultDependencies)");
             }
+        }
+    }
+
+    /// Puts the names of volumes and images in the place of their files'; their services come
+    /// before this one.
+    void resolve_resources() {
+        for (const Entry* use : resource_uses(container_)) {
+            const std::string file = resource_file(*use);
+            const auto found = names_.find(file);
+            if (found == names_.end() || found->second.empty()) {
+                problem(use->place, use->key + "=: there is no file " + file + " with a name in it");
+                continue;
+            }
+            needed_.push_back(unit_of(file));
+            auto& entry = container_[static_cast<std::size_t>(use - container_.data())];
+            entry.value.replace(0, file.size(), found->second);
         }
     }
 
@@ -156,11 +180,6 @@ class Builder {
         if (rootfs != nullptr && image != nullptr) {
             problem(image->place, "Image=: Rootfs= is there too (drop one of them)");
         }
-        if (image != nullptr &&
-            (image->value.ends_with(".image") || image->value.ends_with(".build"))) {
-            problem(image->place,
-                    "Image=: files of images are not supported yet (give the image's name)");
-        }
         service_.rootfs = rootfs != nullptr ? rootfs->value : "";
         service_.image = image != nullptr ? image->value : "";
         for (const Entry& entry : settings_) {
@@ -181,13 +200,23 @@ class Builder {
     void add_unit_section() {
         service_.text += "[Unit]\n";
         line("SourcePath", service_.file);
-        line("Description", "Container " + service_.container);
+        line("Description",
+             kind_ != nullptr
+                 ? resource_description(*kind_,
+                                        resource_name(*kind_, container_, service_.file))
+                 : "Container " + service_.container);
         const auto quadlet = section("Quadlet");
         const Entry* dependencies = last_of(quadlet, "DefaultDependencies");
         if (dependencies == nullptr || parse_boolean(dependencies->value) != false) {
-            line("After", "network.target");
+            add_default_dependencies();
         }
-        for (const std::string& path : host_paths(container_)) {
+        for (const std::string& unit : needed_) {
+            line("Requires", unit);
+            line("After", unit);
+        }
+        for (const std::string& path :
+             kind_ != nullptr ? resource_paths(*kind_, container_, service_.file)
+                              : host_paths(container_)) {
             line("RequiresMountsFor", quote_word(path));
         }
         for (const Entry& entry : section("Unit")) {
@@ -198,6 +227,15 @@ class Builder {
         }
     }
 
+    void add_default_dependencies() {
+        if (kind_ == nullptr) {
+            line("After", "network.target");
+        } else if (kind_->suffix != ".volume") { // from a registry
+            line("Wants", "network-online.target");
+            line("After", "network-online.target");
+        }
+    }
+
     /// Names of such files stand for those of their services.
     static std::string unit_value(const Entry& entry) {
         if (!std::ranges::contains(unit_lists, entry.key)) {
@@ -205,12 +243,16 @@ class Builder {
         }
         std::vector<std::string> units;
         for (const std::string& word : split(entry.value, ' ')) {
-            units.push_back(word.ends_with(container_suffix) ? unit_of(word) : word);
+            units.push_back(is_declared_file(word) ? unit_of(word) : word);
         }
         return join(units, " ");
     }
 
     void add_service_section() {
+        if (kind_ != nullptr) {
+            add_resource_section();
+            return;
+        }
         service_.text += "[Service]\nType=notify\nNotifyAccess=main\nKillMode=mixed\n"
                          "TimeoutStartSec=5min\nTimeoutStopSec=30\n"
                          "RestartSec=100ms\nRestartSteps=8\nRestartMaxDelaySec=1min\n"
@@ -229,6 +271,23 @@ class Builder {
         if (const Entry* command = last_of(container_, "ReloadCmd")) {
             line("ExecReload", sctr_ + " exec " + name + " -- " + command->value);
         }
+    }
+
+    void add_resource_section() {
+        service_.text += "[Service]\nType=oneshot\nRemainAfterExit=yes\n";
+        for (const Entry& entry : settings_) {
+            if (entry.key == "Type" || entry.key == "ExecStart" || entry.key == "RemainAfterExit") {
+                problem(entry.place,
+                        entry.key + "= in [Service]: it is made of [" + own_section_ + "]");
+            } else {
+                line(entry.key, entry.value);
+            }
+        }
+        std::vector<std::string> words = {sctr_};
+        for (const std::string& word : service_.command) {
+            words.push_back(quote_word(word));
+        }
+        line("ExecStart", join(words, " "));
     }
 
     void add_setting(const Entry& entry) {
@@ -331,13 +390,17 @@ class Builder {
                                       : entry.key == "RequiredBy" ? ".requires/"
                                                                   : ".upholds/";
         for (const std::string& name : unit_names(entry)) {
-            const std::string unit = name.ends_with(container_suffix) ? unit_of(name) : name;
+            const std::string unit = is_declared_file(name) ? unit_of(name) : name;
             service_.links.push_back(
                 {.path = unit + directory + wanted, .target = "../" + service_.unit});
         }
     }
 
     std::string sctr_;
+    const Names& names_;
+    const ResourceKind* kind_ = nullptr; ///< null: a container
+    std::string own_section_;
+    std::vector<std::string> needed_; ///< units of its volumes and image
     Service service_;
     std::vector<Entry> entries_;
     std::vector<Entry> container_;
@@ -346,16 +409,32 @@ class Builder {
 
 } // namespace
 
-std::string unit_of(const std::string& path) {
-    std::string name = base_name(path);
-    if (name.ends_with(container_suffix)) {
-        name.resize(name.size() - container_suffix.size());
-    }
-    return name + ".service";
+Service make_service(const std::vector<Source>& sources,
+                     const std::string& sctr,
+                     const Names& names) {
+    return Builder(sources, sctr, names).build();
 }
 
-Service make_service(const std::vector<Source>& sources, const std::string& sctr) {
-    return Builder(sources, sctr).build();
+Names names_of(const std::vector<std::vector<Source>>& all) {
+    Names names;
+    std::vector<Problem> ignored; // make_service tells them
+    for (const auto& sources : all) {
+        const std::string& path = sources.front().path;
+        const ResourceKind* kind = resource_kind(path);
+        if (kind == nullptr) {
+            continue;
+        }
+        std::vector<Entry> section;
+        for (const Source& source : sources) {
+            for (Entry& entry : parse_unit_file(source.text, source.path, ignored)) {
+                if (entry.section == kind->section) {
+                    section.push_back(std::move(entry));
+                }
+            }
+        }
+        names[base_name(path)] = resource_name(*kind, section, path);
+    }
+    return names;
 }
 
 } // namespace sctr::declared

@@ -5,9 +5,10 @@
 #include <string_view>
 #include <vector>
 
+#include "declared/resource.hpp"
 #include "declared/unit_file.hpp"
 
-/// From a file NAME.container to NAME.service. Pure: what it gives depends on its arguments alone.
+/// From a file NAME.container to NAME.service, and from those of volumes and images to theirs. Pure: what it gives depends on its arguments alone.
 namespace sctr::declared {
 
 /// Of the files' names.
@@ -42,10 +43,14 @@ struct Service {
     std::vector<Problem> problems; ///< if there is one, the rest is not to be used
 };
 
-/// `sctr` is the path of that program. The first of `sources` is the file itself.
-Service make_service(const std::vector<Source>& sources, const std::string& sctr);
+/// `sctr` is the path of that program. The first of `sources` is the file itself; `names` is what
+/// the files that it may refer to are about. Of a file of a volume or image the service has no
+/// container.
+Service make_service(const std::vector<Source>& sources,
+                     const std::string& sctr,
+                     const Names& names = {});
 
-/// "web.service" of "/etc/sctr/web.container".
-std::string unit_of(const std::string& path);
+/// What all those files are about.
+Names names_of(const std::vector<std::vector<Source>>& all);
 
 } // namespace sctr::declared

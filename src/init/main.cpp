@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "init/control.hpp"
 #include "init/devices.hpp"
@@ -26,6 +27,8 @@
 #include "init/namespaces.hpp"
 #include "init/process.hpp"
 #include "init/procfs.hpp"
+#include "init/reaper.hpp"
+#include "init/secrets.hpp"
 #include "init/terminal.hpp"
 #include "init/trees.hpp"
 #include "linux/syscalls.hpp"
@@ -130,6 +133,7 @@ std::vector<UniqueFd> enter_scope(const plan::InitPlan& plan,
     const UniqueFd root = mount_rootfs(plan);
     const auto cgroup_mounts = mount_all_but_cgroup(root.get(), plan.mounts);
     make_devices(root.get(), plan);
+    mount_secrets(root.get(), std::move(plan.secrets));
     configure_namespaces(plan, proc.get());
     start_session(plan.process, root.get(), true);
     std::vector<UniqueFd> hook_files;
@@ -195,6 +199,9 @@ void set_oom_score(const plan::ProcessStep& process, int proc) noexcept {
 } // namespace sctr::init
 
 int main(int argc, char** argv) {
+    if (argc > 1 && std::strcmp(argv[1], sctr::init::reaper_word) == 0) {
+        sctr::init::run_reaper(argc, argv);
+    }
     // A plan that came through somebody else's hands would be carried out with our privileges.
     if (argc != 2 || ::fcntl(sctr::plan::protocol::control_fd, F_GETFD) < 0) {
         static constexpr char text[] = "sctr-init is started by sctr only\n";

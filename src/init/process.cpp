@@ -23,6 +23,7 @@
 #include "init/control.hpp"
 #include "init/paths.hpp"
 #include "init/procfs.hpp"
+#include "init/reaper.hpp"
 #include "init/scheduling.hpp"
 #include "linux/program.hpp"
 
@@ -238,27 +239,16 @@ std::string find_command(const plan::ProcessStep& process) noexcept {
          0);
 }
 
-[[noreturn]] void execute(const plan::ProcessStep& process, const std::string& path) noexcept {
+[[noreturn]] void
+execute(const plan::ProcessStep& process, const std::string& path, int program) noexcept {
+    if (program >= 0) {
+        become_reaper(program, path, process.args, process.env);
+        fail({.what = "cannot execute the init of --init"}, errno);
+    }
     const std::vector<char*> args = sys::argument_pointers(process.args);
     const std::vector<char*> env = sys::argument_pointers(process.env);
     ::execve(path.c_str(), args.data(), env.data());
-    const int error_number = errno;
-    switch (error_number) {
-    case ENOEXEC:
-        fail({.what = "cannot execute the command",
-              .where = path,
-              .why = "it is for another architecture, or a script without a #! line",
-              .exit_code = 126},
-             error_number);
-    case ENOENT:
-        fail({.what = "cannot execute the command",
-              .where = path,
-              .why = "the interpreter or the dynamic loader that it names is not in the container",
-              .exit_code = 127},
-             error_number);
-    default:
-        fail({.what = "cannot execute the command", .where = path, .exit_code = 126}, error_number);
-    }
+    fail_to_execute(path);
 }
 
 /// The death signal is set too late when the supervisor is gone already.
@@ -349,6 +339,26 @@ void run_start_hooks(const StartHooks& hooks, const plan::ProcessStep& process) 
 
 } // namespace
 
+void fail_to_execute(const std::string& path) noexcept {
+    const int error_number = errno;
+    switch (error_number) {
+    case ENOEXEC:
+        fail({.what = "cannot execute the command",
+              .where = path,
+              .why = "it is for another architecture, or a script without a #! line",
+              .exit_code = 126},
+             error_number);
+    case ENOENT:
+        fail({.what = "cannot execute the command",
+              .where = path,
+              .why = "the interpreter or the dynamic loader that it names is not in the container",
+              .exit_code = 127},
+             error_number);
+    default:
+        fail({.what = "cannot execute the command", .where = path, .exit_code = 126}, error_number);
+    }
+}
+
 void keep_denied_groups(plan::ProcessStep& process, int proc) noexcept {
     if (!process.is_rootless || !process.set_groups || may_set_groups(proc)) {
         return;
@@ -369,7 +379,11 @@ void become(const plan::ProcessStep& process,
             StartHooks hooks) noexcept {
     set_labels(process, proc);
     int control = control_socket();
-    const std::array kept{&control, &start_socket, &hooks.io.state, &hooks.io.out, &hooks.io.err};
+    int program =
+        process.run_init ? ::openat(proc, "self/exe", O_PATH | O_CLOEXEC) : -1; // this one
+    require(program >= 0 || !process.run_init, "cannot open sctr-init");
+    const std::array kept{
+        &control, &start_socket, &program, &hooks.io.state, &hooks.io.out, &hooks.io.err};
     arrange_fds(process.preserved_fds, kept);
     set_control_socket(control);
     set_scheduling(process.scheduling);
@@ -402,7 +416,7 @@ void become(const plan::ProcessStep& process,
     // Before the filter, which need not allow it.
     send(plan::protocol::Kind::executing);
     confine(process);
-    execute(process, path);
+    execute(process, path, program);
 }
 
 } // namespace sctr::init

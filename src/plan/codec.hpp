@@ -133,6 +133,10 @@ template <typename Archive, Is<SymlinkStep> R> void visit_fields(Archive& archiv
     archive(r.path, r.target);
 }
 
+template <typename Archive, Is<SecretStep> R> void visit_fields(Archive& archive, R& r) {
+    archive(r.target, r.text, r.uid, r.gid, r.mode);
+}
+
 template <typename Archive, Is<SysctlStep> R> void visit_fields(Archive& archive, R& r) {
     archive(r.path, r.value);
 }
@@ -168,7 +172,7 @@ template <typename Archive, Is<ProcessStep> R> void visit_fields(Archive& archiv
     archive(r.no_new_privileges, r.rlimits);
     archive(r.set_oom_score_adj, r.oom_score_adj, r.is_rootless);
     archive(r.apparmor_profile, r.selinux_label, r.seccomp, r.preserved_fds);
-    archive(r.die_with_supervisor, r.scheduling);
+    archive(r.die_with_supervisor, r.run_init, r.scheduling);
 }
 
 template <typename Archive, Is<OverlayStep> R> void visit_fields(Archive& archive, R& r) {
@@ -184,6 +188,7 @@ template <typename Archive, Is<InitPlan> R> void visit_fields(Archive& archive, 
     archive(r.time_offsets, r.rootfs, r.overlay);
     archive(r.rootfs_from_host, r.tree_socket, r.root_propagation, r.readonly_mounts);
     archive(r.root_readonly, r.no_pivot, r.no_new_keyring, r.mounts, r.devices, r.symlinks);
+    archive(r.secrets);
     archive(r.masked_paths, r.readonly_paths, r.hostname, r.domainname, r.sysctls);
     archive(r.hold_before_pivot, r.create_container_hooks, r.start_container_hooks);
     archive(r.start_socket, r.process);

@@ -177,10 +177,13 @@ std::string describe(const LaunchPlan& plan) {
         result["uidMap"] = plan.uid_map;
         result["gidMap"] = plan.gid_map;
     }
-    if (!plan.init.overlay.lower.empty()) {
-        result["overlay"] = {{"lower", plan.init.overlay.lower},
-                             {"upper", plan.init.overlay.upper},
-                             {"volatile", plan.init.overlay.is_volatile}};
+    const bool mapped = !plan.host_trees.empty() && plan.host_trees.front().overlay;
+    const OverlayStep& overlay = mapped ? *plan.host_trees.front().overlay : plan.init.overlay;
+    if (!overlay.lower.empty()) {
+        result["overlay"] = {{"lower", overlay.lower},
+                             {"upper", overlay.upper},
+                             {"volatile", overlay.is_volatile},
+                             {"idMapped", mapped}};
     }
     result["rootfs"] = {{"path", plan.init.rootfs}, {"readonly", plan.init.root_readonly}};
     result["mounts"] = ordered_json::array();

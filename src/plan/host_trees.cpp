@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/error.hpp"
+#include "base/strings.hpp"
 #include "plan/id_map.hpp"
 
 namespace sctr::plan {
@@ -15,14 +17,49 @@ bool in_user_namespace(const LaunchPlan& plan) {
                plan.init.namespaces, std::uint64_t{CLONE_NEWUSER}, &NamespaceStep::clone_flag);
 }
 
+namespace {
+
+/// What the options of a mount say. Source: the kernel's overlayfs.rst.
+OverlayStep overlay_of(const std::vector<std::string>& options) {
+    OverlayStep overlay;
+    for (const std::string& option : options) {
+        const auto [key, quoted] = split_once(option, '=');
+        std::string value = quoted.value_or("");
+        if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) {
+            value = value.substr(1, value.size() - 2);
+        }
+        if (key == "lowerdir+") {
+            overlay.lower.push_back(std::move(value));
+        } else if (key == "upperdir") {
+            overlay.upper = std::move(value);
+        } else if (key == "workdir") {
+            overlay.work = std::move(value);
+        } else if (key == "volatile") {
+            overlay.is_volatile = true;
+        } else if (key != "ro" && key != "rw") {
+            throw Error("an id-mapped overlay has no option '" + option + "'")
+                .mend("layers are given one by one: lowerdir+=DIRECTORY");
+        }
+    }
+    return overlay;
+}
+
+} // namespace
+
 void add_host_trees(const oci::Spec& spec, const host::Facts& facts, LaunchPlan& plan) {
     // Without privileges over the host's mounts sctr-init can do no less than the host side.
     const bool everything = facts.is_root && in_user_namespace(plan);
     InitPlan& init = plan.init;
     init.rootfs_from_host = everything;
     if (everything) {
-        plan.host_trees.push_back(
-            {.where = init.rootfs, .source = init.rootfs, .recursive = true, .attach = true});
+        HostTree root{
+            .where = init.rootfs, .source = init.rootfs, .recursive = true, .attach = true};
+        if (!init.overlay.lower.empty()) {
+            root.id_map.emplace(); // the container's own
+            root.overlay = std::move(init.overlay);
+            init.overlay = {};
+        }
+        plan.host_trees.push_back(std::move(root));
     }
     for (std::size_t i = 0; i < init.mounts.size(); ++i) {
         MountStep& step = init.mounts[i];
@@ -36,6 +73,9 @@ void add_host_trees(const oci::Spec& spec, const host::Facts& facts, LaunchPlan&
                                        .recursive = step.recursive,
                                        .no_follow = step.copy_symlink,
                                        .id_map = std::move(id_map)});
+            if (step.kind == MountKind::filesystem) {
+                plan.host_trees.back().overlay = overlay_of(step.data);
+            }
         }
     }
     for (DeviceStep& device : init.devices) {

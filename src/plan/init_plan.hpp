@@ -57,6 +57,15 @@ struct DeviceStep {
     std::int32_t tree_fd = -1; ///< within sctr-init: the node's mount, once it is there
 };
 
+/// A file in memory. What is in it goes nowhere else: not into records, nor into what is shown.
+struct SecretStep {
+    std::string target; ///< absolute, inside the container
+    std::string text;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::uint32_t mode = 0;
+};
+
 struct SymlinkStep {
     std::string path;
     std::string target;
@@ -143,6 +152,7 @@ struct ProcessStep {
     SchedulingStep scheduling;
     SeccompStep seccomp;
     std::vector<std::int32_t> preserved_fds; ///< become 3, 4, ... of the command
+    bool run_init = false;                   ///< not the command itself, but its parent
     bool die_with_supervisor = false;        ///< SIGKILL when the process that started it dies
 };
 
@@ -186,6 +196,7 @@ struct InitPlan {
     std::vector<std::string> readonly_mounts;
     std::vector<DeviceStep> devices;
     std::vector<SymlinkStep> symlinks;
+    std::vector<SecretStep> secrets;
     std::vector<std::string> masked_paths;
     std::vector<std::string> readonly_paths;
     std::string hostname;

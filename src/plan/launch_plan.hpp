@@ -30,7 +30,8 @@ struct HostTree {
     bool attach = false;    ///< put back on its own path, as the root of the container
     bool no_follow = false; ///< of a symlink, the link itself
     std::optional<IdMap> id_map = {};
-    std::optional<DeviceStep> device = {}; ///< a node to make
+    std::optional<DeviceStep> device = {};   ///< a node to make
+    std::optional<OverlayStep> overlay = {}; ///< to mount, its directories' ids mapped
 };
 
 /// Everything that starting a container will do, decided beforehand.

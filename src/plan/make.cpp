@@ -160,6 +160,20 @@ void require_resctrl(const oci::Spec& spec, const host::Facts& facts) {
 
 } // namespace
 
+namespace {
+
+/// They take the place of what the config says.
+void add_secret_variables(const std::vector<std::string>& variables, ProcessStep& process) {
+    for (const std::string& variable : variables) {
+        const std::string start = variable.substr(0, variable.find('=') + 1);
+        std::erase_if(process.env,
+                      [&](const std::string& other) { return other.starts_with(start); });
+        process.env.push_back(variable);
+    }
+}
+
+} // namespace
+
 LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompCompiler& compile) {
     const oci::Spec& spec = request.spec;
     if (!spec.process) {
@@ -170,11 +184,6 @@ LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompC
     plan.unit = unit_plan(request, facts);
     plan.cgroup = cgroup_plan(request, facts);
     add_namespaces(spec, plan);
-    if (!request.overlay.lower.empty() && facts.is_root && in_user_namespace(plan)) {
-        throw Error("cannot show an image in a user namespace of its own")
-            .because("its files belong to the host's ids")
-            .mend("run it as a plain user, or give a directory with --rootfs");
-    }
 
     plan.shared_memory_of = request.shared_memory_of;
     InitPlan& init = plan.init;
@@ -201,8 +210,11 @@ LaunchPlan make(const Request& request, const host::Facts& facts, const SeccompC
     init.hold_before_pivot = init.hold_before_pivot || request.network.is_attached();
     plan.network = request.network;
     init.process = process_step(*spec.process, spec, facts);
+    init.secrets = request.secrets;
+    add_secret_variables(request.secret_variables, init.process);
     init.process.seccomp = seccomp_step(request, compile);
     init.process.create_cwd = request.create_cwd;
+    init.process.run_init = request.run_init;
     init.process.die_with_supervisor = request.die_with_supervisor;
     return plan;
 }

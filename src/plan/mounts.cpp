@@ -255,8 +255,9 @@ MountStep make_step(const oci::Mount& mount,
     }
     const bool is_id_mapped =
         !mount.uid_mappings.empty() || std::ranges::any_of(mount.options, is_id_map_option);
-    if (is_id_mapped && step.kind != MountKind::bind) {
-        throw Error("only a bind mount can be id-mapped").at(pointer);
+    const bool is_overlay = step.kind == MountKind::filesystem && step.fstype == "overlay";
+    if (is_id_mapped && step.kind != MountKind::bind && !is_overlay) {
+        throw Error("only a bind mount or an overlay can be id-mapped").at(pointer);
     }
     if (step.copy_up && (step.kind != MountKind::filesystem || step.fstype != "tmpfs")) {
         throw Error("only a tmpfs can be filled by tmpcopyup").at(pointer);

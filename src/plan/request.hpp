@@ -49,6 +49,8 @@ struct Request {
     std::vector<Relabel> relabels;
     std::vector<Chown> chowns;
     ContainerNetwork network;
+    std::vector<SecretStep> secrets;
+    std::vector<std::string> secret_variables; ///< NAME=VALUE, apart from the config that is kept
     LogTarget log = LogTarget::caller;
     std::optional<HealthCheck> health;
     /// --property, and flags for what only systemd offers; they win over what is planned.
@@ -65,6 +67,7 @@ struct Request {
     /// False: no scope and no limits; the container stays in the cgroup of whoever starts it.
     bool has_scope = true;
     bool create_cwd = true;
+    bool run_init = false; ///< --init: a first process that reaps, and the command as its child
     bool die_with_supervisor = false;
     bool no_pivot = false;
     bool no_new_keyring = false;

@@ -68,8 +68,15 @@ std::string service_drop_in(const ServiceOptions& options) {
     if (!unit.empty()) {
         text += "[Unit]\n" + unit;
     }
+    std::string service;
     if (options.restart != Restart::no) {
-        text += std::string("[Service]\nRestart=") + to_string(options.restart) + "\n";
+        service += std::string("Restart=") + to_string(options.restart) + "\n";
+    }
+    for (const std::string& credential : options.credentials) {
+        service += "LoadCredential=" + escaped(credential) + "\n";
+    }
+    if (!service.empty()) {
+        text += "[Service]\n" + service;
     }
     if (text.empty()) {
         return text;

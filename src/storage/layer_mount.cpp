@@ -21,21 +21,48 @@ void configure(int context, const char* key, const std::string& value) {
     }
 }
 
+/// On the root of this mount namespace, which is our own, where nobody looks it up.
+void attach(int tree) {
+    if (::move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0) {
+        throw Error(failure).because(errno);
+    }
+}
+
+void enter_own_namespace() {
+    if (::unshare(CLONE_NEWNS) < 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0) {
+        throw Error(failure).because(errno);
+    }
+}
+
+UniqueFd open_directory(const std::string& path) {
+    UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.valid()) {
+        throw Error("cannot open").at(path).because(errno);
+    }
+    return directory;
+}
+
+/// The same directory as a mount, with all that is mounted in it.
+UniqueFd attach_directory(const std::string& path) {
+    enter_own_namespace();
+    const UniqueFd clone(::open_tree(
+        AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | unsigned{AT_RECURSIVE}));
+    if (!clone.valid()) {
+        throw Error("cannot open").at(path).because(errno);
+    }
+    attach(clone.get());
+    return open_directory("/proc/self/fd/" + std::to_string(clone.get()));
+}
+
 } // namespace
 
 UniqueFd mount_layers(const LayerMount& mount) {
     if (mount.layers.size() == 1 && mount.upper.empty()) {
         const std::string& only = mount.layers.front();
-        UniqueFd directory(::open(only.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!directory.valid()) {
-            throw Error("cannot open").at(only).because(errno);
-        }
-        return directory;
+        return mount.attached ? attach_directory(only) : open_directory(only);
     }
-    if (::unshare(CLONE_NEWNS) < 0 ||
-        ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0) {
-        throw Error(failure).because(errno);
-    }
+    enter_own_namespace();
     const UniqueFd context(::fsopen("overlay", FSOPEN_CLOEXEC));
     for (const std::string& layer : mount.layers) {
         configure(context.get(), "lowerdir+", layer);
@@ -53,6 +80,9 @@ UniqueFd mount_layers(const LayerMount& mount) {
     UniqueFd tree(::fsmount(context.get(), FSMOUNT_CLOEXEC, attributes));
     if (!tree.valid()) {
         throw Error(failure).because(errno);
+    }
+    if (mount.attached) {
+        attach(tree.get());
     }
     // Names below a mount that is nowhere attached cannot be resolved by all of the kernel's calls.
     UniqueFd directory(::openat(tree.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -12,6 +12,7 @@ struct LayerMount {
     std::vector<std::string> layers; ///< the uppermost first
     std::string upper;               ///< empty: read-only
     std::string work;
+    bool attached = false;    ///< so that other mounts can be put into it
     bool user_xattrs = false; ///< opaque directories are marked as a plain user can
 };
 

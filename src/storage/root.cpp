@@ -100,6 +100,16 @@ ContainerRoot::ContainerRoot(const Store& store,
     ensure_directory(place(store, name), 0700, cannot_make_root);
 }
 
+void ContainerRoot::make_mount(const plan::OverlayStep& overlay) {
+    const std::string directory = overlay.upper.substr(0, overlay.upper.rfind('/'));
+    if (::access(directory.c_str(), F_OK) == 0) {
+        remove_trees({directory});
+    }
+    ensure_directory(directory, 0700, cannot_make_root);
+    make_upper(overlay);
+    ensure_directory(overlay.work, 0700, cannot_make_root);
+}
+
 void ContainerRoot::remove() {
     try {
         remove_tree(AT_FDCWD, path_);

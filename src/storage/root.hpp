@@ -23,6 +23,10 @@ class ContainerRoot {
     /// them. Throws Error when they are in use.
     ContainerRoot(const Store& store, const std::string& name, const plan::OverlayStep& overlay);
 
+    /// Makes anew the directories of another overlay in such a root, which is locked: nothing that
+    /// was written above it outlives a run. Throws Error.
+    static void make_mount(const plan::OverlayStep& overlay);
+
     /// Removes what the container wrote. Throws Error.
     void remove();
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <climits>
 #include <csignal>
 #include <optional>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
@@ -45,7 +47,56 @@ void join_user_namespace() {
     }
 }
 
-UniqueFd open_view(const View& view, bool rootless) {
+/// What a container that does not run would have mounted.
+struct ViewMount {
+    std::string source;
+    std::string target;
+    bool read_only = false;
+};
+
+/// Takes "mount SOURCE TARGET ro|rw" off the front, as often as it is there.
+std::vector<ViewMount> take_mounts(View& view) {
+    std::vector<ViewMount> mounts;
+    auto next = view.begin();
+    for (; view.end() - next > 4 && *next == "mount"; next += 4) {
+        mounts.push_back(
+            {.source = next[1], .target = next[2], .read_only = next[3] == "ro"});
+    }
+    view.erase(view.begin(), next);
+    return mounts;
+}
+
+/// A place that the container has not made yet has nothing.
+void mount_in(int root, const ViewMount& mount) {
+    const UniqueFd target(sys::openat2(root,
+                                       mount.target.c_str(),
+                                       O_PATH | O_CLOEXEC,
+                                       0,
+                                       RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+    const UniqueFd tree(::open_tree(AT_FDCWD,
+                                    mount.source.c_str(),
+                                    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | unsigned{AT_RECURSIVE}));
+    if (!target.valid() || !tree.valid()) {
+        return;
+    }
+    struct mount_attr attributes{};
+    attributes.attr_set = mount.read_only ? MOUNT_ATTR_RDONLY : 0;
+    attributes.propagation = MS_PRIVATE;
+    if (::mount_setattr(tree.get(),
+                        "",
+                        AT_EMPTY_PATH | unsigned{AT_RECURSIVE},
+                        &attributes,
+                        sizeof attributes) < 0 ||
+        ::move_mount(tree.get(),
+                     "",
+                     target.get(),
+                     "",
+                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
+        throw Error("cannot mount the container's volumes").at(mount.target).because(errno);
+    }
+}
+
+UniqueFd open_plain_view(const View& view, bool attached, bool rootless) {
     const std::string& kind = view.at(0);
     if (has_user_namespace(view)) {
         join_user_namespace();
@@ -56,7 +107,7 @@ UniqueFd open_view(const View& view, bool rootless) {
     if (kind == "host") {
         return UniqueFd(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     }
-    LayerMount mount{.user_xattrs = rootless};
+    LayerMount mount{.attached = attached, .user_xattrs = rootless};
     auto layers = view.begin() + 1;
     if (kind == "writable") {
         mount.upper = view.at(1);
@@ -65,6 +116,15 @@ UniqueFd open_view(const View& view, bool rootless) {
     }
     mount.layers.assign(layers, view.end());
     return mount_layers(mount);
+}
+
+UniqueFd open_view(View view, bool rootless) {
+    const auto mounts = take_mounts(view);
+    UniqueFd root = open_plain_view(view, !mounts.empty(), rootless);
+    for (const ViewMount& mount : mounts) {
+        mount_in(root.get(), mount);
+    }
+    return root;
 }
 
 /// A name in an open directory, and what it is, if it is there.

@@ -11,7 +11,8 @@ namespace sctr::storage {
 
 /// Whose files: "host"; "fd", an open root as fd 3 and, if there is one, its user namespace as
 /// fd 4; "layers" and directories, the uppermost first; "writable" and an upper and a work
-/// directory before these.
+/// directory before these. Before all that may stand what is mounted in it: "mount", the source on
+/// the host, the place, and "ro" or "rw".
 using View = std::vector<std::string>;
 
 /// Writes an archive of `path` to standard output, in which it is called `as`.

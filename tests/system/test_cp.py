@@ -5,13 +5,14 @@ import io
 import os
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 
 import harness
 from harness import sctr, unique_name
 from made_images import Image, base_layer
-from store import load, nothing_stays_in_the_store  # noqa: F401 (fixtures)
+from store import STORE, load, nothing_stays_in_the_store  # noqa: F401 (fixtures)
 
 
 @pytest.fixture
@@ -172,3 +173,60 @@ def test_mistakes(tmp_path):
     sctr("cp", "a").failed(125, "source and a destination")
     sctr("cp", "none:/x", tmp_path).failed(125, "none")
     sctr("cp", tmp_path / "x", "../e:/x").failed(125)
+
+
+def test_volumes_of_one_that_does_not_run(load, rootfs, tmp_path):
+    """And directories of the host, wherever they are in its root."""
+    image = load(Image(base_layer().dir("data").file("data/i", "image")))
+    name, volume = unique_name("cp"), unique_name("v")
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir/h").write_text("host")
+    flags = ("-v", f"{volume}:/data", "-v", f"{tmp_path}/dir:/a/b:ro", "-v", "/anon")
+    sctr("run", "-d", "--name", name, *flags, image, "sh", "-c", "echo v > /data/v; echo n > /anon/n").ok()
+    sctr("wait", name).ok()
+    for path, text in (("data/i", "image"), ("data/v", "v\n"), ("anon/n", "n\n"), ("a/b/h", "host")):
+        sctr("cp", f"{name}:/{path}", tmp_path / "out").ok()
+        assert (tmp_path / "out").read_text() == text
+    (tmp_path / "in").write_text("in")
+    sctr("cp", tmp_path / "in", f"{name}:/data/in").ok()
+    sctr("cp", tmp_path / "in", f"{name}:/a/b/in").failed(125, "Read-only")
+    assert sorted(path.name for path in (tmp_path / "dir").iterdir()) == ["h"]
+    assert sctr("run", "-v", f"{volume}:/data", image, "cat", "/data/in").ok() == "in"
+    sctr("rm", "-v", name).ok()
+    sctr("volume", "rm", volume).ok()
+
+
+def test_a_stopped_one_whose_places_are_links(load, tmp_path):
+    """What it puts in the place of a mount point leads nowhere but into it."""
+    image = load(Image(base_layer().dir("data").dir("target")))
+    name, volume = unique_name("cp"), unique_name("v")
+    sctr("run", "-d", "--name", name, "-v", f"{volume}:/data/sub", image, "sh", "-c", "touch /data/sub/x").ok()
+    sctr("wait", name).ok()
+    upper = STORE / "roots" / name / "upper"
+    for path in sorted(upper.glob("data/*")):
+        path.rmdir()
+    (upper / "data").rmdir()
+    (upper / "data").symlink_to("../../../../../etc")
+    before = sorted(path.name for path in Path("/etc").iterdir())
+    (tmp_path / "in").write_text("in")
+    sctr("cp", tmp_path / "in", f"{name}:/data/in")
+    assert sorted(path.name for path in Path("/etc").iterdir()) == before
+    sctr("rm", name).ok()
+    sctr("volume", "rm", volume).ok()
+
+
+def test_one_above_a_directory_that_does_not_run(rootfs, tmp_path):
+    name = unique_name("cp")
+    sctr("run", "-d", "--name", name, "--rootfs", f"{rootfs}:O", "sh", "-c", "echo new > /new").ok()
+    sctr("wait", name).ok()
+    sctr("cp", f"{name}:/new", tmp_path / "new").ok()
+    assert (tmp_path / "new").read_text() == "new\n"
+    (tmp_path / "in").write_text("in")
+    sctr("cp", tmp_path / "in", f"{name}:/in").ok()
+    assert not (rootfs / "in").exists()
+    assert (STORE / "roots" / name / "upper/in").read_text() == "in"
+    sctr("rm", name).ok()
+    sctr("run", "--rm=false", "--name", name, "--rootfs", f"{rootfs}:O", "sh", "-c", "echo new > /new").ok()
+    sctr("cp", f"{name}:/new", tmp_path / "again").ok()
+    assert (tmp_path / "again").read_text() == "new\n"
+    sctr("rm", name).ok()

@@ -332,3 +332,68 @@ def test_an_image_and_a_volume(load):
         file.unlink()
         host("systemctl", "daemon-reload")
     sctr("volume", "rm", volume).ok()
+
+
+@pytest.fixture
+def files():
+    """files(NAME, TEXT): a file in /etc/sctr that goes with the test, and its unit is stopped."""
+    made = []
+
+    def make(name, text):
+        FILES.mkdir(parents=True, exist_ok=True)
+        (FILES / name).write_text(text)
+        made.append(name)
+
+    yield make
+    for name in reversed(made):
+        stem, kind = name.rsplit(".", 1)
+        unit = f"{stem}.service" if kind == "container" else f"{stem}-{kind}.service"
+        host("systemctl", "stop", unit, check=False)
+        (FILES / name).unlink()
+    host("systemctl", "daemon-reload")
+
+
+def test_volumes_and_images_that_are_declared(load, files):
+    """A container brings its volume and its image along, in order, and does not start without them."""
+    base = load(Image(base_layer()))
+    name, volume = unique_name("q"), unique_name("v")
+    container = f"[Container]\nImage={{}}\nPull=never\nVolume={name}.volume:/v\nExec=sh -c \"touch /v/x; sleep 1000\"\n"
+    files(f"{name}.volume", f"[Volume]\nVolumeName={volume}\nLabel=who=me\n")
+    files(f"{name}.image", "[Image]\nImage=127.0.0.1:9/nothing:1\n")
+    files(f"{name}.container", container.format(f"{name}.image"))
+    host("systemctl", "daemon-reload")
+    units = [f"{name}.service", f"{name}-volume.service", f"{name}-image.service"]
+    assert host("systemd-analyze", "verify", *units, check=False) == ""
+    wanted = host("systemctl", "show", "-p", "Requires", "-p", "After", units[0])
+    assert wanted.count(units[1]) == 2 and wanted.count(units[2]) == 2
+    host("systemctl", "start", units[0], check=False)
+    assert host("systemctl", "is-failed", units[2], check=False).strip() == "failed"
+    assert host("systemctl", "is-active", units[0], check=False).strip() == "inactive"
+    host("systemctl", "reset-failed", units[2])
+    (FILES / f"{name}.container").write_text(container.format(base))
+    host("systemctl", "daemon-reload")
+    host("systemctl", "start", units[0])
+    eventually(lambda: sctr("exec", name, "ls", "/v/x").status == 0)
+    assert json.loads(sctr("volume", "inspect", volume).ok())[0]["labels"] == {"who": "me"}
+    host("systemctl", "restart", units[1])
+    host("systemctl", "stop", *units)
+    sctr("volume", "rm", volume).ok()
+
+
+def test_an_image_that_is_built(load, files, tmp_path):
+    if not shutil.which("buildah"):
+        pytest.skip("there is no buildah")
+    name, tag = unique_name("q"), f"localhost/{unique_name('b')}:1"
+    (tmp_path / "busybox").write_bytes(Path("/bin/busybox").read_bytes())
+    (tmp_path / "busybox").chmod(0o755)
+    (tmp_path / "Containerfile").write_text("FROM scratch\nCOPY busybox /bin/busybox\nCMD [\"/bin/busybox\", \"sleep\", \"1000\"]\n")
+    files(f"{name}.build", f"[Build]\nImageTag={tag}\nFile={tmp_path}/Containerfile\n")
+    files(f"{name}.container", f"[Container]\nImage={name}.build\nPull=never\n")
+    host("systemctl", "daemon-reload")
+    host("systemctl", "start", f"{name}.service", timeout=90)
+    assert tag in sctr("ps").stdout
+    host("systemctl", "stop", f"{name}.service")
+    sctr("rmi", tag).ok()
+    host("buildah", "rmi", "--all", "--force")
+    host("umount", "/var/lib/containers/storage/overlay", check=False)  # buildah leaves it
+    assert f"--- {name}-build.service\n" in sctr("generate").stdout

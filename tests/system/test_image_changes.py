@@ -2,12 +2,13 @@
 """What containers write above their image: diff, commit, export; what of it takes space."""
 
 import json
+import time
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from harness import sctr, unique_name
+from harness import eventually, sctr, unique_name
 from made_images import BUSYBOX, Image, Layer, base_layer
 from store import STORE, load, nothing_stays_in_the_store, pulled  # noqa: F401 (fixtures)
 
@@ -94,3 +95,23 @@ def test_system(load, tmp_path):
     sctr("system", "prune").ok()
     assert sctr("run", name).ok() == "x"
     sctr("system", "nothing").failed(125, "df, prune or check")
+
+
+def test_commit_pauses(load, pulled):
+    """While it is copied, and in whatever state it was before it is afterwards."""
+    container = unique_name("c")
+    sctr("run", "-d", "--name", container, load(Image(base_layer())), "sh", "-c", "busybox seq 1 200000 > /big; touch /go; sleep 1000").ok()
+    eventually(lambda: "A /go" in sctr("diff", container).lines)
+    for flags, events in ([(), ["pause", "unpause"]], [("--pause=false",), []]):
+        since = f"@{time.time():.6f}"
+        pulled.append(f"localhost/{container}:{len(pulled)}")
+        sctr("commit", *flags, container, pulled[-1]).ok()
+        lines = sctr("events", "--since", since, "--until", "now", "--json").lines
+        seen = [json.loads(line) for line in lines]
+        assert [event["event"] for event in seen if event["name"] == container] == events
+        assert json.loads(sctr("inspect", container).ok())[0]["status"] == "running"
+    sctr("pause", container).ok()
+    pulled.append(f"localhost/{container}:paused")
+    sctr("commit", container, pulled[-1]).ok()
+    assert json.loads(sctr("inspect", container).ok())[0]["status"] == "paused"
+    sctr("rm", "-f", container).ok()

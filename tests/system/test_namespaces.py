@@ -190,7 +190,11 @@ def test_a_joined_user_namespace(own_rootfs):
         (["--uidmap", "0:1000:10", "-u", "alice"], ["1234", "--uidmap"]),
         (["--uidmap", "0:1000:10", "--userns", "host"], ["--userns"]),
         (["--uidmap", "5:1000:10"], []),
-        (["--userns", "auto"], ["--userns"]),
+        (["--userns", "auto:size=0"], ["--userns auto"]),
+        (["--userns", "auto:size=70000"], ["--userns auto"]),
+        (["--userns", "auto:uidmapping=0:1:2"], ["--userns", "auto:size="]),
+        (["--userns", "auto", "--uidmap", "0:1000:10"], ["--userns auto"]),
+        (["--userns", "keep-id"], ["--userns", "keep-id"]),
         (["--userns", "sideways"], ["--userns", "sideways"]),
     ],
 )

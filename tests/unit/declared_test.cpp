@@ -134,6 +134,7 @@ TEST(Container, KeysBecomeFlags) {
         {"HostName=a\nHostName=", "--"},
         {"ReadOnly=yes", "--read-only --"},
         {"ReadOnly=no", "--"},
+        {"Secret=a,type=env\nSecret=b", "--secret=a,type=env --secret=b --"},
         {"NoNewPrivileges=true", "--security-opt=no-new-privileges --"},
         {"AddCapability=NET_ADMIN SYS_TIME", "--cap-add=NET_ADMIN --cap-add=SYS_TIME --"},
         {"DropCapability=ALL", "--cap-drop=ALL --"},
@@ -180,7 +181,7 @@ TEST(Container, ProblemsNameFileLineAndWhatToDo) {
         {"Image=docker.io/x", "Image=: Rootfs= is there too"},
         {"Network=web.network", "Network=: 'web.network' is not supported yet (use a network"},
         {"Pod=a.pod", "Pod=: not supported yet (use Network=container:NAME"},
-        {"Volume=data.volume:/data", "Volume=: files of volumes are not supported yet (use data,"},
+        {"Volume=data.volume:/data", "Volume=: there is no file data.volume"},
         {"AddDevice=-/dev/x", "AddDevice=: a device that may be missing"},
         {"ReadOnly=perhaps", "ReadOnly=: bad value 'perhaps' (give yes or no)"},
         {"Notify=soon", "Notify=: bad value 'soon' (give yes, no or healthy)"},
@@ -211,7 +212,7 @@ TEST(Container, ProblemsNameFileLineAndWhatToDo) {
     EXPECT_THAT(texts_of(service_of("[Container]\nExec=x\n").problems),
                 ElementsAre(HasSubstr("give Image=")));
     EXPECT_THAT(texts_of(service_of("[Container]\nImage=web.image\n").problems),
-                ElementsAre(HasSubstr("files of images")));
+                ElementsAre(HasSubstr("Image=: there is no file web.image")));
 }
 
 TEST(Container, AnImageIsTheFirstWord) {
@@ -223,8 +224,86 @@ TEST(Container, AnImageIsTheFirstWord) {
               "\"b c\"");
 }
 
+Service resource_of(const char* path, const std::string& text) {
+    return make_service({{.path = path, .text = text}}, "/usr/bin/sctr");
+}
+
+TEST(Resource, BecomesAServiceThatMakesIt) {
+    struct Case {
+        const char* path;
+        const char* text;
+        const char* unit;
+        const char* start;
+    };
+    const std::vector<Case> cases = {
+        {"/etc/sctr/data.volume", "", "data-volume.service", "volume create --ignore data"},
+        {"/etc/sctr/data.volume",
+         "[Volume]\nVolumeName=other\nLabel=a=b \"c=d e\"\n",
+         "data-volume.service",
+         "volume create --ignore --label=a=b \"--label=c=d e\" other"},
+        {"/x/web.image",
+         "[Image]\nImage=quay.io/x:1\nAuthFile=./auth\nArch=arm64\nVariant=v8\n",
+         "web-image.service",
+         "pull --authfile=/x/auth --platform=linux/arm64/v8 quay.io/x:1"},
+        {"/x/web.build",
+         "[Build]\nImageTag=localhost/web\nFile=sub/Containerfile\nPull=never\n",
+         "web-build.service",
+         "build --tag=localhost/web --file=/x/sub/Containerfile --pull=never /x/sub"},
+        {"/x/web.build",
+         "[Build]\nImageTag=web\nSetWorkingDirectory=unit\nBuildArg=A=1 B=2\n",
+         "web-build.service",
+         "build --tag=web --build-arg=A=1 --build-arg=B=2 /x"},
+    };
+    for (const Case& each : cases) {
+        const Service service = resource_of(each.path, each.text);
+        EXPECT_THAT(texts_of(service.problems), IsEmpty()) << each.text;
+        EXPECT_EQ(service.unit, each.unit);
+        EXPECT_THAT(service.text,
+                    HasSubstr("\nExecStart=/usr/bin/sctr " + std::string(each.start) + "\n"));
+        EXPECT_THAT(service.text, HasSubstr("\nType=oneshot\nRemainAfterExit=yes\n"));
+        EXPECT_EQ(service.container, "");
+    }
+}
+
+TEST(Resource, SaysWhatIsWrong) {
+    const std::vector<std::array<const char*, 3>> cases = {
+        {"/x/a.image", "", "no section [Image]"},
+        {"/x/a.image", "[Image]\nOS=linux\n", "give Image="},
+        {"/x/a.image", "[Image]\nImage=x\nVariant=v8\n", "need Arch="},
+        {"/x/a.build", "[Build]\nImageTag=x\n", "give File= or SetWorkingDirectory="},
+        {"/x/a.build", "[Build]\nFile=/x/y\n", "give ImageTag="},
+        {"/x/a.volume", "[Volume]\nDriver=nfs\n", "Driver=: not supported yet (use Volume="},
+        {"/x/a.volume", "[Volume]\nVolumeNam=b\n", "did you mean 'VolumeName'?"},
+        {"/x/a.volume", "[Container]\nImage=b\n", "unknown section [Container]"},
+        {"/x/a@.volume", "", "only a container"},
+        {"/x/a.volume", "[Service]\nType=simple\n", "Type= in [Service]"},
+    };
+    for (const auto& [path, text, said] : cases) {
+        EXPECT_THAT(texts_of(resource_of(path, text).problems), Contains(HasSubstr(said))) << text;
+    }
+}
+
+TEST(Resource, ComesBeforeTheContainer) {
+    const std::vector<std::vector<Source>> all = {
+        {{.path = "/x/data.volume", .text = "[Volume]\nVolumeName=other\n"}},
+        {{.path = "/x/web.build", .text = "[Build]\nImageTag=localhost/web\nFile=./c\n"}}};
+    const Service service =
+        make_service({{.path = "/x/web.container",
+                       .text = "[Container]\nImage=web.build\nVolume=data.volume:/d:ro\n"
+                               "[Unit]\nAfter=b.image\n"}},
+                     "/usr/bin/sctr",
+                     names_of(all));
+    EXPECT_THAT(texts_of(service.problems), IsEmpty());
+    for (const char* line : {"\nRequires=data-volume.service\nAfter=data-volume.service\n",
+                             "\nRequires=web-build.service\nAfter=web-build.service\n",
+                             "\nAfter=b-image.service\n",
+                             " --volume=other:/d:ro -- localhost/web\n"}) {
+        EXPECT_THAT(service.text, HasSubstr(line));
+    }
+}
+
 TEST(Container, EveryMissingKeySaysWhatToUse) {
-    const Service service = service_of("[Container]\nRootfs=/r\nRetry=3\nSecret=b\nTimezone=local\n");
+    const Service service = service_of("[Container]\nRootfs=/r\nRetry=3\nPod=b\nTimezone=local\n");
     for (const std::string& text : texts_of(service.problems)) {
         EXPECT_THAT(text, HasSubstr("(use "));
     }
