@@ -179,6 +179,25 @@ void connect(InitProcess& process, const LaunchOptions& options, bool moved_firs
     options.finish_network();
 }
 
+/// Ends the scope of a start whose connection to systemd broke, so that nobody knows what came of it:
+/// if it was made around a process that had just died, it stays for good. A scope with processes in
+/// it is another container's, or ends with the one that has been killed.
+void end_empty_scope(const std::string& unit) {
+    try {
+        systemd::Manager manager(systemd::own_instance());
+        const auto status = manager.unit_status(unit);
+        const auto events = status && !status->control_group.empty()
+                                ? sys::read_small_file("/sys/fs/cgroup" + status->control_group +
+                                                       "/cgroup.events")
+                                : std::nullopt;
+        if (events && events->contains("populated 0")) {
+            manager.stop_abandoned_scope(unit);
+        }
+    } catch (const Error&) {
+        // systemd is gone; the caller sees the first error.
+    }
+}
+
 /// Ends a scope whose start failed. It ends with the last process in it; but what was dead when
 /// systemd moved it was never in it, and then the scope would stay for good.
 void end_scope(systemd::Manager& manager, InitProcess& process, const std::string& unit) {
@@ -191,7 +210,9 @@ void end_scope(systemd::Manager& manager, InitProcess& process, const std::strin
             manager.stop_abandoned_scope(unit);
         }
     } catch (const Error&) {
-        // It was never made, or systemd is gone; the caller sees the first error.
+        process.child().signal(SIGKILL);
+        process.child().wait();
+        end_empty_scope(unit);
     }
 }
 
