@@ -160,7 +160,7 @@ class Checker {
             return false;
         }
         const WorkDirectory gone(store_);
-        if (::rename(path.c_str(), gone.path().c_str()) < 0) {
+        if (::rename(path.c_str(), gone.file("image").c_str()) < 0) {
             throw Error("cannot remove the image").at(path).because(errno);
         }
         sys::sync_directory(store_.root() + "/images");

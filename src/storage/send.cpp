@@ -82,8 +82,9 @@ class Outbox {
         return work_.file(is_docker_ ? hex : "blobs/sha256/" + hex);
     }
 
+    /// The blob itself, whatever becomes of its name meanwhile.
     void put_link(const std::string& hex) const {
-        if (::symlink(store_.blob(hex).c_str(), place(hex).c_str()) < 0 && errno != EEXIST) {
+        if (::link(store_.blob(hex).c_str(), place(hex).c_str()) < 0 && errno != EEXIST) {
             throw Error(cannot_send).at("sha256:" + hex).because(errno);
         }
     }

@@ -227,8 +227,7 @@ std::string fetch(const Store& store, const std::string& source, const TransferO
             throw;
         }
         if (source.starts_with("docker://")) {
-            const std::string text =
-                fetch_from_docker(store, source, options, work.file("converted"));
+            std::string text = fetch_from_docker(store, source, options, work.file("converted"));
             if (!text.empty()) {
                 return text;
             }

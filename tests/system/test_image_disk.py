@@ -223,3 +223,29 @@ def test_import_and_commit(load, pulled, tmp_path):
     with tarfile.open(fileobj=io.BytesIO(layers[1])) as archive:
         assert archive.extractfile("new").read() == b"new\n"
     assert hashlib.sha256(layers[1]).hexdigest() in json.dumps(inspect(other)["config"])
+
+
+@pytest.mark.parametrize("what", ["rubbish", "no image.json", "manifest", "recipe"])
+def test_a_damaged_store_is_repaired(what, load):
+    """What cannot be read stops a sweep, which might remove what it needs, and not a repair."""
+    name = load(Image(base_layer(), Layer().file("x", os.urandom(5000))))
+    sound = load(Image(base_layer(), Layer().file("y", os.urandom(5000)), Cmd=["echo", "sound"]))
+    image = STORE / "images" / inspect(name)["digest"].removeprefix("sha256:")
+    if what == "rubbish":
+        (STORE / "images/rubbish").write_text("x")
+    elif what == "no image.json":
+        (image / "image.json").unlink()
+    elif what == "manifest":
+        (image / "manifest.json").write_text("{}")
+    else:
+        [recipe] = layer_of(name, 1).parent.glob("*.recipe")
+        recipe.write_bytes(recipe.read_bytes()[:-1])
+    assert sctr("system", "check").status == 1
+    if what != "recipe":
+        sctr("system", "prune").failed(125, "check --repair")
+    sctr("system", "check", "--repair").ok()
+    assert sctr("system", "check").ok() == ""
+    sctr("system", "prune").ok()
+    assert sctr("run", sound).ok() == "sound"
+    if what != "rubbish":
+        load(Image(base_layer(), Layer().file("x", "new")), name)
