@@ -133,7 +133,7 @@ std::string fetch_from_docker(const Store& store,
                  {"--dest-shared-blob-dir", store.blobs(), source, "oci:" + layout + ":image"});
     run_skopeo(words, options.quiet);
     const auto converted = oci::parse_manifest(manifest_of_layout(store, layout));
-    const std::string text = original_of(converted, source, options);
+    std::string text = original_of(converted, source, options);
     if (text.empty()) {
         return {};
     }
