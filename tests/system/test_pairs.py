@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every two verbs on one container at once: each has an outcome that it may have, and the container is
+sound afterwards. SCTR_TEST_ROUNDS says how often each pair is tried."""
+
+import contextlib
+import itertools
+import json
+import os
+import subprocess
+
+import pytest
+
+from harness import DEADLINE, WAIT, Result, sctr, unique_name
+
+ROUNDS = int(os.environ.get("SCTR_TEST_ROUNDS", "1"))
+
+VERBS = {
+    "start": ["start", "NAME"],
+    "stop": ["stop", "-t", "1", "NAME"],
+    "restart": ["restart", "-t", "1", "NAME"],
+    "kill": ["kill", "NAME"],
+    "pause": ["pause", "NAME"],
+    "unpause": ["unpause", "NAME"],
+    "exec": ["exec", "NAME", "true"],
+    "update": ["update", "--property", "Description=x", "NAME"],
+    "rename": ["rename", "NAME", "NAME-new"],
+    "inspect": ["inspect", "NAME"],
+    "top": ["top", "NAME"],
+    "logs": ["logs", "NAME"],
+    "cp": ["cp", "NAME:/etc/passwd", "-"],
+    "rm": ["rm", "NAME"],
+    "rm -f": ["rm", "-f", "NAME"],
+}
+
+# The command of `exec` may be killed with its container.
+STATUSES = {"exec": (0, 125, 137)}
+
+
+@contextlib.contextmanager
+def stored(rootfs):
+    name = unique_name("pair")
+    sctr("run", "-d", "--name", name, "--network", "none", "--rootfs", rootfs, "sh", "-c", WAIT).ok()
+    try:
+        yield name
+    finally:
+        for each in (name, f"{name}-new"):
+            sctr("rm", "-f", each)
+
+
+def begin(verb, name):
+    words = ["sctr", *(word.replace("NAME", name) for word in VERBS[verb])]
+    return words, subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def finish(words, process):
+    try:
+        out, err = process.communicate(timeout=DEADLINE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        pytest.fail(f"{words} hangs")
+    return Result(words, process.returncode, out, err)
+
+
+def check(verb, result):
+    assert result.status in STATUSES.get(verb, (0, 125)), result
+    assert "internal error" not in result.stderr, result
+    if result.status == 125:
+        assert result.stderr.startswith("sctr: "), result
+        assert len(result.stderr.splitlines()) == 1, result
+
+
+def check_container(name):
+    """What is there of it can be shown, made to run, and removed."""
+    found = [row for row in json.loads(sctr("ps", "-a", "--json").ok()) if row["id"] in (name, f"{name}-new")]
+    assert len(found) <= 1, found
+    for row in found:
+        assert row["status"] in ("running", "paused", "stopped", "created"), row
+        sctr("inspect", row["id"]).ok()
+        if row["status"] == "paused":
+            sctr("unpause", row["id"]).ok()
+        elif row["status"] != "running":
+            sctr("start", row["id"]).ok()
+        assert sctr("exec", row["id"], "echo", "alive").ok() == "alive"
+        sctr("rm", "-f", row["id"]).ok()
+
+
+@pytest.mark.parametrize("first", VERBS)
+def test_two_verbs_at_once(rootfs, first):
+    pairs = [pair for pair in itertools.combinations_with_replacement(VERBS, 2) if pair[0] == first]
+    for one, other in pairs * ROUNDS:
+        with stored(rootfs) as name:
+            begun = [(verb, *begin(verb, name)) for verb in (one, other)]
+            results = [(verb, finish(words, process)) for verb, words, process in begun]
+            for verb, result in results:
+                check(verb, result)
+            check_container(name)
+
+
+def test_one_name_is_made_once(rootfs):
+    name = unique_name("pair")
+    words = ["sctr", "create", "--name", name, "--network", "none", "--rootfs", str(rootfs), "true"]
+    begun = [subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+             for _ in range(8)]  # fmt: skip
+    results = [finish(words, process) for process in begun]
+    assert sorted(result.status for result in results) == [0] + [125] * 7, results
+    for result in results:
+        check("create", result)
+    sctr("rm", "-f", name).ok()
+
+
+def test_fifty_commands_at_once(start):
+    with start() as container:
+        begun = [begin("exec", container.name) for _ in range(50)]
+        for words, process in begun:
+            finish(words, process).ok()
