@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include "base/strings.hpp"
@@ -43,7 +45,8 @@ bool is_below(const std::vector<std::string>& layers, const std::string& path) {
 /// A directory that was made to mount on; of an image without one it is no change.
 bool is_mount_point(const std::string& path, const fs::directory_entry& entry) {
     std::error_code gone;
-    return (path == "dev" || path == "proc" || path == "sys") && entry.is_directory(gone) &&
+    constexpr std::array<std::string_view, 4> places = {"dev", "proc", "sys", "run/secrets"};
+    return std::ranges::contains(places, path) && entry.is_directory(gone) &&
            fs::is_empty(entry.path(), gone);
 }
 

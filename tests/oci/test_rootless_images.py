@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Images of a plain user: unpacked with his subordinate ids, mounted in his user namespace."""
 
+import io
 import json
 import os
 import shutil
 import stat
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import guest
 from guest import ACCOUNT
 from harness import eventually, unique_name
 from made_images import Image, Layer, base_layer
+from registry import Registry
 
 STORE = Path(ACCOUNT.pw_dir) / ".local/share/sctr"
 
@@ -129,3 +132,55 @@ def test_cp(load):
         sctr("cp", "/etc/shadow", f"{container}:/d/").failed(125, "Permission denied")
     finally:
         sctr("rm", "-f", container).ok()
+
+
+def test_run_fetches():
+    """By one command."""
+    with Registry() as registry, registry.without_tls():
+        name = registry.add("a/guest", "1", Image(base_layer(), Layer().file("x", "y", uid=7), Cmd=["stat", "-c", "%u", "/x"]))
+        try:
+            assert sctr("run", name).ok() == "7"
+        finally:
+            sctr("rmi", name)
+            shutil.rmtree(STORE, ignore_errors=True)
+
+
+def test_changes(load):
+    """The overlay of a plain user has marks of its own on opaque directories."""
+    name = load(Image(base_layer().dir("d").file("d/old", "o").file("gone", "g").file("other", "x", uid=7)))
+    container, made = unique_name("g"), f"localhost/{unique_name('g')}:1"
+    script = "rm -r /d /gone; busybox mkdir /d; echo n > /d/new; busybox chown 1234:50 /other"
+    sctr("run", "-d", "--name", container, name, "sh", "-c", script).ok()
+    sctr("wait", container).ok()
+    try:
+        assert sctr("diff", container).ok().splitlines() == ["C /d", "A /d/new", "D /gone", "C /other"]
+        archive = sctr("export", container)
+        with tarfile.open(fileobj=io.BytesIO(archive.out)) as tar:
+            members = {member.name.removeprefix("./"): member for member in tar.getmembers()}
+        assert {"d/new", "other"} <= members.keys() and not {"d/old", "gone"} & members.keys()
+        assert (members["other"].uid, members["other"].gid) == (1234, 50)
+        sctr("commit", container, made).ok()
+        found = sctr("run", made, "sh", "-c", "ls /d; stat -c %u:%g /other; ls /gone")
+        assert found.stdout.split() == ["new", "1234:50"] and found.status == 1
+    finally:
+        sctr("rm", container).ok()
+        sctr("rmi", made)
+
+
+def test_secrets(load):
+    name = load(Image(base_layer()))
+    home = Path(ACCOUNT.pw_dir)
+    (home / "secret").write_text("hunter2")
+    try:
+        sctr("secret", "create", "pw", home / "secret").ok()
+        assert stat.S_IMODE((STORE / "secrets/pw.secret").stat().st_mode) == 0o600
+        show = "cat /run/secrets/pw; stat -c ' %u %a' /run/secrets/pw"
+        assert sctr("run", "--secret", "pw,uid=1234,mode=0400", name, "sh", "-c", show).ok() == "hunter2 1234 400"
+        assert sctr("run", "--secret", "pw,type=env", name, "sh", "-c", "echo $pw").ok() == "hunter2"
+        assert sctr("run", "--credential", f"c:{home}/secret", name, "cat", "/run/secrets/c").ok() == "hunter2"
+        sctr("run", "--userns", "auto", name, "true").failed(125, "--userns auto", "subordinate")
+        assert sctr("run", "--init", name, "sh", "-c", "exit 4").status == 4
+        assert sctr("run", "--mount", f"type=image,src={name},dst=/v", name, "stat", "-c", "%u", "/v/home/alice").ok() == "1234"
+    finally:
+        sctr("secret", "rm", "pw").ok()
+        (home / "secret").unlink()

@@ -2,11 +2,14 @@
 """A registry on loopback that does as a test wants: dies, lies, asks for a password."""
 
 import base64
+import contextlib
 import hashlib
 import json
+import os
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -119,6 +122,17 @@ class Registry:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.address = f"127.0.0.1:{self.server.server_port}"
         return self
+
+    @contextlib.contextmanager
+    def without_tls(self):
+        """As an administrator says it: registries.conf.d(5)."""
+        conf = Path(f"/etc/containers/registries.conf.d/sctr-test-{os.getpid()}.conf")
+        conf.parent.mkdir(parents=True, exist_ok=True)
+        conf.write_text(f'[[registry]]\nlocation = "{self.address}"\ninsecure = true\n')
+        try:
+            yield
+        finally:
+            conf.unlink()
 
     def __exit__(self, *_):
         self.server.shutdown()

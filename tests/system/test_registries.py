@@ -2,7 +2,6 @@
 """pull and push, with a registry on loopback."""
 
 import json
-import os
 import subprocess
 
 import pytest
@@ -33,6 +32,14 @@ def test_pull(registry, pulled):
     blobs = registry.count("/blobs/")
     assert pull(name).ok() == image
     assert registry.count("/blobs/") <= blobs + 1, "layers that are here are not fetched again"
+
+
+def test_run_fetches(registry, pulled):
+    """By one command."""
+    name = registry.add("a/run", "1", Image(base_layer(), Layer().file("x", "y"), Cmd=["cat", "/x"]))
+    pulled.append(name)
+    with registry.without_tls():
+        assert sctr("run", "--userns", "auto", name).ok() == "y"
 
 
 def test_pull_of_a_new_version(registry, pulled):
