@@ -28,8 +28,8 @@ std::vector<plan::OverlayStep> writable_mounts(const oci::Spec& spec) {
     std::vector<plan::OverlayStep> overlays;
     for (const oci::Mount& mount : spec.mounts) {
         plan::OverlayStep overlay{.is_volatile = true};
-        for (const std::string& option : mount.type == "overlay" ? mount.options
-                                                                 : std::vector<std::string>()) {
+        for (const std::string& option :
+             mount.type == "overlay" ? mount.options : std::vector<std::string>()) {
             const auto [key, quoted] = split_once(option, '=');
             const std::string value =
                 quoted && quoted->size() > 1 ? quoted->substr(1, quoted->size() - 2) : "";

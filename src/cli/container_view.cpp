@@ -103,7 +103,8 @@ void ContainerView::open_stored(const std::string& name, bool write) {
 
 void ContainerView::add_mounts(const std::string& name, const storage::Store& store) {
     words_.clear();
-    for (const CallersMount& callers : mounts_of_others({name}, RecordStore(RecordStore::default_root()))) {
+    for (const CallersMount& callers :
+         mounts_of_others({name}, RecordStore(RecordStore::default_root()))) {
         if (callers.volume) {
             if (!storage::has_volume(store, callers.volume->name)) {
                 continue; // it has not run yet
@@ -111,11 +112,9 @@ void ContainerView::add_mounts(const std::string& name, const storage::Store& st
             volumes_.push_back(storage::hold_volume(store, callers.volume->name));
         }
         const bool read_only = std::ranges::contains(callers.mount.options, "ro");
-        words_.insert(words_.end(),
-                      {"mount",
-                       callers.mount.source,
-                       callers.mount.destination,
-                       read_only ? "ro" : "rw"});
+        words_.insert(
+            words_.end(),
+            {"mount", callers.mount.source, callers.mount.destination, read_only ? "ro" : "rw"});
     }
 }
 

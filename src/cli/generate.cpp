@@ -8,7 +8,8 @@
 namespace sctr::cli {
 
 int generate_verb(const Words& words) {
-    CLI::App app("Shows the units that files NAME.container, .volume, .image and .build become, and what is wrong with them; "
+    CLI::App app("Shows the units that files NAME.container, .volume, .image and .build become, "
+                 "and what is wrong with them; "
                  "systemd makes them itself (daemon-reload).",
                  "sctr generate");
     describe(app,

@@ -213,11 +213,10 @@ std::vector<std::string> type_defaults(const std::string& type, const std::strin
     if (type == "image") {
         return {"ro"};
     }
-    throw bad_value(
-        "--mount",
-        text,
-        "no known type",
-        "type=bind, type=volume, type=image, type=tmpfs or type=devpts");
+    throw bad_value("--mount",
+                    text,
+                    "no known type",
+                    "type=bind, type=volume, type=image, type=tmpfs or type=devpts");
 }
 
 } // namespace

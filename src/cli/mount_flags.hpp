@@ -22,9 +22,9 @@ struct VolumeSource {
 struct CallersMount {
     oci::Mount mount; ///< of a volume: without its source
     std::optional<VolumeSource> volume;
-    std::string owner;  ///< of an anonymous volume that has got its name
+    std::string owner;                ///< of an anonymous volume that has got its name
     std::optional<std::string> image; ///< whose files it shows
-    bool chown = false; ///< the source is to belong to the container's user
+    bool chown = false;               ///< the source is to belong to the container's user
 };
 
 /// -v [SOURCE:]TARGET[:OPTIONS], where SOURCE is a path or the name of a volume.

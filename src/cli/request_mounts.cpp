@@ -170,8 +170,8 @@ void resolve_image(CallersMount& callers, std::size_t number, const RootfsFacts&
             .because("the container has no directory of its own")
             .mend("drop rw, or run an image or --rootfs DIR:O");
     }
-    const std::string own =
-        facts.overlay.upper.substr(0, facts.overlay.upper.rfind('/')) + "/mount" + std::to_string(number);
+    const std::string own = facts.overlay.upper.substr(0, facts.overlay.upper.rfind('/')) +
+                            "/mount" + std::to_string(number);
     mount.options.push_back("upperdir=\"" + own + "/upper\"");
     mount.options.push_back("workdir=\"" + own + "/work\"");
     mount.options.emplace_back("volatile");

@@ -75,11 +75,11 @@ struct RootfsFacts {
 
     bool has_own_apparmor_profile = false;  ///< default_apparmor_profile is loaded
     std::map<std::string, std::vector<std::string>> images; ///< layers of those to mount, by name
-    std::string volumes;                    ///< directory of all volumes
+    std::string volumes;                                    ///< directory of all volumes
     std::string volume_owner;               ///< names this container's anonymous volumes
     std::vector<CallersMount> volumes_from; ///< mounts of the containers of --volumes-from
     std::vector<std::string> secrets; ///< texts, in the order of parse_secrets; none in a dry run
-    std::vector<oci::IdMapping> own_uids;   ///< a plain user's, in the container; empty for root
+    std::vector<oci::IdMapping> own_uids; ///< a plain user's, in the container; empty for root
     std::vector<oci::IdMapping> own_gids;
     std::uint32_t reserved_ids = 0; ///< the lowest of 65536 ids of the host for --userns auto
 };

@@ -195,7 +195,8 @@ void add_mount_flags(Registrar& to, MountFlags& flags) {
     to.texts("--volumes-from",
              flags.volumes_from,
              "CONTAINER[:ro]: the directories and volumes of another container");
-    to.texts("--mount", flags.mounts, "type=bind|volume|image|tmpfs|devpts,src=...,dst=...[,ro,...]");
+    to.texts(
+        "--mount", flags.mounts, "type=bind|volume|image|tmpfs|devpts,src=...,dst=...[,ro,...]");
     to.texts("--tmpfs", flags.tmpfs, "TARGET[:size=...,mode=...,exec,...]");
     to.texts("--secret",
              flags.secrets,

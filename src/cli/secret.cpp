@@ -106,7 +106,7 @@ int list(const Store& store, const SecretFlags& flags) {
                    timestamp(secret.updated_usec).substr(0, day)});
         names += secret.name + '\n';
     }
-    const std::string text = flags.quiet ? names
+    const std::string text = flags.quiet  ? names
                              : flags.json ? json_text(all) + '\n'
                                           : table.text();
     std::fputs(text.c_str(), stdout);

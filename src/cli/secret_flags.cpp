@@ -51,10 +51,10 @@ void read_source(SecretUse& use, const std::string& text, const std::string& wor
     const auto [name, path] = split_once(word, ':');
     use.name = name;
     use.path = path.value_or("");
-    const bool is_path = use.path.starts_with('/') &&
-                         std::ranges::none_of(use.path, [](unsigned char letter) {
-                             return letter < ' ' || letter == 0x7f;
-                         });
+    const bool is_path =
+        use.path.starts_with('/') && std::ranges::none_of(use.path, [](unsigned char letter) {
+            return letter < ' ' || letter == 0x7f;
+        });
     if (!is_credential_name(name) || (path && !is_path)) {
         throw bad_value("--credential", text, "", credential_form);
     }

@@ -33,9 +33,8 @@ bool is_declared_file(std::string_view path);
 std::string resource_description(const ResourceKind& kind, const std::string& name);
 
 /// The volume or image that is made; empty where the file does not say.
-std::string resource_name(const ResourceKind& kind,
-                          const std::vector<Entry>& section,
-                          const std::string& path);
+std::string
+resource_name(const ResourceKind& kind, const std::vector<Entry>& section, const std::string& path);
 
 /// The words after `sctr` that make it. What is wrong is added to `problems`.
 std::vector<std::string> resource_command(const ResourceKind& kind,

@@ -126,11 +126,11 @@ class Builder {
 
     void check_sections() {
         for (const Entry& entry : entries_) {
-            if (!std::ranges::contains(sections, entry.section) &&
-                entry.section != own_section_ && !entry.section.starts_with("X-")) {
+            if (!std::ranges::contains(sections, entry.section) && entry.section != own_section_ &&
+                !entry.section.starts_with("X-")) {
                 problem(entry.place,
-                        "unknown section [" + entry.section +
-                            "] (known: Unit, " + own_section_ + ", Service, Install, Quadlet)");
+                        "unknown section [" + entry.section + "] (known: Unit, " + own_section_ +
+                            ", Service, Install, Quadlet)");
             }
             if (entry.section == "Quadlet" && entry.key != "DefaultDependencies") {
                 problem(entry.place,
@@ -147,7 +147,8 @@ class Builder {
             const std::string file = resource_file(*use);
             const auto found = names_.find(file);
             if (found == names_.end() || found->second.empty()) {
-                problem(use->place, use->key + "=: there is no file " + file + " with a name in it");
+                problem(use->place,
+                        use->key + "=: there is no file " + file + " with a name in it");
                 continue;
             }
             needed_.push_back(unit_of(file));
@@ -202,8 +203,7 @@ class Builder {
         line("SourcePath", service_.file);
         line("Description",
              kind_ != nullptr
-                 ? resource_description(*kind_,
-                                        resource_name(*kind_, container_, service_.file))
+                 ? resource_description(*kind_, resource_name(*kind_, container_, service_.file))
                  : "Container " + service_.container);
         const auto quadlet = section("Quadlet");
         const Entry* dependencies = last_of(quadlet, "DefaultDependencies");
@@ -214,9 +214,9 @@ class Builder {
             line("Requires", unit);
             line("After", unit);
         }
-        for (const std::string& path :
-             kind_ != nullptr ? resource_paths(*kind_, container_, service_.file)
-                              : host_paths(container_)) {
+        for (const std::string& path : kind_ != nullptr
+                                           ? resource_paths(*kind_, container_, service_.file)
+                                           : host_paths(container_)) {
             line("RequiresMountsFor", quote_word(path));
         }
         for (const Entry& entry : section("Unit")) {
@@ -409,9 +409,8 @@ class Builder {
 
 } // namespace
 
-Service make_service(const std::vector<Source>& sources,
-                     const std::string& sctr,
-                     const Names& names) {
+Service
+make_service(const std::vector<Source>& sources, const std::string& sctr, const Names& names) {
     return Builder(sources, sctr, names).build();
 }
 

@@ -8,7 +8,8 @@
 #include "declared/resource.hpp"
 #include "declared/unit_file.hpp"
 
-/// From a file NAME.container to NAME.service, and from those of volumes and images to theirs. Pure: what it gives depends on its arguments alone.
+/// From a file NAME.container to NAME.service, and from those of volumes and images to theirs.
+/// Pure: what it gives depends on its arguments alone.
 namespace sctr::declared {
 
 /// Of the files' names.
@@ -46,9 +47,8 @@ struct Service {
 /// `sctr` is the path of that program. The first of `sources` is the file itself; `names` is what
 /// the files that it may refer to are about. Of a file of a volume or image the service has no
 /// container.
-Service make_service(const std::vector<Source>& sources,
-                     const std::string& sctr,
-                     const Names& names = {});
+Service
+make_service(const std::vector<Source>& sources, const std::string& sctr, const Names& names = {});
 
 /// What all those files are about.
 Names names_of(const std::vector<std::vector<Source>>& all);

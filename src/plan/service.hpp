@@ -13,10 +13,10 @@ enum class Restart { no, on_failure, always };
 /// What differs between one container's service and the template units/sctr@.service.
 struct ServiceOptions {
     Restart restart = Restart::no;
-    std::vector<std::string> after;     ///< units, or names of containers
-    std::vector<std::string> requisite; ///< the same; started first, and stopping them stops this
+    std::vector<std::string> after;       ///< units, or names of containers
+    std::vector<std::string> requisite;   ///< the same; started first, and stopping them stops this
     std::vector<std::string> credentials; ///< NAME or NAME:PATH, to load
-    bool forget = false;                ///< --rm: systemd too forgets it, even when it failed
+    bool forget = false;                  ///< --rm: systemd too forgets it, even when it failed
 
     bool operator==(const ServiceOptions&) const = default;
 };

@@ -114,8 +114,7 @@ void create_secret(const Store& store, Secret secret, const std::string& text, b
         }
         secret.created_usec = describe_secret(store, secret.name).created_usec;
     }
-    sys::replace_file(
-        path, to_text(secret, text), 0600, sys::Durability::disk, cannot_store);
+    sys::replace_file(path, to_text(secret, text), 0600, sys::Durability::disk, cannot_store);
     sys::sync_directory(store.root());
 }
 

@@ -59,8 +59,7 @@ std::vector<ViewMount> take_mounts(View& view) {
     std::vector<ViewMount> mounts;
     auto next = view.begin();
     for (; view.end() - next > 4 && *next == "mount"; next += 4) {
-        mounts.push_back(
-            {.source = next[1], .target = next[2], .read_only = next[3] == "ro"});
+        mounts.push_back({.source = next[1], .target = next[2], .read_only = next[3] == "ro"});
     }
     view.erase(view.begin(), next);
     return mounts;
@@ -87,11 +86,9 @@ void mount_in(int root, const ViewMount& mount) {
                         AT_EMPTY_PATH | unsigned{AT_RECURSIVE},
                         &attributes,
                         sizeof attributes) < 0 ||
-        ::move_mount(tree.get(),
-                     "",
-                     target.get(),
-                     "",
-                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
+        ::move_mount(
+            tree.get(), "", target.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+            0) {
         throw Error("cannot mount the container's volumes").at(mount.target).because(errno);
     }
 }

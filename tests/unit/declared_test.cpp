@@ -235,6 +235,7 @@ TEST(Resource, BecomesAServiceThatMakesIt) {
         const char* unit;
         const char* start;
     };
+
     const std::vector<Case> cases = {
         {"/etc/sctr/data.volume", "", "data-volume.service", "volume create --ignore data"},
         {"/etc/sctr/data.volume",
