@@ -34,13 +34,38 @@ Error& Error::exit_with(ExitCode code) {
     return *this;
 }
 
+namespace {
+
+/// What a config or a server says may be as long as it likes, and an error repeats some of it.
+std::string shortened(const std::string& text) {
+    constexpr std::size_t longest = 2000;
+    constexpr std::size_t at_either_end = longest / 2;
+    if (text.size() <= longest) {
+        return text;
+    }
+    const auto is_inside_letter = [&](std::size_t at) { // of UTF-8
+        return (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U;
+    };
+    std::size_t end = at_either_end;
+    std::size_t next = text.size() - at_either_end;
+    while (end > 0 && is_inside_letter(end)) {
+        --end;
+    }
+    while (next < text.size() && is_inside_letter(next)) {
+        ++next;
+    }
+    return text.substr(0, end) + "..." + text.substr(next);
+}
+
+} // namespace
+
 void Error::compose() {
-    text_ = what_;
+    text_ = shortened(what_);
     if (!where_.empty()) {
-        text_ += ": " + where_;
+        text_ += ": " + shortened(where_);
     }
     if (!why_.empty()) {
-        text_ += ": " + why_;
+        text_ += ": " + shortened(why_);
     }
     if (!mend_.empty()) {
         text_ += " (" + mend_ + ")";

@@ -8,27 +8,12 @@
 #include "cli/values.hpp"
 #include "container/id.hpp"
 #include "oci/validate.hpp"
+#include "plan/unit_properties.hpp"
 
 namespace sctr::cli {
 namespace {
 
-constexpr std::size_t max_description = 200;
 constexpr std::size_t max_hostname = 64; // sethostname(2), HOST_NAME_MAX.
-
-/// systemctl prints it on a line of its own: control characters would break that. D-Bus takes
-/// UTF-8 alone.
-std::string describe(const std::string& rootfs, const std::vector<std::string>& args) {
-    std::string text = valid_utf8(rootfs + ": " + join(args, " "));
-    std::erase_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-    if (text.size() > max_description) {
-        std::size_t end = max_description;
-        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
-            --end; // never cut a UTF-8 character
-        }
-        text.resize(end);
-    }
-    return text;
-}
 
 /// What people know the root by.
 const std::string& shown_source(const RootfsFacts& facts) {
@@ -164,7 +149,8 @@ plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
     add_image(request, facts);
     request.health = health_check(flags);
     validate_flags(spec);
-    request.description = describe(shown_source(facts), spec.process->args);
+    request.description =
+        plan::unit_description(shown_source(facts) + ": " + join(spec.process->args, " "));
     return request;
 }
 

@@ -42,13 +42,13 @@ std::string sha256_of_digest(const std::string& digest, std::string_view where) 
 }
 
 bool is_index(std::string_view json) {
-    const JsonDocument document(json, bad_index);
+    const JsonDocument document(of_bounded_size(json, bad_index), bad_index);
     document.root().require_object();
     return document.root().find("manifests").has_value();
 }
 
 ImageManifest parse_manifest(std::string_view json) {
-    auto manifest = parse_as<ImageManifest>(json, bad_manifest);
+    auto manifest = parse_as<ImageManifest>(of_bounded_size(json, bad_manifest), bad_manifest);
     check_schema(manifest.schema_version, bad_manifest);
     check(manifest.config, "/config");
     for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
@@ -58,7 +58,7 @@ ImageManifest parse_manifest(std::string_view json) {
 }
 
 ImageIndex parse_index(std::string_view json) {
-    auto index = parse_as<ImageIndex>(json, bad_index);
+    auto index = parse_as<ImageIndex>(of_bounded_size(json, bad_index), bad_index);
     check_schema(index.schema_version, bad_index);
     for (std::size_t i = 0; i < index.manifests.size(); ++i) {
         check(index.manifests[i], "/manifests/" + std::to_string(i));
@@ -67,7 +67,7 @@ ImageIndex parse_index(std::string_view json) {
 }
 
 ImageConfig parse_image_config(std::string_view json) {
-    auto config = parse_as<ImageConfig>(json, bad_config);
+    auto config = parse_as<ImageConfig>(of_bounded_size(json, bad_config), bad_config);
     if (config.rootfs.type != "layers") {
         throw Error(bad_config)
             .at("/rootfs/type")

@@ -70,6 +70,13 @@ std::string show(const json& value) {
 
 } // namespace
 
+std::string_view of_bounded_size(std::string_view text, const char* what_failed) {
+    if (text.size() > max_json_bytes) {
+        throw Error(what_failed).because("longer than 8 MiB");
+    }
+    return text;
+}
+
 JsonDocument::JsonDocument(std::string_view text, std::string what_failed)
     : what_failed_(std::move(what_failed)),
       value_(std::make_unique<json>(parse_text(text, what_failed_))) {}

@@ -19,6 +19,14 @@ namespace sctr::oci {
 /// How deep arrays and objects may be nested; the spec needs 8.
 inline constexpr int max_json_depth = 256;
 
+/// How long a text from outside may be, in bytes: the kernel takes no more than 6 MiB of arguments
+/// and environment, which is what makes a config.json long. Its values take up to 30 times as much
+/// memory.
+inline constexpr std::size_t max_json_bytes = std::size_t{8} << 20U;
+
+/// The text; throws Error(what_failed) where it is longer than max_json_bytes.
+std::string_view of_bounded_size(std::string_view text, const char* what_failed);
+
 /// A value in a document, with its place. Borrows the document and the node it was found in.
 ///
 /// What is read with the wrong type or range throws Error with the JSON pointer, what was found

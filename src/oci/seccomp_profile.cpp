@@ -227,7 +227,8 @@ std::optional<KernelVersion> parse_kernel_version(std::string_view text) {
 }
 
 Seccomp resolve_seccomp_profile(std::string_view json, const ProfileTarget& target) {
-    const JsonDocument document(json, "invalid config");
+    constexpr const char* failure = "invalid config";
+    const JsonDocument document(of_bounded_size(json, failure), failure);
     const JsonNode root = document.root();
     Seccomp seccomp{
         .default_action = required_string(root, "defaultAction"),

@@ -96,6 +96,23 @@ void check_notifications(const Place& place, const Seccomp& seccomp) {
     }
 }
 
+/// The kernel takes programs of 4096 instructions, and each condition is one at least. To compile
+/// more takes libseccomp minutes, and ends in a refusal all the same.
+void check_size(const Place& place, const Seccomp& seccomp) {
+    constexpr std::size_t most_conditions = 4096;
+    constexpr std::size_t most_names = 32768; // 50 times what there is
+    std::size_t conditions = 0;
+    std::size_t names = 0;
+    for (const SeccompRule& rule : seccomp.syscalls) {
+        names += rule.names.size();
+        conditions += rule.names.size() * rule.args.size();
+    }
+    require(conditions <= most_conditions && names <= most_names,
+            place,
+            "more than the 4096 instructions that the kernel takes: " + std::to_string(names) +
+                " names of system calls and " + std::to_string(conditions) + " conditions");
+}
+
 } // namespace
 
 void check_seccomp(const Place& place, const Seccomp& seccomp) {
@@ -110,6 +127,7 @@ void check_seccomp(const Place& place, const Seccomp& seccomp) {
     for (std::size_t i = 0; i < seccomp.syscalls.size(); ++i) {
         check_rule(Place(rules, i), seccomp.syscalls[i]);
     }
+    check_size(rules, seccomp);
     check_notifications(place, seccomp);
 }
 

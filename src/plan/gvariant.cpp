@@ -325,6 +325,9 @@ UnitProperty read(std::string_view name, std::string_view text) {
 UnitProperty
 read_gvariant_property(std::string_view name, std::string_view text, std::string_view where) {
     try {
+        if (text.size() > longest_property_text) {
+            throw Malformed{"longer than 64 KiB"};
+        }
         return read(name, text);
     } catch (const Malformed& malformed) {
         throw Error("cannot read a unit property")

@@ -80,7 +80,7 @@ UnitPlan unit_plan(const Request& request, const host::Facts& facts) {
     unit.name = request.unit_name.empty() ? scope_name(request.id) : request.unit_name;
     auto& properties = unit.properties;
     properties = {
-        {"Description", request.description},
+        {"Description", unit_description(request.description)},
         {"Slice", request.slice},
         // The payload may be an init of its own, which needs its part of the tree.
         {"Delegate", true},

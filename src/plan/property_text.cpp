@@ -286,6 +286,9 @@ Error unknown(std::string_view name) {
 
 UnitProperty parse_property(std::string_view name_equals_value) {
     const auto [name, value] = split_once(name_equals_value, '=');
+    if (name_equals_value.size() > longest_property_text) {
+        throw Error("bad unit property").at(name).because("longer than 64 KiB");
+    }
     if (!value || name.empty()) {
         throw Error("bad unit property")
             .at(name_equals_value)

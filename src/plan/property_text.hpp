@@ -7,6 +7,10 @@
 
 namespace sctr::plan {
 
+/// In bytes. systemd's first process copies some texts to its stack, and dies of those of several
+/// megabytes (257).
+inline constexpr std::size_t longest_property_text = std::size_t{64} << 10U;
+
 /// Reads "NAME=VALUE", a property of a scope as unit files, `systemd-run --scope -p` and
 /// `systemctl set-property` have it (systemd.scope(5), systemd.resource-control(5),
 /// systemd.kill(5), systemd.unit(5)), into its D-Bus name and type.

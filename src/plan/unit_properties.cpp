@@ -9,6 +9,20 @@
 
 namespace sctr::plan {
 
+std::string unit_description(std::string_view text) {
+    constexpr std::size_t longest = 200;
+    std::string description = valid_utf8(text);
+    std::erase_if(description, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+    if (description.size() > longest) {
+        std::size_t end = longest;
+        while (end > 0 && (static_cast<unsigned char>(description[end]) & 0xc0U) == 0x80U) {
+            --end; // never cut a UTF-8 character
+        }
+        description.resize(end);
+    }
+    return description;
+}
+
 namespace {
 
 constexpr std::uint64_t usec_per_sec = 1'000'000;

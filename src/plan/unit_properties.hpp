@@ -24,6 +24,10 @@ struct ResourceOptions {
     std::function<std::string(std::string_view pointer)> name_of;
 };
 
+/// What `systemctl` prints on a line of its own: valid UTF-8, as D-Bus wants it, without control
+/// characters, and at most 200 bytes (see longest_property_text).
+std::string unit_description(std::string_view text);
+
 /// Every limit as a unit property, each property once; what `unified` says wins.
 ///
 /// Zero and absent are the same where the spec has no use for zero. An empty device list leaves

@@ -46,6 +46,24 @@ std::string message(const Resources& resources,
     return "no error";
 }
 
+TEST(UnitDescription, IsALineThatSystemdCanPrint) {
+    struct Case {
+        std::string text;
+        std::string description;
+    };
+
+    const std::vector<Case> cases{
+        {"Container web: sh -c x", "Container web: sh -c x"},
+        {"a\nb\x1b[0m\x7f", "ab[0m"},
+        {"\xff", "\xef\xbf\xbd"},
+        {std::string(std::size_t{7} << 20U, 'x'), std::string(200, 'x')},
+        {std::string(199, 'x') + "\xc3\xa9", std::string(199, 'x')},
+    };
+    for (const Case& each : cases) {
+        EXPECT_EQ(unit_description(each.text), each.description) << each.text.substr(0, 40);
+    }
+}
+
 TEST(CpuWeight, FollowsTheTableOfThePeers) {
     const struct {
         std::uint64_t shares;

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cli/oci/bundle.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
+#include "base/unique_fd.hpp"
 #include "container/nested_cgroup.hpp"
 #include "host/caller.hpp"
-#include "linux/procfs.hpp"
+#include "oci/json.hpp"
 #include "oci/parse.hpp"
 #include "oci/validate.hpp"
 #include "plan/cgroups_path.hpp"
 #include "plan/gvariant.hpp"
+#include "plan/unit_properties.hpp"
 
 namespace sctr::cli::engine {
 
@@ -81,7 +85,7 @@ void set_seccomp_receiver(oci::Spec& spec) {
 
 std::string description_of(const oci::Spec& spec, const std::string& id) {
     const std::string command = spec.process ? join(spec.process->args, " ") : "";
-    return valid_utf8("Container " + id + ": " + command);
+    return plan::unit_description("Container " + id + ": " + command);
 }
 
 } // namespace
@@ -90,17 +94,41 @@ std::string bundle_path(const CreateFlags& flags) {
     return real_path(flags.bundle.value_or("."), "cannot use the bundle");
 }
 
+std::string read_input(const std::string& file, const char* what_failed) {
+    const bool is_stdin = file == "-";
+    const auto failed = [&](int error_number) {
+        return Error(what_failed).at(is_stdin ? "stdin" : file).because(error_number);
+    };
+    const UniqueFd opened(is_stdin ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                                   : ::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!opened.valid()) {
+        throw failed(errno);
+    }
+    std::string text;
+    std::array<char, 65536> buffer{};
+    for (;;) {
+        const ssize_t size = ::read(opened.get(), buffer.data(), buffer.size());
+        if (size == 0) {
+            return text;
+        }
+        if (size < 0 && errno != EINTR) {
+            throw failed(errno);
+        }
+        text.append(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+        if (text.size() > oci::max_json_bytes) {
+            throw failed(EFBIG);
+        }
+    }
+}
+
 plan::Request request_of_bundle(const CreateFlags& flags, const std::string& id) {
     const std::string bundle = bundle_path(flags);
     const std::string file = flags.config ? below(bundle, *flags.config) : bundle + "/config.json";
-    const auto text = sys::read_small_file(file);
-    if (!text) {
-        throw Error("cannot read the bundle's configuration").at(file).because(errno);
-    }
+    const std::string text = read_input(file, "cannot read the bundle's configuration");
     plan::Request request;
     request.id = id;
     request.bundle = bundle;
-    request.spec = oci::parse(*text);
+    request.spec = oci::parse(text);
     set_seccomp_receiver(request.spec);
     oci::validate(request.spec);
     resolve_paths(request.spec, bundle);

@@ -25,6 +25,10 @@ struct CreateFlags {
 /// directory. Throws Error.
 plan::Request request_of_bundle(const CreateFlags& flags, const std::string& id);
 
+/// The text of a JSON file that the engine names, or of stdin ("-"). Throws Error where it cannot
+/// be read or is longer than any that is meant (oci::max_json_bytes).
+std::string read_input(const std::string& file, const char* what_failed);
+
 /// The bundle's directory, absolute.
 std::string bundle_path(const CreateFlags& flags);
 

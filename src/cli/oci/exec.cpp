@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "cli/flags.hpp"
+#include "cli/oci/bundle.hpp"
 #include "cli/oci/engine.hpp"
 #include "cli/oci/inherit.hpp"
 #include "cli/values.hpp"
@@ -103,11 +104,7 @@ void add_capabilities(oci::Process& process, const std::vector<std::string>& nam
 }
 
 oci::Process process_of_file(const std::string& path) {
-    const auto text = sys::read_small_file(path);
-    if (!text) {
-        throw Error("cannot read the process").at(path).because(errno);
-    }
-    oci::Process process = oci::parse_process(*text);
+    oci::Process process = oci::parse_process(read_input(path, "cannot read the process"));
     oci::validate_process(process);
     return process;
 }

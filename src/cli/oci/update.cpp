@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "cli/flags.hpp"
+#include "cli/oci/bundle.hpp"
 #include "cli/oci/engine.hpp"
 #include "cli/values.hpp"
 #include "container/engine.hpp"
@@ -57,30 +58,8 @@ void add_update_flags(CLI::App& app, UpdateFlags& flags) {
     add_text(app, "--pids-limit", flags.pids_limit, "processes and threads; -1: any");
 }
 
-std::string read_stdin() {
-    std::string text;
-    std::array<char, 4096> buffer{};
-    for (;;) {
-        const ssize_t size = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-        if (size > 0) {
-            text.append(buffer.data(), static_cast<std::size_t>(size));
-        } else if (size == 0) {
-            return text;
-        } else if (errno != EINTR) {
-            throw Error("cannot read the resources").at("stdin").because(errno);
-        }
-    }
-}
-
 oci::Resources resources_of_file(const std::string& path) {
-    if (path == "-") {
-        return oci::parse_resources(read_stdin());
-    }
-    const auto text = sys::read_small_file(path);
-    if (!text) {
-        throw Error("cannot read the resources").at(path).because(errno);
-    }
-    return oci::parse_resources(*text);
+    return oci::parse_resources(read_input(path, "cannot read the resources"));
 }
 
 void set_signed(std::optional<std::int64_t>& to, const char* flag, const Text& text) {
