@@ -11,6 +11,7 @@
 #include "host/caller.hpp"
 #include "linux/syscalls.hpp"
 #include "network/programs.hpp"
+#include "network/zone.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -33,6 +34,14 @@ void check_can_connect(const NetworkChoice& choice) {
     }
     if (choice.pasta && host::caller().is_system) {
         throw Error("pasta is for plain users").at("--network pasta").mend("use --network bridge");
+    }
+    if (!choice.zone.empty() && !host::caller().is_system) {
+        throw Error("only root's containers can be in a zone")
+            .at("--network zone:" + choice.zone)
+            .mend("use --network pasta, or run it as root");
+    }
+    if (!choice.zone.empty()) {
+        network::require_networkd(choice.zone);
     }
     if (choice.networks.empty()) {
         return;

@@ -9,6 +9,7 @@
 #include "cli/values.hpp"
 #include "network/address.hpp"
 #include "network/definition.hpp"
+#include "network/zone.hpp"
 
 namespace sctr::cli {
 
@@ -17,7 +18,7 @@ namespace {
 constexpr const char* publish_form =
     "[IP:]HOST:CONTAINER[/tcp|udp|sctp], as 8080:80, 127.0.0.1:8080:80 or 5000-5010:5000-5010/udp";
 constexpr const char* network_form =
-    "bridge, NAME[:ip=...,alias=...], none, host, container:NAME, ns:PATH or pasta";
+    "bridge, NAME[:ip=...,alias=...], none, host, container:NAME, ns:PATH, zone:NAME or pasta";
 
 bool is_interface_name(const std::string& name) {
     constexpr std::size_t longest = 15; // IFNAMSIZ without its end
@@ -87,8 +88,8 @@ parse_use(const std::string& word, const std::string& name, const std::string& o
 
 /// Words that say all there is to say.
 bool is_alone(const std::string& name) {
-    constexpr std::array<std::string_view, 6> alone = {
-        "none", "private", "host", "container", "ns", "pasta"};
+    constexpr std::array<std::string_view, 7> alone = {
+        "none", "private", "host", "container", "ns", "pasta", "zone"};
     return std::ranges::contains(alone, name) || name.starts_with('/');
 }
 
@@ -103,6 +104,9 @@ void parse_alone(NetworkChoice& choice,
                 choice.pasta_options.push_back(option);
             }
         }
+    } else if (name == "zone") {
+        network::check_zone(rest.value_or(""));
+        choice.zone = *rest;
     } else if (name == "private") {
         choice.space = "none";
     } else {
@@ -194,11 +198,12 @@ NetworkChoice parse_networks(const std::vector<std::string>& words) {
         // Of those that exclude each other the last one counts, as with every flag.
         choice.space.reset();
         choice.pasta = false;
+        choice.zone.clear();
         parse_alone(choice, word, name, rest);
     }
-    if (!choice.networks.empty() && (choice.space || choice.pasta)) {
+    if (!choice.networks.empty() && (choice.space || choice.pasta || !choice.zone.empty())) {
         throw Error("these do not go together")
-            .at("--network " + choice.space.value_or("pasta"))
+            .at("--network " + choice.space.value_or(choice.pasta ? "pasta" : "zone"))
             .because("a container with networks has a namespace of its own")
             .mend("drop one of them");
     }

@@ -20,6 +20,7 @@ struct NetworkChoice {
     std::vector<plan::NetworkUse> networks;
     bool pasta = false;
     std::vector<std::string> pasta_options;
+    std::string zone;        ///< of systemd-networkd
     bool is_default = false; ///< nothing was said
 };
 

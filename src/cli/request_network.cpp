@@ -74,7 +74,8 @@ void add_ports(plan::ContainerNetwork& network, const NetworkFlags& flags, const
             }
         }
     }
-    if (!network.ports.empty() && !network.is_attached()) {
+    const bool leads_in = !network.networks.empty() || network.pasta;
+    if (!network.ports.empty() && !leads_in) {
         throw Error("there is no network whose ports could be published")
             .at("--publish")
             .because(way)
@@ -190,9 +191,15 @@ void share_files(plan::Request& request, const NetworkChoice& choice, const Root
 /// capability.
 void add_sysctls(oci::Spec& spec) {
     auto& sysctls = spec.linux.sysctl;
-    // In a user namespace the kernel takes groups alone that are mapped.
-    sysctls.emplace("net.ipv4.ping_group_range",
-                    spec.linux.gid_mappings.empty() ? "0 2147483647" : "0 0");
+    const auto user = std::ranges::find(
+        spec.linux.namespaces, oci::NamespaceType::user, &oci::Namespace::type);
+    const bool is_joined = user != spec.linux.namespaces.end() && !user->path.empty();
+    // In a user namespace the kernel takes groups alone that are mapped, and which are in one that
+    // is joined is not known here.
+    if (!is_joined) {
+        sysctls.emplace("net.ipv4.ping_group_range",
+                        user == spec.linux.namespaces.end() ? "0 2147483647" : "0 0");
+    }
     sysctls.emplace("net.ipv4.ip_unprivileged_port_start", "0");
 }
 
@@ -203,6 +210,7 @@ void add_network(plan::Request& request, const NetworkFlags& flags, const Rootfs
     plan::ContainerNetwork& network = request.network;
     network.networks = std::move(choice.networks);
     network.pasta = choice.pasta;
+    network.zone = choice.zone;
     network.pasta_options = std::move(choice.pasta_options);
     if (choice.is_default && facts.default_network == DefaultNetwork::bridge) {
         network.networks = {{.name = network::default_network}};
@@ -216,7 +224,8 @@ void add_network(plan::Request& request, const NetworkFlags& flags, const Rootfs
     add_addresses(network, flags);
     add_ports(network,
               flags,
-              network.is_hosts ? "the container has the host's own ports"
+              network.is_hosts        ? "the container has the host's own ports"
+              : !network.zone.empty() ? "systemd-networkd has the addresses of a zone"
                                : "the container has the loopback device alone");
     network.files = name_files(network, flags, !request.spec.hostname.empty());
     bind_files(request, facts);

@@ -171,7 +171,7 @@ void add_network_flags(Registrar& to, NetworkFlags& flags) {
     to.texts("--network,--net",
              flags.networks,
              "bridge (root's default), NAME[:ip=,ip6=,mac=,alias=,interface_name=], pasta (for "
-             "plain users), none, host, container:NAME or ns:PATH; several NAMEs");
+             "plain users), none, host, container:NAME, ns:PATH or zone:NAME; several NAMEs");
     to.texts("-p,--publish",
              flags.publish,
              "[IP:]HOST:CONTAINER[/tcp|udp|sctp], ranges, or CONTAINER alone: ports of the host "

@@ -68,6 +68,12 @@ std::string io_text(const Usage& usage) {
     return format_bytes(read) + " / " + format_bytes(written);
 }
 
+std::string traffic_text(const Usage& usage) {
+    return usage.traffic ? format_bytes(usage.traffic->received_bytes) + " / " +
+                               format_bytes(usage.traffic->sent_bytes)
+                         : unknown;
+}
+
 std::string pressure_text(const std::optional<Pressure>& pressure) {
     return pressure ? std::format("{:.1f}%", pressure->some.avg10) : unknown;
 }
@@ -135,6 +141,12 @@ ordered_json row_json(const StatsRow& row) {
                                   {"writes", device.writes}});
         }
     }
+    if (const auto& traffic = usage.traffic) {
+        json["network"] = {{"receivedBytes", traffic->received_bytes},
+                           {"receivedPackets", traffic->received_packets},
+                           {"sentBytes", traffic->sent_bytes},
+                           {"sentPackets", traffic->sent_packets}};
+    }
     for (const Resource& resource : resources) {
         if (const auto& pressure = resource.pressure(stats)) {
             json["pressure"][resource.name] = {{"some", share_json(pressure->some)},
@@ -180,6 +192,7 @@ std::string stats_table(const std::vector<StatsRow>& rows) {
                  "MEMORY",
                  "TASKS",
                  "READ / WRITTEN",
+                 "RECEIVED / SENT",
                  "CPU-PSI",
                  "MEM-PSI",
                  "IO-PSI"});
@@ -191,6 +204,7 @@ std::string stats_table(const std::vector<StatsRow>& rows) {
                    memory_share(row.usage),
                    tasks_text(row.usage),
                    io_text(row.usage),
+                   traffic_text(row.usage),
                    pressure_text(stats.cpu.pressure),
                    pressure_text(stats.memory.pressure),
                    pressure_text(stats.io_pressure)});

@@ -54,7 +54,11 @@ std::optional<Usage> usage_of(const Record& record) {
     if (cgroup.empty() || current_status(record) == Status::stopped) {
         return std::nullopt;
     }
-    return usage_of_cgroup(record.id, record.unit, cgroup);
+    auto usage = usage_of_cgroup(record.id, record.unit, cgroup);
+    if (usage) {
+        usage->traffic = network::traffic_of(record.pid);
+    }
+    return usage;
 }
 
 } // namespace sctr::container

@@ -12,6 +12,7 @@
 
 #include "container/cgroup_stats.hpp"
 #include "container/record.hpp"
+#include "network/traffic.hpp"
 
 namespace sctr::container {
 
@@ -21,6 +22,7 @@ struct Usage {
     std::string unit;
     std::set<std::string> controllers; ///< that count for its cgroup: "memory", "pids", ...
     CgroupStats stats;
+    std::optional<network::Traffic> traffic{}; ///< of a network namespace of its own
     std::chrono::steady_clock::time_point taken;
 };
 

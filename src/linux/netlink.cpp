@@ -301,7 +301,28 @@ void Netlink::set_up(unsigned index) const {
          ignore);
 }
 
-void Netlink::add_veth(const std::string& name, const std::string& peer) const {
+void Netlink::add_bridge(const std::string& name) const {
+    struct ifinfomsg body{};
+    Request request(RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body);
+    request.add(IFLA_IFNAME, name.c_str(), name.size() + 1);
+    const std::size_t info = request.begin(IFLA_LINKINFO);
+    constexpr std::string_view kind = "bridge";
+    request.add(IFLA_INFO_KIND, kind.data(), kind.size());
+    request.end(info);
+    talk(socket_.get(), std::move(request), "cannot make a bridge", ignore);
+}
+
+void Netlink::set_master(unsigned index, unsigned bridge) const {
+    struct ifinfomsg body{};
+    body.ifi_index = static_cast<int>(index);
+    Request request(RTM_NEWLINK, NLM_F_ACK, body);
+    request.add(IFLA_MASTER, &bridge, sizeof bridge);
+    talk(socket_.get(), std::move(request), "cannot connect the network device", ignore);
+}
+
+void Netlink::add_veth(const std::string& name,
+                       const std::string& peer,
+                       int network_namespace) const {
     struct ifinfomsg body{};
     Request request(RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body);
     request.add(IFLA_IFNAME, name.c_str(), name.size() + 1);
@@ -312,6 +333,9 @@ void Netlink::add_veth(const std::string& name, const std::string& peer) const {
     const std::size_t other = request.begin(VETH_INFO_PEER);
     request.add_body(body);
     request.add(IFLA_IFNAME, peer.c_str(), peer.size() + 1);
+    if (network_namespace >= 0) {
+        request.add(IFLA_NET_NS_FD, &network_namespace, sizeof network_namespace);
+    }
     request.end(other);
     request.end(data);
     request.end(info);

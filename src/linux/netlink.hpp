@@ -43,8 +43,15 @@ class Netlink {
 
     void set_up(unsigned index) const;
 
-    /// Makes the two ends of a veth(4) pair, both down.
-    void add_veth(const std::string& name, const std::string& peer) const;
+    /// Makes the two ends of a veth(4) pair, both down; the other one in another network namespace
+    /// (-1: in the same).
+    void
+    add_veth(const std::string& name, const std::string& peer, int network_namespace = -1) const;
+
+    void add_bridge(const std::string& name) const;
+
+    /// Makes a device a port of a bridge.
+    void set_master(unsigned index, unsigned bridge) const;
 
     void remove_link(unsigned index) const;
 

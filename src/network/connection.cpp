@@ -18,6 +18,7 @@
 #include "network/name_files.hpp"
 #include "network/network_store.hpp"
 #include "network/stand_in.hpp"
+#include "network/zone.hpp"
 
 namespace sctr::network {
 
@@ -43,7 +44,7 @@ std::string random_id() {
     return Sha256::of({bytes.data(), bytes.size()});
 }
 
-/// What a container leaves that nobody has disconnected. The caller has the lock.
+/// What a container leaves that nobody has disconnected. The caller has netavark's lock.
 void undo_dead(const Attachment& attachment) {
     if (!attachment.networks.empty()) {
         try {
@@ -54,7 +55,25 @@ void undo_dead(const Attachment& attachment) {
         }
         remove_idle_bridges(attachment);
     }
+    if (!attachment.zone.empty()) {
+        try {
+            leave_zone(attachment.zone, attachment.container);
+        } catch (const Error&) {
+            // The kernel has done it already.
+        }
+    }
+    const UniqueFd lock = lock_state();
     forget_attachment(attachment);
+}
+
+/// Whoever has a container's name has it alone.
+void undo_earlier(const std::string& container) {
+    if (find_attachment(container)) {
+        const UniqueFd lock = lock_netavark(Patience::wait);
+        if (const auto earlier = find_attachment(container)) {
+            undo_dead(*earlier);
+        }
+    }
 }
 
 std::string first_gateway(const Attachment& attachment) {
@@ -107,10 +126,9 @@ Connection::Connection(const plan::ContainerNetwork& wanted, const Who& who) : w
         attachment_.id = random_id();
         attachment_.ports = wanted.ports;
         attachment_.servers = files.servers;
+        attachment_.zone = wanted.zone;
+        undo_earlier(who.container);
         const UniqueFd lock = lock_state();
-        if (const auto earlier = find_attachment(who.container)) {
-            undo_dead(*earlier); // who has the name has it alone
-        }
         UndoList undo;
         undo.add([this] { forget_attachment(attachment_); });
         for (const plan::NetworkUse& use : wanted.networks) {
@@ -187,19 +205,36 @@ void Connection::begin(pid_t pid) {
     if (!network_namespace_.valid()) {
         throw Error("cannot open the container's network namespace").because(errno);
     }
-    lock_ = lock_state();
+    pid_ = pid;
     attachment_.init = this_process(pid);
-    if (wanted_.pasta) {
+    save_attachment(attachment_);
+    if (!wanted_.zone.empty()) {
+        const UniqueFd lock = lock_state();
+        join_zone(wanted_.zone, attachment_.container, network_namespace_.get());
+    } else if (wanted_.pasta) {
         pasta_ = std::make_unique<Pasta>(
             find_programs().pasta, attachment_.ports, wanted_.pasta_options, pid);
     } else {
-        netavark_ =
-            std::make_unique<Netavark>(find_programs(), NetavarkVerb::setup, attachment_, path);
+        lock_ = lock_netavark(Patience::none);
+        if (lock_.valid()) {
+            begin_netavark();
+        }
     }
-    save_attachment(attachment_);
+}
+
+void Connection::begin_netavark() {
+    has_begun_ = true;
+    netavark_ = std::make_unique<Netavark>(find_programs(),
+                                           NetavarkVerb::setup,
+                                           attachment_,
+                                           "/proc/" + std::to_string(pid_) + "/ns/net");
 }
 
 void Connection::finish() {
+    if (is_open_ && !lock_.valid() && !attachment_.networks.empty()) {
+        lock_ = lock_netavark(Patience::wait); // somebody else had it
+        begin_netavark();
+    }
     if (netavark_) {
         netavark_->finish();
         netavark_.reset();
@@ -217,19 +252,24 @@ void Connection::end() {
     is_open_ = false;
     netavark_.reset(); // one that still runs is killed
     pasta_.reset();
-    if (!lock_.valid()) {
-        lock_ = lock_state();
+    if (!lock_.valid() && has_begun_) {
+        lock_ = lock_netavark(Patience::wait);
     }
     // It may have been connected to others meanwhile.
     const Attachment now = find_attachment(attachment_.container).value_or(attachment_);
     UndoList rest;
     rest.add([&] {
+        const UniqueFd lock = lock_state();
         forget_attachment(now);
         ports_.release();
         network_namespace_.reset();
         lock_.reset();
     });
-    if (!now.networks.empty() && network_namespace_.valid()) {
+    if (!now.zone.empty()) {
+        const UniqueFd lock = lock_state();
+        leave_zone(now.zone, now.container);
+    }
+    if (has_begun_) {
         Netavark(find_programs(),
                  NetavarkVerb::teardown,
                  now,
@@ -244,16 +284,18 @@ void sweep() {
     if (std::ranges::none_of(attachments, is_dead)) {
         return;
     }
-    const UniqueFd lock = lock_state();
-    std::vector<Attachment> living;
-    for (Attachment& attachment : list_attachments()) {
+    // Whoever starts a container must not wait here for others that do; the next one sweeps.
+    const UniqueFd netavark = lock_netavark(Patience::none);
+    if (!netavark.valid()) {
+        return;
+    }
+    for (const Attachment& attachment : list_attachments()) {
         if (is_dead(attachment)) {
             undo_dead(attachment);
-        } else {
-            living.push_back(std::move(attachment));
         }
     }
-    release_orphans(living);
+    const UniqueFd lock = lock_state();
+    release_orphans(list_attachments());
 }
 
 } // namespace sctr::network

@@ -38,7 +38,8 @@ class Connection {
     Connection(Connection&&) = delete;
     Connection& operator=(Connection&&) = delete;
 
-    /// Begins to connect the network namespace of `pid`. Throws Error.
+    /// Begins to connect the network namespace of `pid`; without waiting, since systemd's answer is
+    /// to be taken meanwhile. Throws Error.
     void begin(pid_t pid);
 
     /// Waits until it is connected. Throws Error.
@@ -49,13 +50,16 @@ class Connection {
     void end();
 
   private:
+    void begin_netavark();
     void write_files(const plan::ContainerNetwork& wanted, const Who& who) const;
 
     bool is_open_ = false;
+    bool has_begun_ = false; ///< there may be something that netavark has made
     Attachment attachment_;
     ReservedPorts ports_;
     plan::ContainerNetwork wanted_;
     UniqueFd lock_; ///< while netavark runs
+    pid_t pid_ = 0; ///< whose network namespace it is
     UniqueFd network_namespace_;
     std::unique_ptr<Netavark> netavark_;
     std::unique_ptr<Pasta> pasta_;

@@ -20,7 +20,7 @@ namespace {
 /// Words of a line, whatever the blanks between them.
 std::vector<std::string> words_of(const std::string& line) {
     std::vector<std::string> words;
-    for (std::string word : split(line, ' ')) {
+    for (const std::string& word : split(line, ' ')) {
         for (std::string& part : split(word, '\t')) {
             if (!part.empty()) {
                 words.push_back(std::move(part));

@@ -21,10 +21,10 @@ Attachment find_living(const std::string& container) {
             .because("it does not run, or it was started without one")
             .mend("see 'sctr network ls'");
     }
-    if (found->pasta.pid != 0 || found->networks.empty()) {
+    if (found->networks.empty()) {
         throw Error("the container is on no network")
             .at(container)
-            .because("pasta alone connects it");
+            .because(found->zone.empty() ? "pasta connects it" : "it is in a zone");
     }
     return std::move(*found);
 }
@@ -57,6 +57,7 @@ std::vector<Attachment> attachments_of(const std::string& network) {
 }
 
 void connect(const std::string& container, const plan::NetworkUse& use) {
+    const UniqueFd netavark = lock_netavark(Patience::wait);
     const UniqueFd lock = lock_state();
     Attachment attachment = find_living(container);
     const auto has = [&](const Attached& each) { return each.network.name == use.name; };
@@ -78,6 +79,7 @@ void connect(const std::string& container, const plan::NetworkUse& use) {
 }
 
 void disconnect(const std::string& container, const std::string& network) {
+    const UniqueFd netavark = lock_netavark(Patience::wait);
     const UniqueFd lock = lock_state();
     Attachment attachment = find_living(container);
     const auto found = std::ranges::find_if(
@@ -85,7 +87,7 @@ void disconnect(const std::string& container, const std::string& network) {
     if (found == attachment.networks.end()) {
         throw Error("the container is not on the network").at(container + ": " + network);
     }
-    const Attached removed = *found;
+    const Attached removed = std::move(*found);
     run_netavark(NetavarkVerb::teardown, only(attachment, removed));
     attachment.networks.erase(found);
     save_attachment(attachment);
@@ -93,7 +95,7 @@ void disconnect(const std::string& container, const std::string& network) {
 }
 
 void reload(const std::string& container) {
-    const UniqueFd lock = lock_state();
+    const UniqueFd lock = lock_netavark(Patience::wait);
     const Attachment attachment = find_living(container);
     try {
         run_netavark(NetavarkVerb::teardown, attachment);

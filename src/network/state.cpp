@@ -193,6 +193,20 @@ void make_directory(const std::string& path) {
     }
 }
 
+UniqueFd take_lock(const std::string& path, Patience patience) {
+    UniqueFd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!lock.valid()) {
+        throw Error(cannot_save).at(path).because(errno);
+    }
+    const int operation = patience == Patience::wait ? LOCK_EX : LOCK_EX | LOCK_NB;
+    while (::flock(lock.get(), operation) < 0) {
+        if (errno != EINTR) {
+            return {};
+        }
+    }
+    return lock;
+}
+
 bool has_lease(const std::vector<Attachment>& attachments,
                const std::string& network,
                const std::string& address,
@@ -220,13 +234,12 @@ UniqueFd lock_state() {
     ::chmod(root.c_str(), 0700);
     make_directory(root + "/attached");
     make_directory(root + "/leases");
-    UniqueFd lock(::open((root + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    while (lock.valid() && ::flock(lock.get(), LOCK_EX) < 0 && errno == EINTR) {
-    }
-    if (!lock.valid()) {
-        throw Error(cannot_save).at(root + "/lock").because(errno);
-    }
-    return lock;
+    return take_lock(root + "/lock", Patience::wait);
+}
+
+UniqueFd lock_netavark(Patience patience) {
+    make_directory(state_root());
+    return take_lock(state_root() + "/netavark.lock", patience);
 }
 
 std::string to_json(const Attachment& attachment) {
@@ -246,7 +259,7 @@ std::string to_json(const Attachment& attachment) {
                  {"networks", networks},
                  {"ports", ports},
                  {"servers", attachment.servers},
-                 {"pasta", process_json(attachment.pasta)}})
+                 {"zone", attachment.zone}})
         .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -258,7 +271,7 @@ std::optional<Attachment> attachment_from_json(const std::string& text) {
         value.at("id").get_to(attachment.id);
         attachment.supervisor = process_from(value, "supervisor");
         attachment.init = process_from(value, "init");
-        attachment.pasta = process_from(value, "pasta");
+        value.at("zone").get_to(attachment.zone);
         for (const json& each : value.at("networks")) {
             attachment.networks.push_back(attached_from(each));
         }

@@ -17,7 +17,9 @@
 /// What is attached to networks now: /run/sctr/.network. All of it ends with the boot, as the
 /// containers do.
 ///
-///   lock              held while anything here, or the host's network, is changed
+///   lock              held while anything here is changed: for a moment
+///   netavark.lock     held while netavark runs, which takes no two calls at once; whoever wants
+///                     both takes this one first
 ///   attached/NAME     a container's part in its networks: all that it takes to undo it
 ///   leases/NET/IP     a link whose text is the name of the container that has the address
 ///   netavark/         what netavark and aardvark-dns remember
@@ -27,6 +29,14 @@ std::string state_root();
 
 /// Takes the lock; makes the directories. Throws Error.
 UniqueFd lock_state();
+
+enum class Patience {
+    wait,
+    none, ///< an invalid fd when somebody else has it
+};
+
+/// Takes netavark's lock. Throws Error.
+UniqueFd lock_netavark(Patience patience);
 
 /// A container in one network.
 struct Attached {
@@ -56,7 +66,7 @@ struct Attachment {
     std::vector<Attached> networks;
     std::vector<plan::PublishedPort> ports;
     std::vector<std::string> servers; ///< that aardvark-dns asks in turn
-    Process pasta;                    ///< of a plain user
+    std::string zone;                 ///< of systemd-networkd; empty: none
 
     bool operator==(const Attachment&) const = default;
 };

@@ -160,7 +160,7 @@ ordered_json network(const ContainerNetwork& network) {
                          {"range", port.range},
                          {"protocol", port.protocol}});
     }
-    return {{"networks", networks}, {"pasta", network.pasta}, {"ports", ports}};
+    return {{"networks", networks}, {"pasta", network.pasta}, {"zone", network.zone}, {"ports", ports}};
 }
 
 } // namespace

@@ -53,12 +53,13 @@ struct ContainerNetwork {
     std::vector<NetworkUse> networks; ///< through netavark
     bool pasta = false;               ///< through pasta, for plain users
     std::vector<std::string> pasta_options;
+    std::string zone; ///< of systemd-networkd
     bool is_hosts = false; ///< it has the host's network, and so the host's names
     std::vector<PublishedPort> ports;
     NameFiles files;
 
     /// False where nothing is to be done beside the namespace.
-    [[nodiscard]] bool is_attached() const { return !networks.empty() || pasta; }
+    [[nodiscard]] bool is_attached() const { return !networks.empty() || pasta || !zone.empty(); }
 };
 
 } // namespace sctr::plan

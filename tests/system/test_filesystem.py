@@ -51,7 +51,7 @@ READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tri
 
 
 def test_nothing_else_is_mounted(run):
-    expected = {row[0] for row in STANDARD} | {"/"}
+    expected = {row[0] for row in STANDARD} | {"/", "/etc/hosts", "/etc/resolv.conf", "/etc/hostname"}
     covers = set(MASKED_DIRECTORIES + MASKED_FILES + READ_ONLY)
     covers |= {"/proc/asound", "/proc/latency_stats", "/proc/sched_debug", "/proc/timer_stats",
                "/sys/fs/selinux"}  # fmt: skip
@@ -340,5 +340,7 @@ def test_a_fresh_root_gets_its_mount_points(tmp_path):
     root = tmp_path / "bare"
     (root / "bin").mkdir(parents=True)
     subprocess.run(["cp", "/bin/busybox", root / "bin/busybox"], check=True)
-    assert sctr("run", "--rootfs", root, "/bin/busybox", "echo", "x").ok() == "x"
+    assert sctr("run", "--network", "none", "--rootfs", root, "/bin/busybox", "echo", "x").ok() == "x"
     assert sorted(os.listdir(root)) == ["bin", "dev", "proc", "sys"]
+    assert sctr("run", "--rootfs", root, "/bin/busybox", "echo", "x").ok() == "x"
+    assert sorted(os.listdir(root / "etc")) == ["hostname", "hosts", "resolv.conf"]

@@ -93,7 +93,7 @@ def test_ports_over_udp(own_rootfs, family):
     with network("--ipv6") as net, outside() as world:
         with started(own_rootfs, "--network", net, *flags, command=command):
             words = [*world, "socat", "-t", "3", "-", f"UDP{family}:{target}:15353"]
-            eventually(lambda: host(*words, input="echoed") == "echoed", what="the echo")
+            eventually(lambda: host(*words, input="echoed", check=False) == "echoed", what="the echo")
 
 
 def test_ranges_and_ports_that_are_free(start):
@@ -387,3 +387,37 @@ def test_with_a_user_namespace(run):
     words = [*PING, "--uidmap", "0:100000:65536", "--network", "bridge", "ping", "-c", "1", "-W", "3"]
     gateway = next(each["gateway"] for each in described("sctr")["subnets"])
     assert " 0% packet loss" in run(*words, gateway).ok()
+
+
+def test_a_zone_without_networkd(run):
+    run("--network", "zone:t", "true").failed(125, "systemd-networkd", "enable --now")
+
+
+@pytest.fixture
+def networkd():
+    host("systemctl", "start", "systemd-networkd.service")
+    yield
+    host("systemctl", "stop", "systemd-networkd.service", "systemd-networkd.socket")
+
+
+def test_a_zone(networkd, run, start):
+    """networkd gives both an address, by which they reach each other."""
+    ask = """
+        cat > /tmp/take <<'END'
+[ "$1" = bound ] && ip addr add $ip/$mask dev $interface
+exit 0
+END
+        chmod +x /tmp/take; ip link set host0 up
+        udhcpc -q -n -t 20 -T 1 -i host0 -s /tmp/take >/dev/null 2>&1
+        ip -o -4 addr show host0 | sed 's/.*inet //; s,/.*,,'
+    """
+    before = remains()
+    flags = ["--network", "zone:t1", "--cap-add", "NET_ADMIN", *PING]
+    command = ["sh", "-c", f"{ask}\necho ready; exec sleep 1000"]
+    with start(*flags, command=command, ready=None) as first:
+        address = first.expect("ready").strip()
+        assert address.count(".") == 3
+        assert run(*flags, "sh", "-c", f"{ask}\nping -c 1 -W 3 {address}").ok().count(" 0% packet loss") == 1
+        assert "vz-t1" in host("ip", "-br", "link")
+    eventually(lambda: "vz-t1" not in host("ip", "-br", "link"), what="the end of the zone's bridge")
+    assert remains() <= before

@@ -15,6 +15,8 @@
 #include "network/pasta.hpp"
 #include "network/ports.hpp"
 #include "network/state.hpp"
+#include "network/traffic.hpp"
+#include "network/zone.hpp"
 
 /// What of networks depends on nothing but its arguments.
 namespace sctr::network {
@@ -333,6 +335,27 @@ TEST(Network, WordsOfPasta) {
     EXPECT_THAT(line, HasSubstr(" -T none -U none --mtu 1400 "));
     EXPECT_THAT(line, HasSubstr(" --userns /proc/42/ns/user --netns /proc/42/ns/net "));
     EXPECT_THAT(pasta_words("pasta", {}, {}, 1), testing::Contains("none").Times(4));
+}
+
+TEST(Network, TrafficOfTheDevices) {
+    EXPECT_EQ(parse_traffic("Inter-|   Receive                            |  Transmit\n"
+                            " face |bytes    packets errs drop fifo frame compressed multicast|bytes "
+                            "   packets errs drop fifo colls carrier compressed\n"
+                            "    lo:  900   9    0    0    0     0          0         0    900    9 "
+                            "   0    0    0     0       0          0\n"
+                            "  eth0: 1000  10    0    0    0     0          0         0   2000   20 "
+                            "   0    0    0     0       0          0\n"
+                            "  eth1:    1   2    0    0    0     0          0         0      3    4 "
+                            "   0    0    0     0       0          0\n"
+                            "half: 1 2\n"),
+              (Traffic{1001, 12, 2003, 24}));
+}
+
+TEST(Network, LinksOfZones) {
+    EXPECT_EQ(zone_link("web"), "vb-web");
+    EXPECT_EQ(zone_link("a-name-of-12"), "vb-a-name-of-12");
+    EXPECT_EQ(zone_link("a-name-of-13x").size(), 15U);
+    EXPECT_NE(zone_link("a-name-of-13x"), zone_link("a-name-of-13y"));
 }
 
 TEST(Network, PortsInWords) {
