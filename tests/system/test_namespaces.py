@@ -118,7 +118,7 @@ def test_network_none_has_loopback_alone_and_up(run):
     assert "127.0.0.1/8" in text and "::1/128" in text
     assert {line.split()[1] for line in text.splitlines()} == {"lo"}
     talk = "nc -l -p 7 > /dev/shm/heard & until echo word | nc 127.0.0.1 7; do :; done; wait"
-    assert run("sh", "-c", talk + "; cat /dev/shm/heard").ok().splitlines()[0] == "word"
+    assert run("--network", "none", "sh", "-c", talk + "; cat /dev/shm/heard").ok().splitlines()[0] == "word"
     assert run("--network", "none", "ip", "route").ok() == ""
 
 
