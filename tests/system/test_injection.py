@@ -61,12 +61,12 @@ def holder(start):
 
 
 def run_shape(request):
-    return ["sctr", "run", "--rootfs", request.getfixturevalue("rootfs"), "echo", "alive"]
+    return ["sctr", "run", "--network", "none", "--rootfs", request.getfixturevalue("rootfs"), "echo", "alive"]
 
 
 def mapped_shape(request):
     root = request.getfixturevalue("rootfs")
-    return ["sctr", "run", "--uidmap", "0:500000:65536", "--rootfs", root, "echo", "alive"]
+    return ["sctr", "run", "--network", "none", "--uidmap", "0:500000:65536", "--rootfs", root, "echo", "alive"]
 
 
 def exec_shape(request):
