@@ -251,6 +251,7 @@ std::vector<plan::PublishedPort> parse_expose(const std::string& text) {
     const Range range = parse_range("--expose", text, ports);
     const std::string word = parse_protocol("--expose", text, protocol.value_or("tcp"));
     std::vector<plan::PublishedPort> each;
+    each.reserve(range.count);
     for (std::uint16_t i = 0; i < range.count; ++i) {
         each.push_back(
             {.container_port = static_cast<std::uint16_t>(range.first + i), .protocol = word});

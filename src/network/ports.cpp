@@ -97,6 +97,20 @@ std::uint16_t number_of(const UniqueFd& socket) {
     return ntohs(plain.sin_port);
 }
 
+Error refused(const plan::PublishedPort& port, std::uint16_t number, int error_number) {
+    Error error("cannot publish the port");
+    error.at("--publish " + to_string(port)).because(error_number);
+    if (error_number == EADDRINUSE) {
+        error.because("port " + std::to_string(number) + " of the host is in use already")
+            .mend("see 'ss -lntup', or choose another one");
+    } else if (error_number == EACCES) {
+        error.mend("it is root's: see sysctl net.ipv4.ip_unprivileged_port_start");
+    } else if (error_number == EADDRNOTAVAIL) {
+        error.because("the host has no address " + port.host_ip);
+    }
+    return error;
+}
+
 } // namespace
 
 ReservedPorts::ReservedPorts(std::vector<plan::PublishedPort>& ports) {
@@ -112,20 +126,7 @@ ReservedPorts::ReservedPorts(std::vector<plan::PublishedPort>& ports) {
                 continue;
             }
             if (!socket.valid()) {
-                const int error_number = errno;
-                Error error("cannot publish the port");
-                error.at("--publish " + to_string(port)).because(error_number);
-                if (error_number == EADDRINUSE) {
-                    error
-                        .because("port " + std::to_string(number) +
-                                 " of the host is in use already")
-                        .mend("see 'ss -lntup', or choose another one");
-                } else if (error_number == EACCES) {
-                    error.mend("it is root's: see sysctl net.ipv4.ip_unprivileged_port_start");
-                } else if (error_number == EADDRNOTAVAIL) {
-                    error.because("the host has no address " + port.host_ip);
-                }
-                throw error;
+                throw refused(port, number, errno);
             }
             if (port.host_port == 0) {
                 port.host_port = number_of(socket);
