@@ -246,10 +246,10 @@ std::vector<plan::PublishedPort> parse_publish(const std::string& text) {
     return {port};
 }
 
-std::vector<plan::PublishedPort> parse_expose(const std::string& text) {
+std::vector<plan::PublishedPort> parse_expose(const std::string& text, const char* source) {
     const auto [ports, protocol] = split_once(text, '/');
-    const Range range = parse_range("--expose", text, ports);
-    const std::string word = parse_protocol("--expose", text, protocol.value_or("tcp"));
+    const Range range = parse_range(source, text, ports);
+    const std::string word = parse_protocol(source, text, protocol.value_or("tcp"));
     std::vector<plan::PublishedPort> each;
     each.reserve(range.count);
     for (std::uint16_t i = 0; i < range.count; ++i) {

@@ -31,8 +31,10 @@ NetworkChoice parse_networks(const std::vector<std::string>& words);
 /// ranges of the same length. Where the host's port is left open, one for each. Throws Error.
 std::vector<plan::PublishedPort> parse_publish(const std::string& text);
 
-/// A value of --expose: "PORT[-PORT][/PROTOCOL]", as ports that are to be published. Throws Error.
-std::vector<plan::PublishedPort> parse_expose(const std::string& text);
+/// A value of --expose, or of who else names ports so: "PORT[-PORT][/PROTOCOL]", as ports that are
+/// to be published. Throws Error.
+std::vector<plan::PublishedPort> parse_expose(const std::string& text,
+                                              const char* source = "--expose");
 
 /// True for what -p takes besides: NAME=VALUE, a property.
 bool is_property_word(const std::string& word);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <algorithm>
+#include <iterator>
 
 #include "base/strings.hpp"
 #include "cli/network_flags.hpp"
@@ -57,21 +58,37 @@ void add_addresses(plan::ContainerNetwork& network, const NetworkFlags& flags) {
     }
 }
 
-void add_ports(plan::ContainerNetwork& network, const NetworkFlags& flags, const char* way) {
+/// What --expose and the image name: checked whether it is published or not.
+std::vector<plan::PublishedPort> exposed_ports(const NetworkFlags& flags,
+                                               const RootfsFacts& facts) {
+    std::vector<plan::PublishedPort> exposed;
+    for (const std::string& text : flags.expose) {
+        std::ranges::move(parse_expose(text), std::back_inserter(exposed));
+    }
+    if (flags.publish_all) {
+        for (const auto& [text, present] : facts.image_process.exposed_ports) {
+            std::ranges::move(parse_expose(text, "ExposedPorts of the image"),
+                              std::back_inserter(exposed));
+        }
+    }
+    return exposed;
+}
+
+void add_ports(plan::ContainerNetwork& network,
+               const NetworkFlags& flags,
+               const RootfsFacts& facts,
+               const char* way) {
     for (const std::string& text : flags.publish) {
         const auto ports = parse_publish(text);
         network.ports.insert(network.ports.end(), ports.begin(), ports.end());
     }
-    for (const std::string& text : flags.expose) {
-        for (plan::PublishedPort& port : parse_expose(text)) {
-            const bool is_there = std::ranges::any_of(network.ports, [&](const auto& other) {
-                return other.protocol == port.protocol &&
-                       port.container_port >= other.container_port &&
-                       port.container_port < other.container_port + other.range;
-            });
-            if (flags.publish_all && !is_there) {
-                network.ports.push_back(std::move(port));
-            }
+    for (plan::PublishedPort& port : exposed_ports(flags, facts)) {
+        const bool is_there = std::ranges::any_of(network.ports, [&](const auto& other) {
+            return other.protocol == port.protocol && port.container_port >= other.container_port &&
+                   port.container_port < other.container_port + other.range;
+        });
+        if (flags.publish_all && !is_there) {
+            network.ports.push_back(std::move(port));
         }
     }
     const bool leads_in = !network.networks.empty() || network.pasta;
@@ -191,8 +208,8 @@ void share_files(plan::Request& request, const NetworkChoice& choice, const Root
 /// capability.
 void add_sysctls(oci::Spec& spec) {
     auto& sysctls = spec.linux.sysctl;
-    const auto user = std::ranges::find(
-        spec.linux.namespaces, oci::NamespaceType::user, &oci::Namespace::type);
+    const auto user =
+        std::ranges::find(spec.linux.namespaces, oci::NamespaceType::user, &oci::Namespace::type);
     const bool is_joined = user != spec.linux.namespaces.end() && !user->path.empty();
     // In a user namespace the kernel takes groups alone that are mapped, and which are in one that
     // is joined is not known here.
@@ -224,9 +241,10 @@ void add_network(plan::Request& request, const NetworkFlags& flags, const Rootfs
     add_addresses(network, flags);
     add_ports(network,
               flags,
+              facts,
               network.is_hosts        ? "the container has the host's own ports"
               : !network.zone.empty() ? "systemd-networkd has the addresses of a zone"
-                               : "the container has the loopback device alone");
+                                      : "the container has the loopback device alone");
     network.files = name_files(network, flags, !request.spec.hostname.empty());
     bind_files(request, facts);
     share_files(request, choice, facts);

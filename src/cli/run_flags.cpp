@@ -176,7 +176,9 @@ void add_network_flags(Registrar& to, NetworkFlags& flags) {
              flags.publish,
              "[IP:]HOST:CONTAINER[/tcp|udp|sctp], ranges, or CONTAINER alone: ports of the host "
              "that lead into it (and NAME=VALUE, as --property)");
-    to.on_off("-P,--publish-all", flags.publish_all, "each port of --expose, on one that is free");
+    to.on_off("-P,--publish-all",
+              flags.publish_all,
+              "each port of --expose and of the image, on one that is free");
     to.texts("--expose", flags.expose, "PORT[-PORT][/tcp|udp|sctp], for -P");
     to.text("--ip", flags.ip, "its IPv4 address, of the network's");
     to.text("--ip6", flags.ip6, "its IPv6 address");

@@ -53,6 +53,7 @@ TEST(NetworkFlags, Networks) {
         const char* line;
         std::vector<plan::NetworkUse> expected;
     };
+
     for (const Case& each : std::initializer_list<Case>{
              {"", {{.name = "sctr"}}},
              {"--network bridge", {{.name = "sctr"}}},
@@ -91,6 +92,7 @@ TEST(NetworkFlags, Ports) {
         const char* line;
         std::vector<plan::PublishedPort> expected;
     };
+
     for (const Case& each : std::initializer_list<Case>{
              {"-p 8080:80", {{.host_port = 8080, .container_port = 80}}},
              {"-p 80", {{.container_port = 80}}},
@@ -108,6 +110,18 @@ TEST(NetworkFlags, Ports) {
     }
 }
 
+TEST(NetworkFlags, PortsOfTheImage) {
+    RootfsFacts world = facts();
+    world.image_process.exposed_ports = {{"80", {}}, {"53/udp", {}}};
+    EXPECT_TRUE(request_of("", world).network.ports.empty());
+    const std::vector<plan::PublishedPort> both = {{.container_port = 53, .protocol = "udp"},
+                                                   {.container_port = 80}};
+    EXPECT_EQ(request_of("-P", world).network.ports, both);
+    EXPECT_EQ(request_of("-P --expose 80 -p 1:53/udp", world).network.ports.size(), 2U);
+    world.image_process.exposed_ports = {{"http", {}}};
+    EXPECT_THROW(request_of("-P", world), Error);
+}
+
 TEST(NetworkFlags, PropertiesAreStillProperties) {
     const plan::Request request = request_of("-p CPUWeight=7 -p 8080:80");
     ASSERT_EQ(request.extra_properties.size(), 1U);
@@ -121,6 +135,7 @@ TEST(NetworkFlags, Files) {
         const char* target;
         const char* source;
     };
+
     for (const Case& each : std::initializer_list<Case>{
              {"--name web", "/etc/hosts", "/run/sctr/web/hosts"},
              {"--name web", "/etc/resolv.conf", "/run/sctr/web/resolv.conf"},
@@ -128,7 +143,9 @@ TEST(NetworkFlags, Files) {
              {"--name web --no-hosts", "/etc/hosts", ""},
              {"--name web --dns none", "/etc/resolv.conf", ""},
              {"--name web --network none", "/etc/hosts", ""},
-             {"--name web --network none --add-host a:10.0.0.1", "/etc/hosts", "/run/sctr/web/hosts"},
+             {"--name web --network none --add-host a:10.0.0.1",
+              "/etc/hosts",
+              "/run/sctr/web/hosts"},
              {"--name web --network none --dns 9.9.9.9",
               "/etc/resolv.conf",
               "/run/sctr/web/resolv.conf"},
@@ -158,6 +175,7 @@ TEST(NetworkFlags, Errors) {
         const char* line;
         const char* expected;
     };
+
     for (const Case& each : std::initializer_list<Case>{
              {"--network a/b", "invalid network name"},
              {"--network a:x=y", "no option of a network"},
