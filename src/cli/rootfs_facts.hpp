@@ -68,12 +68,12 @@ struct RootfsFacts {
     std::uint64_t capabilities = ~std::uint64_t{0}; ///< that the caller can give: a bit for each
     bool has_selinux = false;
     DefaultNetwork default_network = DefaultNetwork::none;
-    std::string records;                    ///< directory of the records of containers
-    bool cannot_make_files = false;         ///< the root is on a read-only file system
-    std::set<std::string> files_of_root;    ///< of those that are made for it, if it is
-    std::set<std::string> files_of_others;  ///< of a container whose network is joined
+    std::string records;                   ///< directory of the records of containers
+    bool cannot_make_files = false;        ///< the root is on a read-only file system
+    std::set<std::string> files_of_root;   ///< of those that are made for it, if it is
+    std::set<std::string> files_of_others; ///< of a container whose network is joined
 
-    bool has_own_apparmor_profile = false;  ///< default_apparmor_profile is loaded
+    bool has_own_apparmor_profile = false;                  ///< default_apparmor_profile is loaded
     std::map<std::string, std::vector<std::string>> images; ///< layers of those to mount, by name
     std::string volumes;                                    ///< directory of all volumes
     std::string volume_owner;               ///< names this container's anonymous volumes

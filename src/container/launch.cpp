@@ -179,17 +179,17 @@ void connect(InitProcess& process, const LaunchOptions& options, bool moved_firs
     options.finish_network();
 }
 
-/// Ends the scope of a start whose connection to systemd broke, so that nobody knows what came of it:
-/// if it was made around a process that had just died, it stays for good. A scope with processes in
-/// it is another container's, or ends with the one that has been killed.
+/// Ends the scope of a start whose connection to systemd broke, so that nobody knows what came of
+/// it: if it was made around a process that had just died, it stays for good. A scope with
+/// processes in it is another container's, or ends with the one that has been killed.
 void end_empty_scope(const std::string& unit) {
     try {
         systemd::Manager manager(systemd::own_instance());
         const auto status = manager.unit_status(unit);
-        const auto events = status && !status->control_group.empty()
-                                ? sys::read_small_file("/sys/fs/cgroup" + status->control_group +
-                                                       "/cgroup.events")
-                                : std::nullopt;
+        const auto events =
+            status && !status->control_group.empty()
+                ? sys::read_small_file("/sys/fs/cgroup" + status->control_group + "/cgroup.events")
+                : std::nullopt;
         if (events && events->contains("populated 0")) {
             manager.stop_abandoned_scope(unit);
         }

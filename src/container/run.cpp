@@ -158,10 +158,7 @@ void announce_start(const Running& running, const plan::Request& request) {
 std::function<void(const HealthState&)> health_announcer(const Record& record,
                                                          const plan::Request& request) {
     return [&record, &request](const HealthState& state) {
-        announce({Event::health_status},
-                 record,
-                 request.spec,
-                 {.health = to_string(state.health)});
+        announce({Event::health_status}, record, request.spec, {.health = to_string(state.health)});
     };
 }
 

@@ -33,8 +33,8 @@ std::string zone_link(const std::string& container) {
     std::string name = "vb-" + container;
     if (name.size() > longest_device) {
         constexpr std::size_t kept = 8;
-        name = name.substr(0, kept) + "-" +
-               Sha256::of(container).substr(0, longest_device - kept - 1);
+        name =
+            name.substr(0, kept) + "-" + Sha256::of(container).substr(0, longest_device - kept - 1);
     }
     return name;
 }

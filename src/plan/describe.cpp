@@ -160,7 +160,8 @@ ordered_json network(const ContainerNetwork& network) {
                          {"range", port.range},
                          {"protocol", port.protocol}});
     }
-    return {{"networks", networks}, {"pasta", network.pasta}, {"zone", network.zone}, {"ports", ports}};
+    return {
+        {"networks", networks}, {"pasta", network.pasta}, {"zone", network.zone}, {"ports", ports}};
 }
 
 } // namespace

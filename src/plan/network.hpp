@@ -53,7 +53,7 @@ struct ContainerNetwork {
     std::vector<NetworkUse> networks; ///< through netavark
     bool pasta = false;               ///< through pasta, for plain users
     std::vector<std::string> pasta_options;
-    std::string zone; ///< of systemd-networkd
+    std::string zone;      ///< of systemd-networkd
     bool is_hosts = false; ///< it has the host's network, and so the host's names
     std::vector<PublishedPort> ports;
     NameFiles files;

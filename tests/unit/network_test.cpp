@@ -49,6 +49,7 @@ TEST(Network, Subnets) {
         const char* expected; ///< empty: none
         std::uint64_t last = 0;
     };
+
     for (const Case& each : std::initializer_list<Case>{
              {"10.1.2.0/24", "10.1.2.0/24", 254},
              {"10.1.2.3/24", "10.1.2.0/24", 254},
@@ -81,6 +82,7 @@ TEST(Network, OverlapsAndContains) {
         const char* other;
         bool overlaps;
     };
+
     for (const Case& each : std::initializer_list<Case>{
              {"10.1.0.0/16", "10.1.2.0/24", true},
              {"10.1.2.0/24", "10.1.3.0/24", false},
@@ -157,12 +159,12 @@ TEST(Network, FreeSubnets) {
 }
 
 Definition definition() {
-    Definition network{.name = "front",
-                       .id = std::string(64, 'a'),
-                       .interface = "sctr1",
-                       .subnets = {{.subnet = subnet("10.5.0.0/24"), .gateway = address("10.5.0.1")},
-                                   {.subnet = subnet("fd00:5::/64"),
-                                    .gateway = address("fd00:5::1")}}};
+    Definition network{
+        .name = "front",
+        .id = std::string(64, 'a'),
+        .interface = "sctr1",
+        .subnets = {{.subnet = subnet("10.5.0.0/24"), .gateway = address("10.5.0.1")},
+                    {.subnet = subnet("fd00:5::/64"), .gateway = address("fd00:5::1")}}};
     network.mtu = 1400;
     network.isolation = Isolation::strict;
     network.labels = {{"team", "web"}};
@@ -172,11 +174,13 @@ Definition definition() {
 TEST(Network, DefinitionsAreReadAsTheyWereWritten) {
     EXPECT_EQ(definition_from_json(to_json(definition())), definition());
     const std::string text = to_json(definition());
+
     struct Case {
         const char* pointer;
         json value;
         const char* expected;
     };
+
     for (const Case& each : std::initializer_list<Case>{
              {"/version", 2, "newer sctr"},
              {"/name", "a/b", "invalid network name"},
@@ -207,6 +211,7 @@ TEST(Network, SubnetsInUse) {
         const char* subnet;
         const char* expected;
     };
+
     for (const Case& each : std::initializer_list<Case>{
              {"10.5.0.0/16", "network 'front' has 10.5.0.0/24"},
              {"10.9.0.0/25", "route to 10.9.0.0/24"},
@@ -251,10 +256,12 @@ TEST(Network, AttachmentsAreReadAsTheyWereWritten) {
 
 TEST(Network, WhatNetavarkIsTold) {
     const json options = json::parse(netavark_options(attachment()));
+
     struct Case {
         const char* pointer;
         json expected;
     };
+
     for (const Case& each : std::initializer_list<Case>{
              {"/container_id", std::string(64, 'b')},
              {"/container_name", "web"},
@@ -317,12 +324,12 @@ TEST(Network, Hosts) {
 }
 
 TEST(Network, WordsOfPasta) {
-    const auto words = pasta_words(
-        "pasta",
-        {{.host_ip = "127.0.0.1", .host_port = 8080, .container_port = 80},
-         {.host_port = 5000, .container_port = 6000, .range = 3, .protocol = "udp"}},
-        {"--mtu", "1400"},
-        42);
+    const auto words =
+        pasta_words("pasta",
+                    {{.host_ip = "127.0.0.1", .host_port = 8080, .container_port = 80},
+                     {.host_port = 5000, .container_port = 6000, .range = 3, .protocol = "udp"}},
+                    {"--mtu", "1400"},
+                    42);
     const std::string line = [&] {
         std::string text;
         for (const std::string& word : words) {
@@ -338,17 +345,18 @@ TEST(Network, WordsOfPasta) {
 }
 
 TEST(Network, TrafficOfTheDevices) {
-    EXPECT_EQ(parse_traffic("Inter-|   Receive                            |  Transmit\n"
-                            " face |bytes    packets errs drop fifo frame compressed multicast|bytes "
-                            "   packets errs drop fifo colls carrier compressed\n"
-                            "    lo:  900   9    0    0    0     0          0         0    900    9 "
-                            "   0    0    0     0       0          0\n"
-                            "  eth0: 1000  10    0    0    0     0          0         0   2000   20 "
-                            "   0    0    0     0       0          0\n"
-                            "  eth1:    1   2    0    0    0     0          0         0      3    4 "
-                            "   0    0    0     0       0          0\n"
-                            "half: 1 2\n"),
-              (Traffic{1001, 12, 2003, 24}));
+    EXPECT_EQ(
+        parse_traffic("Inter-|   Receive                            |  Transmit\n"
+                      " face |bytes    packets errs drop fifo frame compressed multicast|bytes "
+                      "   packets errs drop fifo colls carrier compressed\n"
+                      "    lo:  900   9    0    0    0     0          0         0    900    9 "
+                      "   0    0    0     0       0          0\n"
+                      "  eth0: 1000  10    0    0    0     0          0         0   2000   20 "
+                      "   0    0    0     0       0          0\n"
+                      "  eth1:    1   2    0    0    0     0          0         0      3    4 "
+                      "   0    0    0     0       0          0\n"
+                      "half: 1 2\n"),
+        (Traffic{1001, 12, 2003, 24}));
 }
 
 TEST(Network, LinksOfZones) {
