@@ -11,6 +11,7 @@
 #include <numeric>
 #include <set>
 #include <span>
+#include <sstream>
 #include <utility>
 
 namespace sctr {
@@ -371,6 +372,15 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
         }
     }
     return row.back();
+}
+
+std::vector<std::string> words_of(std::string_view text) {
+    std::istringstream stream{std::string(text)};
+    std::vector<std::string> words;
+    for (std::string word; stream >> word;) {
+        words.push_back(word);
+    }
+    return words;
 }
 
 } // namespace sctr

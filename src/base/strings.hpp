@@ -51,4 +51,7 @@ std::optional<std::vector<unsigned>> parse_cpu_list(std::string_view text);
 /// How many letters must be changed, added or left out to make one of the other (Levenshtein).
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
+/// The words between blanks, tabs and line ends.
+std::vector<std::string> words_of(std::string_view text);
+
 } // namespace sctr

@@ -124,6 +124,7 @@ SecretUse parse_secret(const std::string& text, bool is_credential) {
 
 std::vector<SecretUse> parse_secrets(const MountFlags& flags) {
     std::vector<SecretUse> uses;
+    uses.reserve(flags.secrets.size() + flags.credentials.size());
     for (const std::string& text : flags.secrets) {
         uses.push_back(parse_secret(text, false));
     }

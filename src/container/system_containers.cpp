@@ -60,7 +60,7 @@ bool has_ended(const systemd::UnitStatus& status) {
     return status.active_state == "inactive" || status.active_state == "failed";
 }
 
-Error not_running(const std::string& name) {
+Error has_no_scope(const std::string& name) {
     Error error("container not running");
     error.at(name).mend("see 'sctr --system ps -a'");
     return error;
@@ -132,7 +132,7 @@ std::vector<SystemContainer> SystemContainers::list(bool all) {
 SystemContainer SystemContainers::running(const std::string& name) {
     auto found = of_scope(name);
     if (!found) {
-        throw not_running(name);
+        throw has_no_scope(name);
     }
     return std::move(*found);
 }
@@ -163,7 +163,7 @@ void SystemContainers::stop(const std::string& name,
                             std::optional<std::chrono::microseconds> timeout) {
     const auto container = of_scope(name);
     if (!container && !is_service(name)) {
-        throw not_running(name);
+        throw has_no_scope(name);
     }
     let_polkit_ask();
     if (container && container->status == Status::paused) {
@@ -191,7 +191,7 @@ void SystemContainers::kill(const std::string& name, int signal) {
     const SystemContainer container = running(name);
     let_polkit_ask();
     if (!manager_.kill_unit(container.record.unit, "all", signal)) {
-        throw not_running(name);
+        throw has_no_scope(name);
     }
 }
 

@@ -17,19 +17,6 @@ namespace sctr::network {
 
 namespace {
 
-/// Words of a line, whatever the blanks between them.
-std::vector<std::string> words_of(const std::string& line) {
-    std::vector<std::string> words;
-    for (const std::string& word : split(line, ' ')) {
-        for (std::string& part : split(word, '\t')) {
-            if (!part.empty()) {
-                words.push_back(std::move(part));
-            }
-        }
-    }
-    return words;
-}
-
 std::optional<std::uint32_t> parse_hex(std::string_view text) {
     std::uint32_t value = 0;
     const auto [end, error] = std::from_chars(text.begin(), text.end(), value, 16);

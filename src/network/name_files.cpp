@@ -17,20 +17,6 @@ namespace sctr::network {
 
 namespace {
 
-std::vector<std::string> words_of(const std::string& line) {
-    std::vector<std::string> words;
-    std::string word;
-    for (const char letter : line + ' ') {
-        if (letter != ' ' && letter != '\t') {
-            word += letter;
-        } else if (!word.empty()) {
-            words.push_back(std::move(word));
-            word.clear();
-        }
-    }
-    return words;
-}
-
 bool is_loopback(const std::string& server) {
     return server.starts_with("127.") || server == "::1";
 }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <sstream>
 
 namespace sctr::plan {
 
@@ -132,15 +131,6 @@ void PropertyList::add_device_limit(std::string_view pointer,
     }
     limits.emplace_back(std::move(path), value);
     set(pointer, name, std::move(limits));
-}
-
-std::vector<std::string> words_of(std::string_view text) {
-    std::istringstream stream{std::string(text)};
-    std::vector<std::string> words;
-    for (std::string word; stream >> word;) {
-        words.push_back(word);
-    }
-    return words;
 }
 
 std::string block_device_path(std::int64_t major, std::int64_t minor) {

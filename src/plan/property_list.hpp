@@ -49,9 +49,6 @@ class PropertyList {
     std::vector<UnitProperty> properties_;
 };
 
-/// The words between blanks.
-std::vector<std::string> words_of(std::string_view text);
-
 /// "/dev/block/MAJOR:MINOR".
 std::string block_device_path(std::int64_t major, std::int64_t minor);
 
