@@ -120,7 +120,9 @@ std::vector<SystemContainer> SystemContainers::list(bool all) {
             SystemContainer container;
             container.record.id = *name;
             container.record.unit = unit;
-            container.record.exit_status = status.exit_status;
+            if (status.active_state == "inactive" || status.active_state == "failed") {
+                container.record.exit_status = status.exit_status; // else it is of an earlier run
+            }
             found.push_back(std::move(container));
         }
     }

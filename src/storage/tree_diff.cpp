@@ -42,12 +42,35 @@ bool is_below(const std::vector<std::string>& layers, const std::string& path) {
     return false;
 }
 
-/// A directory that was made to mount on; of an image without one it is no change.
+/// What was made to mount on; of an image without one it is no change.
 bool is_mount_point(const std::string& path, const fs::directory_entry& entry) {
     std::error_code gone;
-    constexpr std::array<std::string_view, 4> places = {"dev", "proc", "sys", "run/secrets"};
-    return std::ranges::contains(places, path) && entry.is_directory(gone) &&
-           fs::is_empty(entry.path(), gone);
+    constexpr std::array<std::string_view, 4> directories = {"dev", "proc", "sys", "run/secrets"};
+    constexpr std::array<std::string_view, 3> files = {
+        "etc/hosts", "etc/hostname", "etc/resolv.conf"};
+    const bool is_place = std::ranges::contains(directories, path)
+                              ? entry.is_directory(gone)
+                              : std::ranges::contains(files, path) &&
+                                    entry.symlink_status(gone).type() == fs::file_type::regular;
+    return is_place && fs::is_empty(entry.path(), gone);
+}
+
+/// The directory that is seen at `path` of these layers is as it was, but for its entries.
+bool has_same_owner_and_mode(const std::string& upper,
+                             const std::vector<std::string>& lower,
+                             const std::string& path) {
+    struct stat now{};
+    struct stat before{};
+    if (::lstat((upper + "/" + path).c_str(), &now) < 0) {
+        return true;
+    }
+    for (const std::string& layer : lower) {
+        if (::lstat((layer + "/" + path).c_str(), &before) == 0) {
+            return now.st_mode == before.st_mode && now.st_uid == before.st_uid &&
+                   now.st_gid == before.st_gid;
+        }
+    }
+    return true; // made with what is in it
 }
 
 } // namespace
@@ -55,6 +78,7 @@ bool is_mount_point(const std::string& path, const fs::directory_entry& entry) {
 std::vector<std::string> changes_of(const std::string& upper,
                                     const std::vector<std::string>& lower) {
     std::vector<std::pair<std::string, char>> found;
+    bool has_mount_points_in_etc = false;
     for (const auto& entry : fs::recursive_directory_iterator(upper)) {
         struct stat info{};
         const std::string path = entry.path().lexically_relative(upper);
@@ -62,11 +86,18 @@ std::vector<std::string> changes_of(const std::string& upper,
             continue; // gone meanwhile
         }
         const char kind = is_whiteout(info) ? 'D' : is_below(lower, path) ? 'C' : 'A';
-        if (kind != 'A' || !is_mount_point(path, entry)) {
+        if (kind == 'A' && is_mount_point(path, entry)) {
+            has_mount_points_in_etc = has_mount_points_in_etc || path.starts_with("etc/");
+        } else {
             found.emplace_back(path, kind);
         }
     }
     std::ranges::sort(found);
+    const bool is_alone = std::ranges::none_of(
+        found, [](const auto& each) { return each.first.starts_with("etc/"); });
+    if (has_mount_points_in_etc && is_alone && has_same_owner_and_mode(upper, lower, "etc")) {
+        std::erase_if(found, [](const auto& each) { return each.first == "etc"; });
+    }
     std::vector<std::string> lines;
     lines.reserve(found.size());
     for (const auto& [path, kind] : found) {

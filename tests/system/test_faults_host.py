@@ -181,7 +181,7 @@ def test_systemd_is_busy(rootfs, slow_generator, background):
     names = {when: unique_name() for when in ("at once", "detached at once", "later")}
     words = {
         when: ["sctr", "run", *(["-d"] if "detached" in when else []), "--name", name,
-               "--rootfs", rootfs, "sh", "-c", "echo hello"]
+               "--network", "none", "--rootfs", rootfs, "sh", "-c", "echo hello"]
         for when, name in names.items()
     }  # fmt: skip
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -226,7 +226,7 @@ def test_ready_when_healthy(rootfs, data, background):
     caller = background("sctr", "run", "-d", "--name", name, *words, "--rootfs", rootfs, "sh", "-c", WAIT)
     try:
         eventually(lambda: row(name) and row(name)["status"] == "running")
-        eventually(lambda: health(name)["log"])
+        eventually(lambda: json.loads(sctr("inspect", name).ok())[0].get("health", {}).get("log"))
         assert show(name, "ActiveState")["ActiveState"] == "activating" and caller.poll() is None
         (data / "good").write_text("")
         assert caller.wait(20) == 0
