@@ -2,6 +2,7 @@
 """pull and push, with a registry on loopback."""
 
 import json
+import os
 import subprocess
 
 import pytest
