@@ -184,7 +184,10 @@ void connect(InitProcess& process, const LaunchOptions& options, bool moved_firs
 /// processes in it is another container's, or ends with the one that has been killed.
 void end_empty_scope(const std::string& unit) {
     try {
-        systemd::Manager manager(systemd::own_instance());
+        // One that was silent until now is not waited for as long again.
+        constexpr systemd::Deadlines brief{.method = std::chrono::seconds(1),
+                                           .job = std::chrono::seconds(2)};
+        systemd::Manager manager(systemd::own_instance(), brief);
         const auto status = manager.unit_status(unit);
         const auto events =
             status && !status->control_group.empty()
