@@ -28,8 +28,8 @@ def mounts():
     found = set()
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields = line.split()
-        # systemd mounts credentials, and automounts come and go without us.
-        if not fields[4].startswith(("/run/credentials/", "/run/user/")):
+        # systemd mounts credentials, automounts come and go, and podman keeps /run/netns: all without us.
+        if not fields[4].startswith(("/run/credentials/", "/run/user/", "/run/netns")):
             found.add(f"mount {fields[0]} at {fields[4]}")
     return found
 
