@@ -58,7 +58,7 @@ def test_what_is_enabled_runs_again_within_its_limits():
 
 @pytest.mark.parametrize("name, port", README.items())
 def test_the_readmes_web_server_survives(name, port):
-    page = ["busybox", "wget", "-q", "-O", "-", f"http://localhost:{port}/"]
+    page = ["busybox", "wget", "-q", "-O", "-", f"http://127.0.0.1:{port}/"]
     eventually(lambda: host(*page, check=False) == "hello\n", what=f"the page of {name}")
     assert rows()[name]["status"] == "running"
 

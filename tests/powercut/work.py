@@ -26,7 +26,7 @@ STAND_INS = """
 set -e
 sudo() { "$@"; }
 apt-get() { :; }
-curl() { until busybox wget -q -O - "$1"; do sleep 0.1; done; }
+curl() { until python3 -c 'import sys, urllib.request as r; print(end=r.urlopen(sys.argv[1], timeout=5).read().decode())' "$1" 2> /dev/null; do sleep 0.1; done; }
 """
 TRAP = 'trap "exit 0" TERM; while sleep 1000 & wait $!; do :; done'
 SHELL = ["sh", "-c", TRAP]
