@@ -83,10 +83,10 @@ void LentTerminal::lend_to(UniqueFd pidfd) noexcept {
 }
 
 LentTerminal::~LentTerminal() {
+    end_child();
     if (!terminal_.valid()) {
         return;
     }
-    end_child();
     put_back();
     for (std::size_t i = 0; i < ends.size(); ++i) {
         ::sigaction(ends[i], &lent.before[i], nullptr);
