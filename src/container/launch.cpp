@@ -205,6 +205,7 @@ void end_empty_scope(const std::string& unit) {
 /// systemd moved it was never in it, and then the scope would stay for good.
 void end_scope(systemd::Manager& manager, InitProcess& process, const std::string& unit) {
     try {
+        manager.cancel_start();
         manager.wait_for_scope();
         struct pollfd end{process.child().pidfd(), POLLIN, 0};
         const bool was_dead = ::poll(&end, 1, 0) != 0;

@@ -163,6 +163,16 @@ std::optional<JobResult> Manager::job_result() const {
     return connection_->start ? connection_->start->result() : std::nullopt;
 }
 
+void Manager::cancel_start() {
+    try {
+        if (connection_->starting()) {
+            connection_->start->cancel();
+        }
+    } catch (const sdbus::Error& failure) {
+        throw connection_->error(failure, "cannot cancel the start of the scope", {});
+    }
+}
+
 bool Manager::wait_for_scope(int also_fd) {
     while (true) {
         dispatch();

@@ -52,6 +52,10 @@ class Manager {
     /// Empty while the scope is starting.
     [[nodiscard]] std::optional<JobResult> job_result() const;
 
+    /// Takes the start back, for a caller who is to end: systemd may hold the scope back for a job
+    /// that waits for that very end. Returns at once; wait_for_scope() tells what came of it.
+    void cancel_start();
+
     /// Polls until the scope has started, and throws the failure if it has not; or until `also_fd`
     /// is readable or hung up, then false. Deadlines::job counts from start_scope().
     bool wait_for_scope(int also_fd = -1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "systemd/scope_start.hpp"
 
+#include "base/strings.hpp"
 #include "linux/procfs.hpp"
 #include "systemd/bus_error.hpp"
 #include "systemd/property.hpp"
@@ -70,6 +71,38 @@ Clock::time_point ScopeStart::wake_at() const noexcept {
     return Clock::time_point::max();
 }
 
+void ScopeStart::cancel() {
+    if (std::exchange(cancelled_, true)) {
+        return;
+    }
+    switch (phase_) {
+    case Phase::job_running:
+        send_cancel();
+        break;
+    case Phase::backing_off:
+    case Phase::inspecting:
+    case Phase::vanishing:
+        fail(Error(what_failed).at(plan_.name).because("it was cancelled"));
+        break;
+    case Phase::calling: // until the job has a number
+    case Phase::ended:
+        break;
+    }
+}
+
+void ScopeStart::send_cancel() {
+    const std::string& job = reply_.value;
+    const auto number = parse_uint(job.substr(job.rfind('/') + 1));
+    if (!number) {
+        return; // then its own deadline ends the wait
+    }
+    auto message = bus_->manager_call("CancelJob");
+    message << static_cast<std::uint32_t>(*number);
+    // Whether it was taken back or done, JobRemoved says so.
+    cancel_slot_ =
+        bus_->send(message, [](const sdbus::MethodReply&, const std::optional<sdbus::Error>&) {});
+}
+
 void ScopeStart::fail(Error failure) {
     if (!result_) {
         result_ = JobResult{std::move(failure)};
@@ -133,6 +166,9 @@ void ScopeStart::answered(Clock::time_point now) {
     }
     phase_ = Phase::job_running;
     check_job();
+    if (cancelled_ && !result_) {
+        send_cancel();
+    }
 }
 
 void ScopeStart::check_job() {
@@ -149,18 +185,19 @@ void ScopeStart::check_job() {
 }
 
 void ScopeStart::refused(const sdbus::Error& error, Clock::time_point now) {
-    if (!by_pid_ && launch_.pid > 0 && refuses_property(error, "PIDFDs")) {
+    if (!cancelled_ && !by_pid_ && launch_.pid > 0 && refuses_property(error, "PIDFDs")) {
         by_pid_ = true;
         send_call();
         return;
     }
-    if (is_overload(error) && tries_left_ > 0) {
+    if (!cancelled_ && is_overload(error) && tries_left_ > 0) {
         --tries_left_;
         phase_ = Phase::backing_off;
         phase_ends_ = now + bus_->deadlines().backoff;
         return;
     }
-    if (error.getName() == "org.freedesktop.systemd1.UnitExists" && !name_was_freed_) {
+    if (!cancelled_ && error.getName() == "org.freedesktop.systemd1.UnitExists" &&
+        !name_was_freed_) {
         name_was_freed_ = true;
         inspect_name();
         return;

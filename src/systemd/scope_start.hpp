@@ -23,6 +23,10 @@ class ScopeStart {
     /// Acts on what the bus has handed over, and on deadlines that have passed.
     void advance(Clock::time_point now);
 
+    /// Takes the job back, for a caller who waits no longer: a job may wait for another one, and
+    /// that one for the caller to end. The result is a failure unless the job was done already.
+    void cancel();
+
     /// Ends with `failure`, unless it has ended already.
     void fail(Error failure);
 
@@ -66,6 +70,7 @@ class ScopeStart {
     void wait_for_removal(Clock::time_point now);
     void timed_out();
     void check_job();
+    void send_cancel();
 
     Bus* bus_;
     plan::UnitPlan plan_;
@@ -76,6 +81,7 @@ class ScopeStart {
     bool by_pid_ = false;         ///< systemd older than 255: PIDs instead of PIDFDs
     bool name_was_freed_ = false; ///< the one retry for a name in use is spent
     bool unit_removed_ = false;
+    bool cancelled_ = false;
     int tries_left_ = 3; ///< when the bus is at its limits
     Reply reply_;        ///< to StartTransientUnit
     Reply state_;        ///< the ActiveState of the unit that has our name
@@ -85,6 +91,7 @@ class ScopeStart {
     std::optional<JobResult> result_;
     JobWatch jobs_;
     sdbus::Slot call_slot_;
+    sdbus::Slot cancel_slot_;
     sdbus::Slot state_slot_;
     sdbus::Slot cgroup_slot_;
     sdbus::Slot abandon_slot_;

@@ -128,6 +128,11 @@ void FakeSystemd::add_manager() {
         const std::string unit = read_unit(call);
         return unit + " " + read_unit(call);
     }));
+    table.emplace_back(method("CancelJob", "u", "", [](sdbus::MethodCall& call) {
+        std::uint32_t number = 0;
+        call >> number;
+        return std::to_string(number);
+    }));
     table.emplace_back(method("KillUnit", "ssi", "", [](sdbus::MethodCall& call) {
         std::string unit;
         std::string whom;

@@ -5,6 +5,7 @@
 #include "linux/procfs.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 
 #include <array>
 #include <cerrno>
@@ -276,6 +277,46 @@ TEST_F(Scope, NameWithABackslashIsWatchedToo) {
     FakeSystemd fake(bus_.address(), do_job);
     Manager manager(Instance::system, patient);
     manager.start_scope({.name = name}, launch_);
+    EXPECT_TRUE(manager.wait_for_scope());
+}
+
+/// A job that waits for another one, which waits for its caller to end.
+TEST_F(Scope, IsTakenBackByWhoWaitsNoLonger) {
+    launch_.controller = true;
+    for (const bool answered : {true, false}) {
+        FakeSystemd fake(
+            bus_.address(),
+            [](FakeSystemd& self, const sdbus::MethodCall& call, const StartCall& start) {
+                self.reply_job(call);
+                self.request_stop(start.unit, start.caller); // a mark that the test can see
+            },
+            [](FakeSystemd& self, const std::string& call) {
+                if (call == "CancelJob 7") {
+                    self.job_removed(FakeSystemd::job, unit, "canceled");
+                }
+            });
+        Manager manager(Instance::system, patient);
+        manager.start_scope({.name = unit}, launch_);
+        while (answered && !manager.stop_requested()) {
+            struct pollfd item{manager.fd(), manager.events(), 0};
+            ::poll(&item, 1, -1);
+            manager.dispatch();
+        }
+        manager.cancel_start();
+        manager.cancel_start();
+
+        const auto error = error_of([&] { manager.wait_for_scope(); });
+        ASSERT_TRUE(error);
+        EXPECT_NE(std::string(error->what()).find("cancel"), std::string::npos) << error->what();
+        EXPECT_EQ(fake.calls(), std::vector<std::string>{"CancelJob 7"});
+    }
+}
+
+TEST_F(Scope, DoneBeforeItCouldBeTakenBack) {
+    FakeSystemd fake(bus_.address(), do_job);
+    Manager manager(Instance::system, patient);
+    manager.start_scope({.name = unit}, launch_);
+    manager.cancel_start();
     EXPECT_TRUE(manager.wait_for_scope());
 }
 

@@ -279,6 +279,23 @@ def test_systemctl_stop_during_the_start(launch):
         assert error.count("\n") <= 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_interrupted_while_another_job_holds_the_scope_back(launch, number):
+    """As it is for a service that is told to stop while it starts: the scope's job waits for its end."""
+    name, slow = unique_name(), unique_name("slow") + ".service"
+    host("systemd-run", "--no-block", "--unit", slow, "-p", "Type=oneshot", "sleep", "1000")
+    try:
+        process = launch(name, "-p", f"After={slow}")
+        eventually(lambda: unit_of(name) in host("systemctl", "list-jobs", "--no-legend"))
+        process.send_signal(number)
+        assert process.wait(5) == 128 + number
+        assert process.stderr.read() == b""
+        assert unit_of(name) not in host("systemctl", "list-jobs", "--no-legend")
+        assert not (STATE / name).exists()
+    finally:
+        host("systemctl", "stop", slow)
+
+
 @pytest.mark.parametrize("hook", ["prestart", "createRuntime", "createContainer", "startContainer"])
 def test_init_is_killed_while_a_hook_runs(bundle, tmp_path, background, hook):
     """Before the cgroup is entered, after it, and right before the command."""
