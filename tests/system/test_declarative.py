@@ -159,7 +159,7 @@ def test_keys(declared, tmp_path):
     script = 'echo "$$A $$B $$FROM_FILE $$(id -u) $$(hostname) $$(pwd) $$(ulimit -n)" >/data/out; touch /x || sleep 1000'
     web = declared(
         f"Environment=A=1 \"B=x y\"\nEnvironmentFile={tmp_path}/env\nUser=1234\nHostName=%p\n"
-        f"WorkingDir=/tmp\nReadOnly=yes\nVolume={tmp_path}/data:/data\nUlimit=nofile=99:99\n",
+        f"WorkingDir=/tmp\nReadOnly=yes\nStopTimeout=1\nVolume={tmp_path}/data:/data\nUlimit=nofile=99:99\n",
         command=f"sh -c '{script}'",
     )
     (tmp_path / "data").chmod(0o777)
@@ -224,7 +224,7 @@ def test_order(declared):
 
 def test_reload(declared):
     web = declared(
-        "ReloadSignal=HUP", command="sh -c 'trap \"echo again\" HUP; echo ready; while sleep 0.05; do :; done'"
+        "ReloadSignal=HUP\nStopTimeout=1", command="sh -c 'trap \"echo again\" HUP; echo ready; while sleep 0.05; do :; done'"
     )
     sctr("start", web.name).ok()
     eventually(lambda: "ready" in sctr("logs", web.name).stdout)
@@ -295,7 +295,7 @@ def test_a_service_of_ones_own(rootfs, run):
     """`sctr run --service` in a unit that a person has written."""
     name = unique_name("q")
     unit = Path(f"/run/systemd/system/{name}-own.service")
-    command = f"sctr run --service %n --name {name} --rootfs {rootfs} sleep 1000"
+    command = f"sctr run --service %n --name {name} --stop-timeout 1 --rootfs {rootfs} sleep 1000"
     unit.write_text(f"[Service]\nType=notify\nExecStart=/usr/bin/{command}\n")
     host("systemctl", "daemon-reload")
     try:
@@ -357,7 +357,7 @@ def test_volumes_and_images_that_are_declared(load, files):
     """A container brings its volume and its image along, in order, and does not start without them."""
     base = load(Image(base_layer()))
     name, volume = unique_name("q"), unique_name("v")
-    container = f"[Container]\nImage={{}}\nPull=never\nVolume={name}.volume:/v\nExec=sh -c \"touch /v/x; sleep 1000\"\n"
+    container = f"[Container]\nImage={{}}\nPull=never\nStopTimeout=1\nVolume={name}.volume:/v\nExec=sh -c \"touch /v/x; sleep 1000\"\n"
     files(f"{name}.volume", f"[Volume]\nVolumeName={volume}\nLabel=who=me\n")
     files(f"{name}.image", "[Image]\nImage=127.0.0.1:9/nothing:1\n")
     files(f"{name}.container", container.format(f"{name}.image"))
@@ -388,7 +388,7 @@ def test_an_image_that_is_built(load, files, tmp_path):
     (tmp_path / "busybox").chmod(0o755)
     (tmp_path / "Containerfile").write_text("FROM scratch\nCOPY busybox /bin/busybox\nCMD [\"/bin/busybox\", \"sleep\", \"1000\"]\n")
     files(f"{name}.build", f"[Build]\nImageTag={tag}\nFile={tmp_path}/Containerfile\n")
-    files(f"{name}.container", f"[Container]\nImage={name}.build\nPull=never\n")
+    files(f"{name}.container", f"[Container]\nImage={name}.build\nPull=never\nStopTimeout=1\n")
     host("systemctl", "daemon-reload")
     host("systemctl", "start", f"{name}.service", timeout=90)
     assert tag in sctr("ps").stdout

@@ -167,11 +167,12 @@ def slow_generator():
         generator.chmod(0o755)
         reloads.append(subprocess.Popen(["systemctl", "daemon-reload"]))
         eventually(Path("/run/sctr-test-slow").exists)
+        return generator
 
     yield begin
     for reload in reloads:
         reload.wait()
-    generator.unlink()
+    generator.unlink(missing_ok=True)
     Path("/run/sctr-test-slow").unlink(missing_ok=True)
     host("systemctl", "daemon-reload")
 
@@ -206,10 +207,11 @@ def test_systemd_is_busy(rootfs, slow_generator, background):
 def test_a_reload_takes_long(rootfs, slow_generator):
     """Not every host is quick: systemctl gives it three minutes."""
     name = unique_name()
-    slow_generator(27)
+    generator = slow_generator(27)
     words = ["--name", name, "--restart", "always", "--rootfs", rootfs, "true"]
     sctr("create", *words, timeout=120).ok()
     assert host("systemctl", "show", f"sctr@{name}.service", "-P", "Restart") == "always\n"
+    generator.unlink()
     sctr("rm", name, timeout=120).ok()
 
 

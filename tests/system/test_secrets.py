@@ -136,7 +136,7 @@ def test_of_a_stored_container_they_are_read_at_each_start(load):
     """And are nowhere but in the store and in the container."""
     secret, container = unique_name("s"), unique_name("c")
     sctr("secret", "create", secret, "-", input="tell-nobody-1").ok()
-    flags = ("--secret", secret, "--secret", f"{secret},type=env,target=PW")
+    flags = ("--stop-timeout", "1", "--secret", secret, "--secret", f"{secret},type=env,target=PW")
     script = f"test $(cat /run/secrets/{secret}) = $PW && touch /run/same; sleep 1000"
     sctr("run", "-d", "--name", container, *flags, load(Image(base_layer())), "sh", "-c", script).ok()
     eventually(lambda: sctr("exec", container, "ls", "/run/same").status == 0)
@@ -189,7 +189,7 @@ def test_a_credential_of_a_stored_container(rootfs, tmp_path):
     (tmp_path / "100%").write_bytes(b"first")
     flags = ("--credential", f"db:{tmp_path}/100%", "--secret", "none")
     sctr("run", "-d", "--name", container, "--rootfs", f"{rootfs}:O", *flags, "true").failed(125, "none")
-    sctr("run", "-d", "--name", container, "--rootfs", f"{rootfs}:O", *flags[:2], "sleep", "1000").ok()
+    sctr("run", "-d", "--name", container, "--rootfs", f"{rootfs}:O", "--stop-timeout", "1", *flags[:2], "sleep", "1000").ok()
     assert sctr("exec", container, "cat", "/run/secrets/db").ok() == "first"
     assert "LoadCredential" in host("systemctl", "cat", f"sctr@{container}.service")
     (tmp_path / "100%").write_bytes(b"second")

@@ -70,7 +70,7 @@ def declared(root):
         FILES.mkdir(parents=True, exist_ok=True)
         file = FILES / f"{each}.container"
         files.append(file)
-        command = "sh -c 'echo $$A; while sleep 1000; do :; done'"
+        command = "sh -c 'echo $$A; trap \"exit 0\" TERM; while sleep 1000 & wait $$!; do :; done'"
         file.write_text(f"[Container]\nRootfs={root}\nExec={command}\n{keys}\n{rest}\n")
         systemctl("daemon-reload")
         return each
