@@ -218,11 +218,12 @@ int import_verb(const Words& words) {
     std::optional<std::string> user;
     std::optional<std::string> workdir;
     std::vector<std::string> command;
-    CLI::App app("Makes an image of one layer from an archive of a root file system.",
+    CLI::App app("Makes an image of one layer from a root file system: an archive or a directory.",
                  "sctr import");
     describe(app,
-             "[OPTIONS] FILE|- [NAME]",
+             "[OPTIONS] FILE|DIR|- [NAME]",
              {"sctr import debian.tar.zst debian",
+              "sctr import /srv/rootfs/debian debian",
               "mmdebstrap trixie - | sctr import --cmd bash - debian"});
     add_text(app, "-m,--message", message, "comment in the image's history");
     add_texts(
@@ -232,7 +233,7 @@ int import_verb(const Words& words) {
     add_text(app, "-w,--workdir", workdir, "where it runs");
     const auto names = parse_names(app, words);
     if (names.empty() || names.size() > 2) {
-        throw Error("an archive is needed, and a name for the image")
+        throw Error("an archive or a directory is needed, and a name for the image")
             .mend("see 'sctr import --help'");
     }
     const std::string name = names.size() == 2 ? local_name(names.back()) : "";

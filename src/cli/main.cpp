@@ -65,7 +65,7 @@ constexpr std::array<Verb, 44> verbs = {{
     {"rmi", "remove images", rmi_verb, is_roots_store},
     {"load", "take images from an archive", load_verb, is_roots_store},
     {"save", "write an image to an archive", save_verb, is_roots_store},
-    {"import", "make an image from an archive of a root file system", import_verb, is_roots_store},
+    {"import", "make an image from a root file system", import_verb, is_roots_store},
     {"build", "build an image with buildah", build_verb, is_roots_store},
     {"cp", "copy files between a container and the host", cp_verb, is_to_be_root},
     {"network", "make, show, change and remove networks", network_verb, is_roots_store},

@@ -119,6 +119,20 @@ std::string architecture() {
     return found != known.end() ? found->second : machine;
 }
 
+/// Of a directory, one is made; the file systems of the kernel in it are left out.
+void put_archive(const std::string& path, const std::string& blob) {
+    std::error_code failure;
+    if (fs::is_directory(path)) {
+        const UniqueFd file(::open(blob.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+        if (!file.valid()) {
+            throw Error("cannot write").at(blob).because(errno);
+        }
+        (void)run_layer_program({"pack-tree", fs::absolute(path)}, "", file.get());
+    } else if (!fs::copy_file(path, blob, failure)) {
+        throw Error("cannot read the archive").at(path).because(failure.value());
+    }
+}
+
 std::string layer_type(const std::string& path) {
     std::array<unsigned char, 4> magic{};
     const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -232,10 +246,7 @@ std::string import_archive(const Store& store,
     const UniqueFd locked = store.lock(Sharing::shared);
     const WorkDirectory work(store);
     const std::string blob = work.file("layer");
-    std::error_code failure;
-    if (!fs::copy_file(path, blob, failure)) {
-        throw Error("cannot read the archive").at(path).because(failure.value());
-    }
+    put_archive(path, blob);
     const LayerDigests digests = digests_of(blob);
     const auto size = static_cast<std::int64_t>(fs::file_size(blob));
     const std::string type = layer_type(blob);

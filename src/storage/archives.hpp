@@ -29,7 +29,8 @@ void save(const Store& store,
           ArchiveFormat format,
           const std::string& path);
 
-/// Makes an image of one layer from an archive of a root file system; returns its digest.
+/// Makes an image of one layer from a root file system, an archive or a directory; returns its
+/// digest.
 /// `process` is what the image says of its containers.
 std::string import_archive(const Store& store,
                            const std::string& path,

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import eventually, host, sctr, unique_name, unit_of
+from harness import WAIT, eventually, host, sctr, unique_name, unit_of
 
 
 def events(name, *flags):
@@ -84,10 +84,12 @@ def test_a_start_that_fails_is_no_event(run):
 def test_an_engines_container(bundle):
     name = unique_name("engine")
     bundle.config["annotations"] = {"io.kubernetes.cri.image-name": "registry.example/web:1"}
-    bundle.write("sh", "-c", "exit 1")
+    bundle.write("sh", "-c", WAIT)
     create = ["sctr-oci", "create", "--bundle", bundle.path, name]
     subprocess.run(create, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     host("sctr-oci", "start", name)
+    # Of one that ends by itself, systemd may tell before sctr-oci has told of its start.
+    host("sctr-oci", "kill", name, "KILL")
     eventually(lambda: "die" in kinds(name))
     host("sctr-oci", "delete", name)
     seen = events(name)

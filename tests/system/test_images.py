@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Images: their names and archives, containers made from them, and crashes on the way into the store."""
 
+import io
 import json
 import os
 import signal
+import socket
 import subprocess
+import tarfile
 from pathlib import Path
 
 import harness
@@ -218,6 +221,30 @@ def test_import(tmp_path):
     assert sctr("run", name).ok() == "hi"
     assert sctr("run", image).ok() == "hi"
     sctr("rmi", name).ok()
+
+
+def test_import_of_a_directory(tmp_path, monkeypatch):
+    """As its archive would be, with the owners and modes that it has."""
+    root = tmp_path / "root"
+    with tarfile.open(fileobj=io.BytesIO(base_layer().bytes())) as base:
+        base.extractall(root, filter="tar")
+    (root / "su").write_text("x")
+    os.chown(root / "su", 7, 8)
+    (root / "su").chmod(0o4750)
+    os.link(root / "su", root / "again")
+    (root / "there").symlink_to("/su")
+    with socket.socket(socket.AF_UNIX) as listener:
+        monkeypatch.chdir(root)  # its path may be too long for a socket
+        listener.bind("socket")
+    name = unique_name("imported")
+    monkeypatch.chdir(tmp_path)
+    sctr("import", "root", name).ok()
+    shown = sctr("run", name, "stat", "-c", "%n %a %u %g %h", "/su").ok()
+    assert shown == "/su 4750 7 8 2"
+    assert sctr("run", name, "stat", "-L", "-c", "%n %a", "/there").ok() == "/there 4750"
+    assert sctr("run", name, "ls", "/socket").status == 1
+    sctr("rmi", name).ok()
+    sctr("import", "nothing", name).failed(125, "nothing", "No such file or directory")
 
 
 def test_load_from_a_path_with_a_colon(tmp_path):
