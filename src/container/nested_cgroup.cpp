@@ -241,6 +241,21 @@ void make_own_directory(const std::string& cgroup) {
     }
 }
 
+/// The cgroups above, as far as they are missing, with the controllers passed on.
+void make_those_above(const std::vector<std::string>& above,
+                      const std::vector<std::string>& controllers,
+                      UndoList& undo) {
+    for (const std::string& cgroup : above) {
+        if (cgroup != above.front() && make_directory(cgroup)) {
+            undo.add([path = directory_of(cgroup)] { ::rmdir(path.c_str()); });
+        }
+        for (const std::string& name : controllers) {
+            // Refused where processes are; a limit that needs it says so.
+            write_file(directory_of(cgroup) + "/cgroup.subtree_control", "+" + name);
+        }
+    }
+}
+
 /// The number of a cgroup, which no later one of the same path has.
 std::uint64_t id_of(int directory) {
     struct stat info{};
@@ -268,16 +283,19 @@ bool is_ours(const std::string& unit_cgroup) {
 Cgroup make(const plan::CgroupPlan& plan, UndoList& undo) {
     const std::vector<std::string> above = path_to(plan.path);
     const std::vector<std::string> controllers = controllers_of(above.front());
-    for (const std::string& cgroup : above) {
-        if (cgroup != above.front() && make_directory(cgroup)) {
-            undo.add([path = directory_of(cgroup)] { ::rmdir(path.c_str()); });
-        }
-        for (const std::string& name : controllers) {
-            // Refused where processes are; a limit that needs it says so.
-            write_file(directory_of(cgroup) + "/cgroup.subtree_control", "+" + name);
+    constexpr int tries = 100;
+    for (int left = tries; left > 0; --left) {
+        try {
+            make_those_above(above, controllers, undo);
+            make_own_directory(plan.path);
+            break;
+        } catch (const Error& error) {
+            // Whoever made them for a start that failed takes them away again.
+            if (error.error_number() != ENOENT || left == 1) {
+                throw;
+            }
         }
     }
-    make_own_directory(plan.path);
     Cgroup made{.directory = open_directory(plan.path)};
     made.id = id_of(made.directory.get());
     undo.add([path = plan.path, id = made.id] { remove(path, id); });

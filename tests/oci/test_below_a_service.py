@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Containers below a service whose cgroup systemd has delegated, and what goes wrong there; podman's are in the suite of clients."""
 
+import contextlib
 import json
 import os
 import pwd
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,27 @@ def test_a_cgroup_is_one_containers_alone(service, create):
     assert first.status() == "created" and len(pids(one.cgroup / "payload")) == 1
     oci("delete", "--force", second.id)
     assert first.status() == "created"
+
+
+def test_what_is_above_is_taken_away_by_another_whose_start_failed(service, create):
+    one = service()
+    done = threading.Event()
+
+    def take_away():
+        while not done.is_set():
+            with contextlib.suppress(OSError):
+                (one.cgroup / "shared").rmdir()
+
+    thread = threading.Thread(target=take_away)
+    thread.start()
+    try:
+        for _ in range(20):
+            made = create(one, "shared/payload")
+            made.result.ok()
+            oci("delete", "--force", made.id).ok()
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_the_cgroup_of_its_own_caller_is_none_for_a_container(service, create):
