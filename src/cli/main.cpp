@@ -101,7 +101,24 @@ const Verb* find_verb(std::string_view name) {
     return nullptr;
 }
 
+struct Habit {
+    std::string_view verb; ///< of docker or podman
+    const char* here;
+};
+
+constexpr std::array habits = {Habit{"container", "leave the word out: 'sctr ps', 'sctr rm'"},
+                               Habit{"history", "'sctr image history' shows it"},
+                               Habit{"info", "'sctr doctor' and 'sctr system df' show it"},
+                               Habit{"login", "'skopeo login' does it: its file is read"},
+                               Habit{"logout", "'skopeo logout' does it"},
+                               Habit{"search", "'skopeo list-tags' lists a repository's tags"},
+                               Habit{"version", "'sctr --version' shows it"}};
+
 Error unknown_verb(const std::string& word) {
+    const auto* const habit = std::ranges::find(habits, word, &Habit::verb);
+    if (habit != habits.end()) {
+        return Error("unknown verb '" + word + "'").mend(habit->here);
+    }
     std::vector<std::string> names(verbs.size());
     std::ranges::transform(
         verbs, names.begin(), [](const Verb& verb) { return std::string(verb.name); });

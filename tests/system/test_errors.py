@@ -40,6 +40,15 @@ def test_no_rootfs():
     sctr("run").failed(125, "--rootfs", "name an image")
 
 
+@pytest.mark.parametrize(
+    "verb, said",
+    [("rnu", "did you mean 'run'"), ("container", "sctr ps"), ("history", "image history"), ("info", "doctor"),
+     ("login", "skopeo login"), ("logout", "skopeo logout"), ("search", "skopeo"), ("version", "--version")],
+)  # fmt: skip
+def test_an_unknown_verb(verb, said):
+    sctr(verb).failed(125, f"'{verb}'", said)
+
+
 def test_an_empty_rootfs(tmp_path):
     sctr("run", "--rootfs", tmp_path, "true").failed(127, "true")
 
