@@ -45,7 +45,7 @@ build_tree() {
     quietly "$build_dir/$2.log" builder "$1" ninja --quiet -C "/build/$2"
 }
 
-# build_product LOWER [BUILD]: leaves what `meson install` installs in $build_dir/dest, for push_product.
+# build_product LOWER [BUILD]: leaves what `meson install` installs in $build_dir/dest-$kind, for push_product.
 build_product() {
     local lower=$1 build=${2:-default} outputs
     if [ "$build" = default ]; then build_configure_default "$lower"; else build_configure_quick "$lower"; fi || return
@@ -56,15 +56,15 @@ build_product() {
     say "compiling sctr"
     # shellcheck disable=SC2086 # a list of file names without blanks
     quietly "$build_dir/$build.log" builder "$lower" ninja --quiet -C "/build/$build" $outputs || return
-    rm -rf "$build_dir/dest"
+    rm -rf "$build_dir/dest-$kind"
     quietly "$build_dir/install.log" builder "$lower" \
-        env DESTDIR=/build/dest meson install -C "/build/$build" --no-rebuild
+        env DESTDIR="/build/dest-$kind" meson install -C "/build/$build" --no-rebuild
 }
 
 # push_product box|vm: unpacks the product in the running host and tells its systemd.
 push_product() {
     local kind=$1
-    tar --create --directory "$build_dir/dest" --xattrs . |
+    tar --create --directory "$build_dir/dest-$kind" --xattrs . |
         ("${kind}_exec" root tar --extract --directory / --xattrs --xattrs-include='*' --no-overwrite-dir) ||
         die "could not install the product in the $kind"
     ("${kind}_exec" root systemctl daemon-reload) || die "systemd of the $kind does not reload"
