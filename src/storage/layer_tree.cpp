@@ -251,7 +251,7 @@ void LayerTree::add_hard_link(const LayerMember& member) {
     for (int tries = 0; tries < 2; ++tries) {
         if (::linkat(source.get(), name.c_str(), place.directory, place.name.c_str(), 0) == 0) {
             if (S_ISREG(info.st_mode)) {
-                set_metadata(member, place); // the last word about the file, as in podman
+                set_metadata(member, place, S_IFREG); // the last word about it, as in podman
             }
             return;
         }
@@ -268,23 +268,27 @@ void LayerTree::add_hard_link(const LayerMember& member) {
     fail(member.path);
 }
 
-void LayerTree::set_metadata(const LayerMember& member, const Place& place) {
-    const char* name = place.name.c_str();
-    if (::fchownat(place.directory, name, member.uid, member.gid, AT_SYMLINK_NOFOLLOW) < 0) {
+/// By fd: a container that runs could put a link to a file of the host's in its place.
+void LayerTree::set_metadata(const LayerMember& member, const Place& place, mode_t type) const {
+    const UniqueFd node(
+        ::openat(place.directory, place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct stat info{};
+    if (!node.valid() || ::fstat(node.get(), &info) < 0) {
         fail(member.path);
     }
-    if (!S_ISLNK(member.mode) && ::fchmodat(place.directory, name, member.mode & 07777U, 0) < 0) {
+    if ((info.st_mode & S_IFMT) != type) {
+        refuse(member.path, "something else has taken its place");
+    }
+    if (::fchownat(node.get(), "", member.uid, member.gid, AT_EMPTY_PATH) < 0) {
         fail(member.path);
     }
-    if (!member.xattrs.empty()) {
-        const UniqueFd node(::openat(place.directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-        if (!node.valid()) {
-            fail(member.path);
-        }
-        set_xattrs(node.get(), member);
+    // fchmod(2) takes no O_PATH.
+    if (type != S_IFLNK && ::chmod(link_of(node.get()).c_str(), member.mode & 07777U) < 0) {
+        fail(member.path);
     }
+    set_xattrs(node.get(), member);
     const std::array<struct timespec, 2> times{member.mtime, member.mtime};
-    if (::utimensat(place.directory, name, times.data(), AT_SYMLINK_NOFOLLOW) < 0) {
+    if (::utimensat(node.get(), "", times.data(), AT_EMPTY_PATH) < 0) {
         fail(member.path);
     }
 }
@@ -297,7 +301,7 @@ void LayerTree::add_node(const LayerMember& member) {
                              ? ::symlinkat(member.link.c_str(), place.directory, name)
                              : ::mknodat(place.directory, name, member.mode, member.device);
         if (made == 0) {
-            set_metadata(member, place);
+            set_metadata(member, place, member.mode & S_IFMT);
             return;
         }
         if (errno == EPERM && rootless_ && (S_ISCHR(member.mode) || S_ISBLK(member.mode))) {

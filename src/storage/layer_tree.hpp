@@ -76,7 +76,7 @@ class LayerTree {
     void add_hard_link(const LayerMember& member);
     void add_node(const LayerMember& member);
     void displace(const Place& place, const std::string& path);
-    void set_metadata(const LayerMember& member, const Place& place);
+    void set_metadata(const LayerMember& member, const Place& place, mode_t type) const;
     void set_xattrs(int file, const LayerMember& member) const;
     void set_opaque(int directory, const std::string& path) const;
     [[nodiscard]] std::uint64_t inside() const;

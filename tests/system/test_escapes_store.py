@@ -75,6 +75,46 @@ def test_cp_while_the_file_is_swapped_for_a_link(own_rootfs, bait):
             sctr("cp", "/etc/hostname", f"{container.name}:/one")
 
 
+REPLACER = """
+import os, sys
+for number in range(int(sys.argv[3])):
+    name = f"{sys.argv[1]}/{number:05}"
+    while not os.path.lexists(name):
+        pass
+    os.rename(f"{sys.argv[2]}/{number:05}", name)
+"""
+
+
+@pytest.mark.parametrize("kind", ["hard link", "fifo"])
+def test_cp_while_what_it_has_made_becomes_a_link(own_rootfs, bait, tmp_path, kind):
+    """Owner and mode are those of what cp has made, and never of what a link leads to."""
+    (bait / "file").chmod(0o600)
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / ".first").write_text("")
+    (source / ".first").chmod(0o666)
+    (own_rootfs / "links").mkdir()
+    count = 50 * RACES
+    for number in range(count):
+        if kind == "fifo":
+            os.mkfifo(source / f"{number:05}")
+            (source / f"{number:05}").chmod(0o666)
+        else:
+            os.link(source / ".first", source / f"{number:05}")
+        (own_rootfs / f"links/{number:05}").symlink_to(bait / "file")
+    with started(own_rootfs) as container:
+        words = [own_rootfs / "to", own_rootfs / "links", str(count)]
+        replacer = subprocess.Popen([sys.executable, "-c", REPLACER, *words])
+        try:
+            sctr("cp", source, f"{container.name}:/to")
+            assert len(os.listdir(own_rootfs / "links")) < count, "nothing was replaced in time"
+        finally:
+            replacer.kill()
+            replacer.wait()
+    status = (bait / "file").stat()
+    assert (oct(status.st_mode & 0o7777), status.st_uid) == ("0o600", 0)
+
+
 # CVE-2019-14271, podman CVE-2022-1227: the host's tool loads or runs what the image brings.
 def test_no_tool_of_the_host_is_the_payloads(own_rootfs, bait, tmp_path):
     for name in ("ps", "tar", "cat", "top", "sh.evil", "nsenter", "mount", "newuidmap"):
