@@ -2,12 +2,16 @@
 #pragma once
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 
@@ -19,6 +23,25 @@ struct CloseDirectory {
 };
 
 using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+/// What an open directory has, sorted; nothing and errno when it cannot be read. One that has been
+/// removed has nothing.
+inline std::optional<std::vector<std::string>> names_in(int directory) {
+    const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const Directory stream(copy < 0 ? nullptr : ::fdopendir(copy));
+    if (!stream) {
+        return errno == ENOENT ? std::optional(std::vector<std::string>()) : std::nullopt;
+    }
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(stream.get())) {
+        const std::string name(entry->d_name);
+        if (name != "." && name != "..") {
+            names.push_back(name);
+        }
+    }
+    std::ranges::sort(names);
+    return names;
+}
 
 inline bool exists(const std::string& path) {
     return ::access(path.c_str(), F_OK) == 0;

@@ -3,7 +3,6 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -62,23 +61,6 @@ bool is_kernels(int directory) {
            std::ranges::contains(kinds, static_cast<unsigned long>(info.f_type));
 }
 
-std::vector<std::string> names_in(int directory, const std::string& path) {
-    const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const Directory stream(copy < 0 ? nullptr : ::fdopendir(copy));
-    if (!stream) {
-        fail(path);
-    }
-    std::vector<std::string> names;
-    while (const dirent* entry = ::readdir(stream.get())) {
-        const std::string name(entry->d_name);
-        if (name != "." && name != "..") {
-            names.push_back(name);
-        }
-    }
-    std::ranges::sort(names);
-    return names;
-}
-
 class Packer {
   public:
     Packer(int output, PackOptions options)
@@ -129,12 +111,21 @@ class Packer {
         if (is_opaque && !path.empty() && options_.meaning == Meaning::layer) {
             write_marker(path + "/.wh..wh..opq");
         }
-        for (const std::string& name : names_in(directory, path)) {
+        const auto names = names_in(directory);
+        if (!names) {
+            fail(path);
+        }
+        for (const std::string& name : *names) {
             add(directory, name, path.empty() ? name : path + "/" + name);
         }
     }
 
     void add(int parent, const std::string& name, const std::string& path) {
+        if (path.size() >= PATH_MAX) { // nobody could unpack it, and there is no end to how deep
+            throw Error("cannot pack")
+                .at("/" + path.substr(0, 80) + "...")
+                .because("a path longer than 4095 bytes");
+        }
         const UniqueFd node(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
         struct stat info{};
         if (!node.valid() || ::fstat(node.get(), &info) < 0) {
@@ -151,12 +142,12 @@ class Packer {
             const auto slash = path.rfind('/') + 1; // npos + 1 is 0
             write_marker(path.substr(0, slash) + ".wh." + name);
         } else if (S_ISDIR(info.st_mode)) {
-            const UniqueFd directory(
-                ::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-            if (!directory.valid()) {
+            const UniqueFd directory(::openat(node.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+            if (directory.valid()) {
+                add_directory(directory.get(), path);
+            } else if (errno != ENOENT) { // removed meanwhile
                 fail(path);
             }
-            add_directory(directory.get(), path);
         } else if (!S_ISSOCK(info.st_mode)) {
             (void)write_member(node.get(), path, info, link_target(node.get(), info, path));
         }

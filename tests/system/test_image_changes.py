@@ -2,6 +2,9 @@
 """What containers write above their image: diff, commit, export; what of it takes space."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 import tarfile
 from pathlib import Path
@@ -115,3 +118,43 @@ def test_commit_pauses(load, pulled):
     sctr("commit", container, pulled[-1]).ok()
     assert json.loads(sctr("inspect", container).ok())[0]["status"] == "paused"
     sctr("rm", "-f", container).ok()
+
+
+CHURN = """
+import os, sys
+os.chdir(sys.argv[1])
+while True:
+    for number in range(50):
+        os.makedirs(f"{number}/below")
+    for number in range(50):
+        os.removedirs(f"{number}/below")
+"""
+
+
+def test_what_comes_and_goes_meanwhile_is_no_error(stored):
+    """As the temporary files of a container that runs."""
+    upper = STORE / f"roots/{stored}/upper/tmp"
+    upper.mkdir(exist_ok=True)
+    (upper / "stays").write_text("")
+    churn = subprocess.Popen([sys.executable, "-c", CHURN, upper])
+    try:
+        eventually(lambda: (upper / "0").exists(), what="the first directory")
+        for _ in range(20):
+            assert "A /tmp/stays" in sctr("diff", stored).ok().split("\n")
+            sctr("cp", f"{stored}:/tmp", "-").ok()
+    finally:
+        churn.kill()
+        churn.wait()
+
+
+def test_a_tree_that_is_deeper_than_any_archive(stored):
+    """Whatever a container makes, the host's programs end with an error of theirs."""
+    here = os.open(STORE / f"roots/{stored}/upper", os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(1000):
+        os.mkdir("deep", dir_fd=here)
+        below = os.open("deep", os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    for words in (["diff", stored], ["export", stored], ["cp", f"{stored}:/deep", "-"], ["commit", stored]):
+        sctr(*words).failed(125, "/deep/deep", "a path longer than 4095 bytes")
