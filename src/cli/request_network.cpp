@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/error.hpp"
 #include "base/strings.hpp"
 #include "cli/network_flags.hpp"
 #include "cli/request_builder.hpp"
@@ -58,17 +59,35 @@ void add_addresses(plan::ContainerNetwork& network, const NetworkFlags& flags) {
     }
 }
 
+/// Each takes a socket and rules of the firewall. An image can name any number.
+constexpr std::size_t most_exposed = 1000;
+
+void add_exposed(std::vector<plan::PublishedPort>& exposed,
+                 const std::string& text,
+                 const char* source) {
+    std::ranges::move(parse_expose(text, source), std::back_inserter(exposed));
+    if (exposed.size() > most_exposed) {
+        throw Error("too many ports to publish all of them")
+            .at(source)
+            .because("they are more than " + std::to_string(most_exposed))
+            .mend("drop --publish-all, and name those that are needed with -p");
+    }
+}
+
 /// What --expose and the image name: checked whether it is published or not.
 std::vector<plan::PublishedPort> exposed_ports(const NetworkFlags& flags,
                                                const RootfsFacts& facts) {
     std::vector<plan::PublishedPort> exposed;
     for (const std::string& text : flags.expose) {
-        std::ranges::move(parse_expose(text), std::back_inserter(exposed));
+        if (flags.publish_all) {
+            add_exposed(exposed, text, "--expose");
+        } else {
+            (void)parse_expose(text);
+        }
     }
     if (flags.publish_all) {
         for (const auto& [text, present] : facts.image_process.exposed_ports) {
-            std::ranges::move(parse_expose(text, "ExposedPorts of the image"),
-                              std::back_inserter(exposed));
+            add_exposed(exposed, text, "ExposedPorts of the image");
         }
     }
     return exposed;
@@ -87,7 +106,7 @@ void add_ports(plan::ContainerNetwork& network,
             return other.protocol == port.protocol && port.container_port >= other.container_port &&
                    port.container_port < other.container_port + other.range;
         });
-        if (flags.publish_all && !is_there) {
+        if (!is_there) {
             network.ports.push_back(std::move(port));
         }
     }

@@ -122,6 +122,24 @@ TEST(NetworkFlags, PortsOfTheImage) {
     EXPECT_THROW(request_of("-P", world), Error);
 }
 
+TEST(NetworkFlags, AnImageThatNamesPortsWithoutEnd) {
+    RootfsFacts world = facts();
+    for (int first = 1; first < 60000; ++first) {
+        world.image_process.exposed_ports[std::to_string(first) + "-65535/tcp"] = {};
+    }
+    EXPECT_TRUE(request_of("", world).network.ports.empty());
+    try {
+        (void)request_of("-P", world);
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("more than 1000"));
+    }
+    world.image_process.exposed_ports = {{"1-1000/tcp", {}}};
+    EXPECT_EQ(request_of("-P", world).network.ports.size(), 1000U);
+    EXPECT_THAT(error_of("-P --expose 1-1001"), HasSubstr("more than 1000"));
+    EXPECT_TRUE(request_of("--expose 1-65535", world).network.ports.empty());
+}
+
 TEST(NetworkFlags, PropertiesAreStillProperties) {
     const plan::Request request = request_of("-p CPUWeight=7 -p 8080:80");
     ASSERT_EQ(request.extra_properties.size(), 1U);
