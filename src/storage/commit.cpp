@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/sha256.hpp"
+#include "base/strings.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
 #include "storage/archives.hpp"
@@ -34,6 +35,20 @@ ordered_json read_json(const std::string& path) {
         throw Error("the store lacks a blob, or it is damaged")
             .at(path)
             .mend("see 'sctr system check'; pull or load the image again");
+    }
+}
+
+/// They become JSON.
+void require_utf8(const CommitOptions& options) {
+    std::vector<std::string> texts = {
+        options.author, options.comment, options.user, options.working_dir};
+    for (const auto* list : {&options.entrypoint, &options.cmd, &options.env}) {
+        texts.insert(texts.end(), list->begin(), list->end());
+    }
+    for (const std::string& text : texts) {
+        if (valid_utf8(text) != text) {
+            throw Error("cannot make the image").at(valid_utf8(text)).because("it is not UTF-8");
+        }
     }
 }
 
@@ -63,6 +78,7 @@ std::string commit(const Store& store,
                    const oci::StoredImage& base,
                    const std::string& upper,
                    const CommitOptions& options) {
+    require_utf8(options);
     const UniqueFd locked = store.lock(Sharing::shared);
     const WorkDirectory work(store);
     ordered_json config = read_json(store.blob(base.id));

@@ -67,6 +67,12 @@ def test_commit(stored, pulled):
     assert json.loads(sctr("image", "inspect", name).ok())[0]["id"] == image
 
 
+@pytest.mark.parametrize("flag", ["--author", "--message", "--cmd", "--entrypoint", "--env", "--user", "--workdir"])
+def test_commit_of_bytes_that_are_no_text(stored, flag):
+    """Nothing is packed for them."""
+    sctr("commit", flag, b"A=\xff", stored).failed(125, "cannot make the image", "it is not UTF-8")
+
+
 def test_export(stored, tmp_path):
     path = tmp_path / "out.tar"
     sctr("export", "-o", path, stored).ok()
