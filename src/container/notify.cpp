@@ -89,6 +89,7 @@ std::string forwardable(std::string_view message) {
                                      "MAINPIDFD",
                                      "MAINPIDFDID",
                                      "BARRIER",
+                                     "NOTIFYACCESS",
                                      "FDSTORE",
                                      "FDSTOREREMOVE",
                                      "FDNAME",

@@ -22,6 +22,7 @@ TEST(Notify, OnlyWhatConcernsTheServiceIsSaidAgain) {
              Case{"STATUS=x\n\nMAINPID=5\nWATCHDOG=1", "STATUS=x\nWATCHDOG=1\n"},
              Case{"MAINPID=5", ""},
              Case{"BARRIER=1\n", ""},
+             Case{"NOTIFYACCESS=none\nREADY=1\n", "READY=1\n"},
              Case{"FDSTORE=1\nFDNAME=x\n", ""},
              Case{"MAINPIDS=5", "MAINPIDS=5\n"},
              Case{"nonsense", "nonsense\n"},
