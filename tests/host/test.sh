@@ -154,6 +154,7 @@ suite_lint() {
     lint_case "$lower" clang-tidy 'python3 tests/host/tidy.py /build/quick "/ccache/tidy/$1" \
         --extra-arg=-Wno-unknown-warning-option' "$(basename "$lower")"
     lint_case "$lower" shellcheck 'shellcheck .ci/run tests/host/host tests/host/*.sh'
+    lint_case "$lower" promises 'python3 tests/host/doc_tests.py'
     {
         echo '<testsuite>'
         cat "$results"/lint-*.case
