@@ -94,6 +94,16 @@ std::unique_ptr<sdbus::IConnection> open_bus(EarlyBus& early, const Deadlines& d
     return nullptr;
 }
 
+/// A bus without room for one more connection of this user hangs up; why is in its log alone.
+Error with_limit(const sdbus::Error& error, Error ours) {
+    if (error.getName() == "org.freedesktop.DBus.Error.Disconnected" ||
+        error.getName() == "System.Error.ECONNRESET" || is_overload(error)) {
+        ours.mend("if `journalctl -u dbus` says that there are too many connections, raise "
+                  "max_connections_per_user in /etc/dbus-1/system-local.conf");
+    }
+    return ours;
+}
+
 Error connect_error(Instance instance, const sdbus::Error& error, const Deadlines& deadlines) {
     const bool silent = error.getName() == "org.freedesktop.DBus.Error.Timeout";
     const bool absent = error.getName() == "org.freedesktop.DBus.Error.FileNotFound" ||
@@ -112,8 +122,10 @@ Error connect_error(Instance instance, const sdbus::Error& error, const Deadline
                 .because(ETIMEDOUT)
                 .mend("see `systemctl status dbus`");
         }
-        return call_error(
-            error, "cannot connect to the system bus", system_bus_address().text, deadlines);
+        return with_limit(
+            error,
+            call_error(
+                error, "cannot connect to the system bus", system_bus_address().text, deadlines));
     case Instance::user:
         if (absent) {
             return Error("no D-Bus bus of this user's systemd")

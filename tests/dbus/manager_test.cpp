@@ -50,8 +50,9 @@ TEST(Connect, SaysThatSystemdIsNotOnTheBus) {
 TEST(Connect, GivesUpWhenTheBusIsFull) {
     const PrivateBus bus("<limit name=\"max_connections_per_user\">1</limit>");
     FakeSystemd fake(bus.address(), do_job);
-    expect_error(error_of([] { Manager manager(Instance::system, hasty); }),
-                 "cannot connect to the system bus");
+    const auto error = error_of([] { Manager manager(Instance::system, hasty); });
+    expect_error(error, "cannot connect to the system bus");
+    expect_error(error, "raise max_connections_per_user");
 }
 
 TEST(Connect, UserInstanceFollowsTheEnvironment) {

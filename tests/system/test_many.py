@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Many containers, one after the other and at once: nothing piles up anywhere."""
 
+import contextlib
+import socket
+import struct
 import subprocess
 
-from harness import eventually, host, sctr, unique_name
+from harness import DEADLINE, eventually, host, sctr, unique_name
 from leftovers import open_files, records
 
 SLACK = 8  # clients come and go beside us
@@ -76,3 +79,31 @@ def test_many_execs_at_once(start):
             out, _ = process.communicate(timeout=60)
             assert (process.returncode, out) == (number, f"{number}\n")
         assert container.exec("ps", "-o", "args").ok().count("echo") <= 1
+
+
+def bus_connection():
+    """A connection to the system bus that is used for nothing; D-Bus specification, Authentication Protocol."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(DEADLINE)
+    connection.connect("/run/dbus/system_bus_socket")
+    connection.sendall(b"\0AUTH EXTERNAL 30\r\n")
+    assert connection.recv(100).startswith(b"OK ")
+    fields = {1: ("o", "/org/freedesktop/DBus"), 6: ("s", "org.freedesktop.DBus"),
+              2: ("s", "org.freedesktop.DBus"), 3: ("s", "Hello")}  # fmt: skip
+    header = b""
+    for code, (kind, value) in fields.items():
+        header += bytes(-len(header) % 8) + bytes([code, 1]) + kind.encode() + b"\0"
+        header += struct.pack("<I", len(value)) + value.encode() + b"\0"
+    message = struct.pack("<4sIII", b"l\1\0\1", 0, 1, len(header)) + header + bytes(-len(header) % 8)
+    connection.sendall(b"BEGIN\r\n" + message)
+    return connection if connection.recv(1000)[1:2] == b"\2" else None
+
+
+def test_more_than_a_bus_allows_by_default(run):
+    """Each supervisor has a connection: dbus-daemon's own limit is 256 of a user, on which root's services depend, too."""
+    with contextlib.ExitStack() as connections:
+        for number in range(300):
+            connection = bus_connection()
+            assert connection, f"no connection after {number}"
+            connections.enter_context(connection)
+        assert run("echo", "one more").ok() == "one more"
