@@ -64,7 +64,7 @@ struct UnitProperty {
 /// The transient scope of a container: its name (empty: it gets none) and every property, in
 /// sending order.
 ///
-/// What only the moment of the launch knows (PIDFDs, Controller, AddRef) is added when it is sent.
+/// What only the moment of the launch knows (PIDFDs, Controller) is added when it is sent.
 struct UnitPlan {
     std::string name;
     std::vector<UnitProperty> properties;

@@ -33,7 +33,7 @@ class Bus {
 
     [[nodiscard]] sdbus::IConnection& connection() noexcept { return *connection_; }
 
-    /// There is no bus between, and so nobody has a bus name: AddRef and Controller make no sense.
+    /// There is no bus between, and so nobody has a bus name: Controller makes no sense.
     [[nodiscard]] bool is_direct() const noexcept { return is_direct_; }
 
     /// A call of the manager object, to be filled and handed to call() or send().

@@ -151,9 +151,6 @@ void ScopeStart::append_launch_properties(sdbus::Message& message) const {
     }
     message.closeVariant();
     message.closeStruct();
-    if (launch_.add_ref && !bus_->is_direct()) {
-        append_property(message, {"AddRef", true});
-    }
     if (launch_.controller && !bus_->is_direct()) {
         append_property(message, {"Controller", std::string(bus_->connection().getUniqueName())});
     }

@@ -37,7 +37,6 @@ struct Deadlines {
 struct ScopeLaunch {
     int pidfd = -1;          ///< init's; borrowed until the job has ended
     pid_t pid = -1;          ///< the same process, for systemd older than 255
-    bool add_ref = true;     ///< keep the unit readable after its end, until we disconnect
     bool controller = false; ///< ask us to stop (Manager::stop_requested) instead of signalling
 };
 
