@@ -113,15 +113,16 @@ void TerminalRelay::write_container() {
     }
 }
 
-void TerminalRelay::drain(int interrupt) {
+void TerminalRelay::drain(const sys::SignalQueue& signals) {
     std::array<char, 16384> buffer{};
     for (ssize_t size = 0; (size = ::read(master_.get(), buffer.data(), buffer.size())) > 0;) {
         to_caller_.append(buffer.data(), static_cast<std::size_t>(size));
     }
     while (!to_caller_.empty()) {
-        std::array<struct pollfd, 2> items{{{output_, POLLOUT, 0}, {interrupt, POLLIN, 0}}};
+        std::array<struct pollfd, 2> items{{{output_, POLLOUT, 0}, {signals.fd(), POLLIN, 0}}};
         const int result = ::poll(items.data(), items.size(), -1);
-        if ((result < 0 && errno != EINTR) || items[1].revents != 0) {
+        if ((result < 0 && errno != EINTR) ||
+            (items[1].revents != 0 && signals.take() != sys::SignalQueue::directory_changed)) {
             return;
         }
         if (items[0].revents != 0) {

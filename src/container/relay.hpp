@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
+#include "linux/signals.hpp"
 
 namespace sctr::container {
 
@@ -23,8 +24,8 @@ class TerminalRelay {
     void handle(const std::vector<struct pollfd>& items);
 
     /// After the container's end: takes what is still in the terminal and delivers it. Gives up
-    /// when `interrupt` is readable, since a caller may never read again.
-    void drain(int interrupt);
+    /// when a signal comes, since a caller may never read again.
+    void drain(const sys::SignalQueue& signals);
 
     [[nodiscard]] int master() const { return master_.get(); }
 

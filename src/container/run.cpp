@@ -223,6 +223,7 @@ Outcome run_locked(systemd::EarlyBus bus,
     const Record& record = running.record;
     announce_start(running, request);
     register_machine(running, options);
+    connection.follow_host();
     std::optional<HealthWatch> health;
     if (request.health) {
         health.emplace(*request.health, record, config_to_keep(request), directory.directory());
@@ -243,6 +244,7 @@ Outcome run_locked(systemd::EarlyBus bus,
         .stop_timeout = request.stop_timeout,
         .health = health ? &*health : nullptr,
         .ready_when_healthy = options.ready_when_healthy,
+        .on_directory_change = [&connection] { connection.follow_host(); },
         .on_health = health_announcer(record, request)};
     const Outcome outcome = supervise(running.process, signals, supervision);
     health.reset();

@@ -104,7 +104,7 @@ class Supervisor {
             stopping_ && !unhealthy_ &&
             (outcome.exit_status == 0 || outcome.exit_status == signal_base + what_.stop_signal);
         if (relay_) {
-            relay_->drain(signals_.fd());
+            relay_->drain(signals_);
         }
         if (attach_) {
             attach_->finish(outcome.exit_status);
@@ -270,7 +270,11 @@ class Supervisor {
 
     void pass_signals_on() {
         while (const auto signal = signals_.take()) {
-            if (*signal == SIGWINCH && relay_) {
+            if (*signal == sys::SignalQueue::directory_changed) {
+                if (what_.on_directory_change) {
+                    what_.on_directory_change();
+                }
+            } else if (*signal == SIGWINCH && relay_) {
                 sys::set_terminal_size(relay_->master(), sys::terminal_size(STDIN_FILENO));
             } else if (*signal == SIGTERM && what_.service) {
                 begin_stop();

@@ -39,6 +39,7 @@ struct Supervision {
     std::chrono::microseconds stop_timeout{0};
     HealthWatch* health = nullptr;   ///< asks it whether it does its work, if it has such a check
     bool ready_when_healthy = false; ///< for a service
+    std::function<void()> on_directory_change{}; ///< of a directory that is watched
     /// Told of each change of its health.
     std::function<void(const HealthState&)> on_health{};
     /// Its process group is killed after this time; for what is no container.

@@ -49,6 +49,10 @@ std::optional<int> SignalQueue::take() const {
     if (::read(fd_.get(), &info, sizeof info) != sizeof info) {
         return std::nullopt;
     }
+    // signalfd(2): the codes of what processes send are not above zero.
+    if (info.ssi_signo == SIGURG && info.ssi_code > 0) {
+        return directory_changed;
+    }
     return static_cast<int>(info.ssi_signo);
 }
 

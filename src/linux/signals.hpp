@@ -22,8 +22,11 @@ class SignalQueue {
 
     [[nodiscard]] int fd() const { return fd_.get(); }
 
-    /// The next signal that has arrived.
+    /// The next signal that has arrived, or directory_changed.
     [[nodiscard]] std::optional<int> take() const;
+
+    /// What take() gives for the kernel's word about a directory (watch_directory).
+    static constexpr int directory_changed = 0;
 
   private:
     UniqueFd fd_;

@@ -13,9 +13,11 @@
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
 #include "base/sha256.hpp"
+#include "linux/directory_watch.hpp"
 #include "linux/procfs.hpp"
 #include "network/attaching.hpp"
 #include "network/name_files.hpp"
+#include "network/naming.hpp"
 #include "network/network_store.hpp"
 #include "network/stand_in.hpp"
 #include "network/zone.hpp"
@@ -76,52 +78,21 @@ void undo_earlier(const std::string& container) {
     }
 }
 
-std::string first_gateway(const Attachment& attachment) {
-    for (const Attached& each : attachment.networks) {
-        for (const SubnetPlan& plan : each.network.subnets) {
-            if (plan.gateway && !plan.gateway->is_v6()) {
-                return plan.gateway->text();
-            }
-        }
-    }
-    return {};
-}
-
-/// Where aardvark-dns listens.
-std::vector<std::string> name_servers(const Attachment& attachment) {
-    std::vector<std::string> servers;
-    for (const Attached& each : attachment.networks) {
-        for (const SubnetPlan& plan : each.network.subnets) {
-            if (each.network.dns && each.network.driver == "bridge" && plan.gateway) {
-                servers.push_back(plan.gateway->text());
-            }
-        }
-    }
-    constexpr std::size_t most = 3; // MAXNS of resolv.conf(5)
-    servers.resize(std::min(servers.size(), most));
-    return servers;
-}
-
-Resolver resolver_of(const plan::ContainerNetwork& wanted, const Attachment& attachment) {
-    Resolver resolver = merged(wanted.files, host_resolver(wanted.is_hosts));
-    if (const auto servers = name_servers(attachment); !servers.empty()) {
-        resolver.servers = servers; // those that are asked for are asked by aardvark-dns
-        if (wanted.files.options.empty()) {
-            // "web" is a name of the network before it is one of a domain that is searched.
-            resolver.options = {"ndots:0"};
-        }
-    } else if (wanted.pasta && wanted.files.servers.empty()) {
-        resolver.servers = {pasta_resolver};
-    }
-    return resolver;
-}
-
 } // namespace
 
 Connection::Connection(const plan::ContainerNetwork& wanted, const Who& who) : wanted_(wanted) {
     const plan::NameFiles& files = wanted.files;
     const bool has_files = files.hosts || files.resolv_conf || files.hostname;
-    attachment_ = {.container = who.container, .supervisor = this_process(::getpid())};
+    attachment_ = {.container = who.container,
+                   .supervisor = this_process(::getpid()),
+                   .naming = {.files = files,
+                              .hostname = who.hostname,
+                              .directory = who.directory,
+                              .is_hosts = wanted.is_hosts,
+                              .is_pasta = wanted.pasta}};
+    if (wanted.pasta) {
+        attachment_.naming.pasta_servers = host_resolver(true).servers;
+    }
     if (wanted.is_attached()) {
         attachment_.id = random_id();
         attachment_.ports = wanted.ports;
@@ -146,7 +117,7 @@ Connection::Connection(const plan::ContainerNetwork& wanted, const Who& who) : w
     }
     if (has_files) {
         try {
-            write_files(wanted, who);
+            write_names(attachment_);
         } catch (const Error&) {
             if (is_open_) {
                 end();
@@ -161,38 +132,6 @@ Connection::~Connection() {
         end();
     } catch (const Error&) {
         // The next sweep tries again, and another error is on its way.
-    }
-}
-
-void Connection::write_files(const plan::ContainerNetwork& wanted, const Who& who) const {
-    if (wanted.files.hosts) {
-        OwnNames own;
-        for (const Attached& each : attachment_.networks) {
-            own.addresses.insert(own.addresses.end(), each.addresses.begin(), each.addresses.end());
-        }
-        if (own.addresses.empty() && !wanted.is_hosts) {
-            own.addresses.push_back(*Address::parse("127.0.1.1"));
-        }
-        if (!who.hostname.empty()) {
-            own.names.push_back(who.hostname);
-        }
-        if (who.container != who.hostname && is_host_name(who.container) && !wanted.is_hosts) {
-            own.names.push_back(who.container);
-        }
-        own.gateway = wanted.is_hosts ? "127.0.0.1"
-                      : wanted.pasta  ? pasta_host
-                                      : first_gateway(attachment_);
-        const std::string base = wanted.is_hosts
-                                     ? sys::read_small_file("/etc/hosts").value_or(localhost_lines)
-                                     : localhost_lines;
-        write_name_file(who.directory + hosts_file, hosts_text(base, own, wanted.files));
-    }
-    if (wanted.files.resolv_conf) {
-        write_name_file(who.directory + resolv_conf_file,
-                        to_text(resolver_of(wanted, attachment_)));
-    }
-    if (wanted.files.hostname) {
-        write_name_file(who.directory + hostname_file, who.hostname + "\n");
     }
 }
 
@@ -245,11 +184,30 @@ void Connection::finish() {
     lock_.reset();
 }
 
+void Connection::follow_host() {
+    if (!wanted_.files.resolv_conf) {
+        return;
+    }
+    std::vector<UniqueFd> watched; // anew, as a directory may be another one by now
+    for (const std::string& directory : resolver_directories()) {
+        watched.push_back(sys::watch_directory(directory));
+    }
+    watched_ = std::move(watched);
+    try {
+        // Others may have connected it to more networks.
+        network::follow_host(is_open_ ? find_attachment(attachment_.container).value_or(attachment_)
+                                      : attachment_);
+    } catch (const Error&) {
+        // A disk that is full: the next change tries again.
+    }
+}
+
 void Connection::end() {
     if (!is_open_) {
         return;
     }
     is_open_ = false;
+    watched_.clear();
     netavark_.reset(); // one that still runs is killed
     pasta_.reset();
     if (!lock_.valid() && has_begun_) {

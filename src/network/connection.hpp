@@ -6,7 +6,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "base/unique_fd.hpp"
 #include "network/netavark.hpp"
 #include "network/pasta.hpp"
 #include "network/ports.hpp"
@@ -45,13 +47,16 @@ class Connection {
     /// Waits until it is connected. Throws Error.
     void finish();
 
+    /// Keeps the container's /etc/resolv.conf up to the host's: to be called once it runs, and at
+    /// each change that SignalQueue tells of.
+    void follow_host();
+
     /// Gives everything back; the container may have ended. Throws Error for what stays, which the
     /// next sweep tries again.
     void end();
 
   private:
     void begin_netavark();
-    void write_files(const plan::ContainerNetwork& wanted, const Who& who) const;
 
     bool is_open_ = false;
     bool has_begun_ = false; ///< there may be something that netavark has made
@@ -63,6 +68,7 @@ class Connection {
     UniqueFd network_namespace_;
     std::unique_ptr<Netavark> netavark_;
     std::unique_ptr<Pasta> pasta_;
+    std::vector<UniqueFd> watched_; ///< directories in which the host's servers may change
 };
 
 /// Undoes what containers have left whose supervisor and first process are gone, and removes it

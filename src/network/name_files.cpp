@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
@@ -16,6 +17,9 @@
 namespace sctr::network {
 
 namespace {
+
+constexpr const char* hosts_resolver = "/etc/resolv.conf";
+constexpr const char* resolved_servers = "/run/systemd/resolve/resolv.conf";
 
 bool is_loopback(const std::string& server) {
     return server.starts_with("127.") || server == "::1";
@@ -62,8 +66,19 @@ std::string to_text(const Resolver& resolver) {
     return text;
 }
 
+std::vector<std::string> resolver_directories() {
+    std::vector<std::string> found = {"/etc",
+                                      std::filesystem::path(resolved_servers).parent_path()};
+    std::error_code none;
+    const auto file = std::filesystem::canonical(hosts_resolver, none);
+    if (const std::string real = file.parent_path(); !none && !std::ranges::contains(found, real)) {
+        found.push_back(real);
+    }
+    return found;
+}
+
 Resolver host_resolver(bool is_hosts_network) {
-    Resolver found = parse_resolver(sys::read_small_file("/etc/resolv.conf").value_or(""));
+    Resolver found = parse_resolver(sys::read_small_file(hosts_resolver).value_or(""));
     if (is_hosts_network) {
         return found;
     }
@@ -71,9 +86,7 @@ Resolver host_resolver(bool is_hosts_network) {
         !found.servers.empty() && std::ranges::all_of(found.servers, is_loopback);
     if (only_loopback) {
         // systemd-resolved(8): the servers that its stub asks.
-        found.servers =
-            parse_resolver(sys::read_small_file("/run/systemd/resolve/resolv.conf").value_or(""))
-                .servers;
+        found.servers = parse_resolver(sys::read_small_file(resolved_servers).value_or("")).servers;
     }
     std::erase_if(found.servers, is_loopback);
     return found;
@@ -120,10 +133,15 @@ std::string hosts_text(const std::string& base, const OwnNames& own, const plan:
 
 void write_name_file(const std::string& path, const std::string& text) {
     constexpr mode_t for_every_user = 0644;
-    const UniqueFd file(::open(
-        path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, for_every_user));
+    if (sys::read_small_file(path) == text) {
+        return;
+    }
+    const UniqueFd file(
+        ::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, for_every_user));
+    const auto size = static_cast<ssize_t>(text.size());
     if (!file.valid() || ::fchmod(file.get(), for_every_user) < 0 ||
-        ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+        ::write(file.get(), text.data(), text.size()) != size ||
+        ::ftruncate(file.get(), size) < 0) {
         throw Error("cannot write the container's names").at(path).because(errno);
     }
 }

@@ -28,6 +28,9 @@ std::string to_text(const Resolver& resolver);
 /// which is systemd-resolved's own list where it is the only one.
 Resolver host_resolver(bool is_hosts_network);
 
+/// The directories in which a change can change host_resolver().
+std::vector<std::string> resolver_directories();
+
 /// The servers of `own` where there are any, else those of `host`; the same of the rest.
 Resolver merged(const plan::NameFiles& own, const Resolver& host);
 
@@ -49,7 +52,8 @@ inline constexpr const char* hosts_file = "/hosts";
 inline constexpr const char* resolv_conf_file = "/resolv.conf";
 inline constexpr const char* hostname_file = "/hostname";
 
-/// Writes what `text` is, or changes it in place: who has the file bound sees it.
+/// Writes a file of this text, or changes it in place, as who has it bound is to see it; nothing
+/// where it says so already. Nobody reads it empty meanwhile. Throws Error.
 void write_name_file(const std::string& path, const std::string& text);
 
 } // namespace sctr::network

@@ -57,6 +57,18 @@ struct Process {
     bool operator==(const Process&) const = default;
 };
 
+/// What a container's files of names are made of (naming.hpp).
+struct Naming {
+    plan::NameFiles files;
+    std::string hostname;
+    std::string directory; ///< of its record
+    bool is_hosts = false; ///< it has the host's network
+    bool is_pasta = false;
+    std::vector<std::string> pasta_servers; ///< the host's, when pasta was started
+
+    bool operator==(const Naming&) const = default;
+};
+
 /// A container's part in networks, written down before the first of it is made.
 struct Attachment {
     std::string container;
@@ -67,6 +79,7 @@ struct Attachment {
     std::vector<plan::PublishedPort> ports;
     std::vector<std::string> servers; ///< that aardvark-dns asks in turn
     std::string zone;                 ///< of systemd-networkd; empty: none
+    Naming naming;
 
     bool operator==(const Attachment&) const = default;
 };

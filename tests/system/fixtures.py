@@ -198,3 +198,21 @@ def background():
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
+
+
+@pytest.fixture
+def hosts_resolver():
+    """Replaces what the host's /etc/resolv.conf says, as whoever manages it does, and puts it back."""
+    path = "/etc/resolv.conf"
+    with open(path) as file:
+        saved = file.read()
+
+    def write(text):
+        with open(f"{path}.new", "w") as file:
+            file.write(text)
+        os.rename(f"{path}.new", path)
+
+    yield write
+    if os.path.islink(path):
+        os.unlink(path)
+    write(saved)

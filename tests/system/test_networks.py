@@ -351,6 +351,58 @@ def test_names_of_the_host(run):
     assert host("cat", "/etc/hosts") in run("--network", "host", "cat", "/etc/hosts").ok() + "\n"
 
 
+def resolver_in(container):
+    return sctr("exec", container.name, "cat", "/etc/resolv.conf").stdout
+
+
+def test_the_hosts_servers_are_followed(start, hosts_resolver):
+    with start("--network", "host") as container, start("--network", "host", "--dns", "192.0.2.9") as own:
+        for number in (1, 2):
+            hosts_resolver(f"nameserver 192.0.2.{number}\nsearch n{number}.example\n")
+            text = f"search n{number}.example\nnameserver 192.0.2.{number}\n"
+            eventually(lambda: resolver_in(container) == text, what="the new server")
+        with open("/etc/resolv.conf", "w") as file:
+            file.write("nameserver 192.0.2.3\n")
+        eventually(lambda: resolver_in(container) == "nameserver 192.0.2.3\n", what="what was written in place")
+        assert resolver_in(own) == "nameserver 192.0.2.9\n"
+
+
+def test_a_stub_on_loopback_is_followed(start, hosts_resolver, tmp_path):
+    """systemd-resolved replaces files that /etc/resolv.conf is a link to."""
+    real = tmp_path / "stub.conf"
+    real.write_text("nameserver 192.0.2.1\n")
+    with start("--network", "host") as container:
+        os.unlink("/etc/resolv.conf")
+        os.symlink(real, "/etc/resolv.conf")
+        eventually(lambda: resolver_in(container) == "nameserver 192.0.2.1\n", what="what the link leads to")
+        (tmp_path / "new").write_text("nameserver 127.0.0.53\n")
+        os.rename(tmp_path / "new", real)
+        eventually(lambda: resolver_in(container) == "nameserver 127.0.0.53\n", what="the stub")
+
+
+def test_the_networks_server_asks_what_the_host_asks_now(start, hosts_resolver, background):
+    """And the domains that are searched are the host's of now."""
+    hosts_resolver("nameserver 127.9.9.1\n")
+    asks = "while :; do nslookup -timeout=1 what.example; done >/dev/null 2>&1"
+    with start(command=["sh", "-c", f"echo ready; {asks}"]) as container:
+        for number in (2, 3):
+            words = ["socat", "-u", f"UDP4-RECVFROM:53,bind=127.9.9.{number}", "STDOUT"]
+            seen = background(*words, stdout=subprocess.PIPE)
+            hosts_resolver(f"nameserver 127.9.9.{number}\nsearch n{number}.example\n")
+            assert b"what" in seen.stdout.read1()
+            eventually(lambda: f"search n{number}.example\n" in resolver_in(container), what="the domain")
+
+
+def test_a_container_gets_the_signals_that_tell_of_directories(start, hosts_resolver):
+    """SIGURG from others is the container's, and the kernel's is not."""
+    script = "trap 'echo urged' URG; trap 'exit 0' TERM; echo ready; while sleep 0.1; do :; done"
+    with start("--network", "host", command=["sh", "-c", script]) as container:
+        hosts_resolver("nameserver 192.0.2.1\n")
+        eventually(lambda: "192.0.2.1" in resolver_in(container), what="the new server")
+        container.send(signal.SIGURG)
+        assert container.expect("urged\n") == ""
+
+
 def test_names_of_another_container(run, start):
     with start("--hostname", "shared") as other:
         text = run("--network", f"container:{other.name}", "cat", "/etc/hosts").ok()

@@ -97,6 +97,18 @@ def test_names(guests_root):
     assert "nameserver 169.254.1.1" in guest(*words, "cat", "/etc/resolv.conf").ok()
 
 
+def test_the_hosts_servers_are_followed(web, hosts_resolver):
+    """pasta asks the server that it has found when it began: one that came later is asked by the container itself."""
+    hosts_resolver("nameserver 192.0.2.1\n")
+    name = web()
+    says = lambda: guest("sctr", "exec", name, "cat", "/etc/resolv.conf").stdout  # noqa: E731
+    assert says() == "nameserver 169.254.1.1\n"
+    hosts_resolver("nameserver 192.0.2.2\nsearch n.example\n")
+    eventually(lambda: says() == "search n.example\nnameserver 192.0.2.2\n", what="the new server")
+    hosts_resolver("nameserver 192.0.2.1\n")
+    eventually(lambda: says() == "nameserver 169.254.1.1\n", what="pasta's server")
+
+
 def test_nothing_stays_of_a_killed_supervisor(web):
     name = web("-p", "18080:80")
     assert pastas()

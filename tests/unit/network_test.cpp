@@ -10,6 +10,7 @@
 #include "network/definition.hpp"
 #include "network/host_routes.hpp"
 #include "network/name_files.hpp"
+#include "network/naming.hpp"
 #include "network/netavark.hpp"
 #include "network/network_store.hpp"
 #include "network/pasta.hpp"
@@ -244,6 +245,18 @@ Attachment attachment() {
                   .range = 2,
                   .protocol = "udp"}};
     web.servers = {"9.9.9.9"};
+    web.naming = {.files = {.hosts = true,
+                            .resolv_conf = true,
+                            .hostname = true,
+                            .entries = {{.address = "10.0.0.1", .name = "db"}},
+                            .servers = {"9.9.9.9"},
+                            .search = {"a.example"},
+                            .options = {"rotate"}},
+                  .hostname = "h",
+                  .directory = "/run/sctr/web",
+                  .is_hosts = true,
+                  .is_pasta = true,
+                  .pasta_servers = {"10.0.0.53"}};
     return web;
 }
 
@@ -281,6 +294,43 @@ TEST(Network, WhatNetavarkIsTold) {
          }) {
         EXPECT_EQ(options.value(json::json_pointer(each.pointer), json()), each.expected)
             << each.pointer;
+    }
+}
+
+TEST(Network, ResolversFollowNetworksAndTheHost) {
+    const Resolver stub{.servers = {"127.0.0.53"}, .search = {"lan"}, .options = {"edns0"}};
+    const Resolver behind{.servers = {"192.0.2.1"}, .search = {"lan"}, .options = {"edns0"}};
+
+    struct Case {
+        const char* what;
+        bool on_bridge;
+        bool is_hosts;
+        bool is_pasta;
+        std::vector<std::string> pasta_servers;
+        std::vector<std::string> own;
+        std::vector<std::string> expected;
+    };
+
+    for (const Case& each : std::initializer_list<Case>{
+             {"bridge", true, false, false, {}, {}, {"10.5.0.1", "fd00:5::1"}},
+             {"bridge, --dns", true, false, false, {}, {"9.9.9.9"}, {"10.5.0.1", "fd00:5::1"}},
+             {"host", false, true, false, {}, {}, {"127.0.0.53"}},
+             {"host, --dns", false, true, false, {}, {"9.9.9.9"}, {"9.9.9.9"}},
+             {"pasta", false, false, true, {"127.0.0.53"}, {}, {"169.254.1.1"}},
+             {"pasta, others since", false, false, true, {"192.0.2.9"}, {}, {"192.0.2.1"}},
+             {"pasta, --dns", false, false, true, {"127.0.0.53"}, {"9.9.9.9"}, {"9.9.9.9"}},
+         }) {
+        Attachment who = attachment();
+        who.naming = {.files = {.servers = each.own},
+                      .is_hosts = each.is_hosts,
+                      .is_pasta = each.is_pasta,
+                      .pasta_servers = each.pasta_servers};
+        if (!each.on_bridge) {
+            who.networks.clear();
+        }
+        const Resolver found = resolver_of(who, stub, behind);
+        EXPECT_EQ(found.servers, each.expected) << each.what;
+        EXPECT_EQ(found.search, stub.search) << each.what;
     }
 }
 
