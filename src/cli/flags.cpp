@@ -32,6 +32,12 @@ bool short_group_wants_value(const CLI::App& app, const std::string& word) {
     return false;
 }
 
+/// True for a flag whose value is the next word.
+bool is_before_value(const CLI::App& app, const std::string& word) {
+    return word.starts_with("--") ? !word.contains('=') && takes_value(find_option(app, word))
+                                  : short_group_wants_value(app, word);
+}
+
 std::string help_hint(const CLI::App& app) {
     return "see '" + app.get_name() + " --help'";
 }
@@ -124,8 +130,7 @@ SplitWords split_words(const CLI::App& app, const std::vector<std::string>& word
             continue;
         }
         result.flags.push_back(word);
-        const bool wants_value = word.starts_with("--") ? takes_value(find_option(app, word))
-                                                        : short_group_wants_value(app, word);
+        const bool wants_value = is_before_value(app, word);
         if (wants_value) {
             take_value();
         }
@@ -133,6 +138,21 @@ SplitWords split_words(const CLI::App& app, const std::vector<std::string>& word
     result.rest.assign(words.begin() + static_cast<std::ptrdiff_t>(std::min(i, words.size())),
                        words.end());
     return result;
+}
+
+std::vector<std::string> without_flags(const CLI::App& app,
+                                       const std::vector<std::string>& flags,
+                                       const std::vector<std::string>& names) {
+    std::vector<std::string> kept;
+    for (std::size_t i = 0; i < flags.size(); ++i) {
+        const std::size_t words = is_before_value(app, flags[i]) && i + 1 < flags.size() ? 2 : 1;
+        if (!std::ranges::contains(names, flags[i].substr(0, flags[i].find('=')))) {
+            const auto first = flags.begin() + static_cast<std::ptrdiff_t>(i);
+            kept.insert(kept.end(), first, first + static_cast<std::ptrdiff_t>(words));
+        }
+        i += words - 1;
+    }
+    return kept;
 }
 
 void describe(CLI::App& app, const std::string& words, const std::vector<std::string>& examples) {

@@ -39,6 +39,11 @@ struct SplitWords {
 /// becomes a flag with an empty value, which CLI11 would take for a flag without one.
 SplitWords split_words(const CLI::App& app, const std::vector<std::string>& words);
 
+/// `flags`, as split_words cuts them off, without those of these long names and their values.
+std::vector<std::string> without_flags(const CLI::App& app,
+                                       const std::vector<std::string>& flags,
+                                       const std::vector<std::string>& names);
+
 /// Sets what --help says beside the flags: the words after the verb, and examples. Adds
 /// --log-level, which every verb has.
 void describe(CLI::App& app, const std::string& words, const std::vector<std::string>& examples);

@@ -9,6 +9,7 @@
 #include "cli/flags.hpp"
 #include "cli/log.hpp"
 #include "cli/names.hpp"
+#include "cli/network_connect.hpp"
 #include "cli/network_flags.hpp"
 #include "cli/record_json.hpp"
 #include "cli/service_flags.hpp"
@@ -36,10 +37,7 @@ struct Flags {
     Names gateways;
     std::optional<std::string> mtu;
     Names labels;
-    std::optional<std::string> ip;
-    std::optional<std::string> ip6;
-    std::optional<std::string> mac;
-    Names aliases;
+    NetworkFlags addresses; ///< of connect
     bool ipv6 = false;
     bool internal = false;
     bool isolate = false;
@@ -271,27 +269,13 @@ int connect(const Flags& flags, const Names& names) {
     if (names.size() != 2) {
         throw Error("a network and a container are needed").mend("see 'sctr network --help'");
     }
-    std::string word = names[0];
-    char separator = ':';
-    const auto add = [&](const char* key, const std::string& value) {
-        word += separator + std::string(key) + "=" + value;
-        separator = ',';
-    };
-    for (const auto& [key, value] :
-         {std::pair("ip", &flags.ip), std::pair("ip6", &flags.ip6), std::pair("mac", &flags.mac)}) {
-        if (*value) {
-            add(key, **value);
-        }
-    }
-    for (const std::string& alias : flags.aliases) {
-        add("alias", alias);
-    }
-    container::check_id(names[1]);
-    const NetworkChoice choice = parse_networks({word});
-    if (choice.networks.empty()) {
+    plan::ContainerNetwork asked;
+    asked.networks = parse_networks({names[0]}).networks;
+    if (asked.networks.empty()) {
         throw Error("this is no network").at(names[0]).mend("see 'sctr network ls'");
     }
-    network::connect(names[1], choice.networks.front());
+    add_addresses(asked, flags.addresses);
+    connect_container(names[1], asked.networks.front());
     return 0;
 }
 
@@ -299,9 +283,7 @@ int disconnect(const Names& names) {
     if (names.size() != 2) {
         throw Error("a network and a container are needed").mend("see 'sctr network --help'");
     }
-    network::check_network_name(names[0]);
-    container::check_id(names[1]);
-    network::disconnect(names[1], names[0]);
+    disconnect_container(names[1], names[0] == "bridge" ? network::default_network : names[0]);
     return 0;
 }
 
@@ -374,10 +356,10 @@ int network_verb(const Words& words) {
     add_switch(app, "--disable-dns", flags.no_dns, "of create: no names");
     add_text(app, "--driver", flags.driver, "of create: bridge (default) or macvlan");
     add_text(app, "--parent", flags.parent, "of create: the host's device, for macvlan");
-    add_text(app, "--ip", flags.ip, "of connect: its address there");
-    add_text(app, "--ip6", flags.ip6, "of connect: its IPv6 address there");
-    add_text(app, "--mac-address", flags.mac, "of connect: its hardware address there");
-    add_texts(app, "--alias", flags.aliases, "of connect: one more name there");
+    add_text(app, "--ip", flags.addresses.ip, "of connect: its address there");
+    add_text(app, "--ip6", flags.addresses.ip6, "of connect: its IPv6 address there");
+    add_text(app, "--mac-address", flags.addresses.mac, "of connect: its hardware address there");
+    add_texts(app, "--alias", flags.addresses.aliases, "of connect: one more name there");
     add_switch(app, "-a,--all", flags.all, "of reload: every container");
     add_switch(app, "--json", flags.json, "of ls: as a JSON array");
     add_switch(app, "-q,--quiet", flags.quiet, "of ls: names alone");

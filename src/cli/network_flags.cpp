@@ -215,6 +215,23 @@ NetworkChoice parse_networks(const std::vector<std::string>& words) {
     return choice;
 }
 
+std::string network_word(const plan::NetworkUse& use) {
+    std::vector<std::string> options;
+    const auto add = [&options](const char* key, const std::string& value) {
+        if (!value.empty()) {
+            options.push_back(std::string(key) + "=" + value);
+        }
+    };
+    add("ip", use.ip);
+    add("ip6", use.ip6);
+    add("mac", use.mac);
+    for (const std::string& alias : use.aliases) {
+        add("alias", alias);
+    }
+    add("interface_name", use.interface_name);
+    return use.name + (options.empty() ? "" : ":" + join(options, ","));
+}
+
 std::vector<plan::PublishedPort> parse_publish(const std::string& text) {
     constexpr const char* flag = "--publish";
     const auto [ports, protocol] = split_once(text, '/');

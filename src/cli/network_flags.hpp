@@ -27,6 +27,13 @@ struct NetworkChoice {
 /// Throws Error.
 NetworkChoice parse_networks(const std::vector<std::string>& words);
 
+/// The word of --network that asks for this.
+std::string network_word(const plan::NetworkUse& use);
+
+/// What --ip and its like ask for, added to the one network that there is; --network-alias, to all.
+/// Throws Error.
+void add_addresses(plan::ContainerNetwork& network, const NetworkFlags& flags);
+
 /// A value of --publish: "[IP:]HOST:CONTAINER[/PROTOCOL]", "[IP:]:CONTAINER" or "CONTAINER", with
 /// ranges of the same length. Where the host's port is left open, one for each. Throws Error.
 std::vector<plan::PublishedPort> parse_publish(const std::string& text);

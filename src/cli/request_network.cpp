@@ -14,51 +14,6 @@
 namespace sctr::cli {
 namespace {
 
-/// --ip and its like are those of the one network that there is.
-void add_addresses(plan::ContainerNetwork& network, const NetworkFlags& flags) {
-    const auto only = [&network](const char* flag) -> plan::NetworkUse& {
-        if (network.networks.size() != 1) {
-            throw Error(network.networks.empty() ? "only a network gives addresses and names"
-                                                 : "which of the networks?")
-                .at(flag)
-                .mend("say it with the network: --network NAME:ip=...,ip6=...,mac=...,alias=...");
-        }
-        return network.networks.front();
-    };
-    if (flags.ip) {
-        const auto address = network::Address::parse(*flags.ip);
-        if (!address || address->is_v6()) {
-            throw bad_value("--ip", *flags.ip, "", "an IPv4 address of the network");
-        }
-        only("--ip").ip = address->text();
-    }
-    if (flags.ip6) {
-        const auto address = network::Address::parse(*flags.ip6);
-        if (!address || !address->is_v6()) {
-            throw bad_value("--ip6", *flags.ip6, "", "an IPv6 address of the network");
-        }
-        only("--ip6").ip6 = address->text();
-    }
-    if (flags.mac) {
-        const auto mac = network::parse_mac(*flags.mac);
-        if (!mac) {
-            throw bad_value("--mac-address", *flags.mac, "", "one device's: 02:00:00:00:00:01");
-        }
-        only("--mac-address").mac = *mac;
-    }
-    for (const std::string& alias : flags.aliases) {
-        if (!network::is_host_name(alias)) {
-            throw bad_value("--network-alias", alias, "", "a host name: db");
-        }
-        if (network.networks.empty()) {
-            only("--network-alias");
-        }
-        for (plan::NetworkUse& use : network.networks) {
-            use.aliases.push_back(alias);
-        }
-    }
-}
-
 /// Each takes a socket and rules of the firewall. An image can name any number.
 constexpr std::size_t most_exposed = 1000;
 
@@ -240,6 +195,50 @@ void add_sysctls(oci::Spec& spec) {
 }
 
 } // namespace
+
+void add_addresses(plan::ContainerNetwork& network, const NetworkFlags& flags) {
+    const auto only = [&network](const char* flag) -> plan::NetworkUse& {
+        if (network.networks.size() != 1) {
+            throw Error(network.networks.empty() ? "only a network gives addresses and names"
+                                                 : "which of the networks?")
+                .at(flag)
+                .mend("say it with the network: --network NAME:ip=...,ip6=...,mac=...,alias=...");
+        }
+        return network.networks.front();
+    };
+    if (flags.ip) {
+        const auto address = network::Address::parse(*flags.ip);
+        if (!address || address->is_v6()) {
+            throw bad_value("--ip", *flags.ip, "", "an IPv4 address of the network");
+        }
+        only("--ip").ip = address->text();
+    }
+    if (flags.ip6) {
+        const auto address = network::Address::parse(*flags.ip6);
+        if (!address || !address->is_v6()) {
+            throw bad_value("--ip6", *flags.ip6, "", "an IPv6 address of the network");
+        }
+        only("--ip6").ip6 = address->text();
+    }
+    if (flags.mac) {
+        const auto mac = network::parse_mac(*flags.mac);
+        if (!mac) {
+            throw bad_value("--mac-address", *flags.mac, "", "one device's: 02:00:00:00:00:01");
+        }
+        only("--mac-address").mac = *mac;
+    }
+    for (const std::string& alias : flags.aliases) {
+        if (!network::is_host_name(alias)) {
+            throw bad_value("--network-alias", alias, "", "a host name: db");
+        }
+        if (network.networks.empty()) {
+            only("--network-alias");
+        }
+        for (plan::NetworkUse& use : network.networks) {
+            use.aliases.push_back(alias);
+        }
+    }
+}
 
 void add_network(plan::Request& request, const NetworkFlags& flags, const RootfsFacts& facts) {
     NetworkChoice choice = parse_networks(flags.networks);

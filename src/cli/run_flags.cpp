@@ -324,6 +324,15 @@ void add_limit_flags(CLI::App& app, LimitFlags& flags) {
     add_limit_flags(all, flags, "-p,--property");
 }
 
+std::vector<std::string> without_networks(const std::vector<std::string>& flags) {
+    RunFlags ignored;
+    CLI::App app;
+    Registrar all(app, nullptr);
+    add_run_flags(all, ignored);
+    return without_flags(
+        app, flags, {"--network", "--net", "--ip", "--ip6", "--mac-address", "--network-alias"});
+}
+
 RunFlags parse_run_flags(const std::vector<std::string>& words, const char* verb) {
     try {
         return parse_words(words, &words, verb);

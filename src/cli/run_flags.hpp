@@ -166,6 +166,9 @@ struct RunFlags {
 /// (cli/flags.hpp).
 RunFlags parse_run_flags(const std::vector<std::string>& words, const char* verb = "run");
 
+/// Flags of `sctr run` without those that choose networks, and what it asks for there.
+std::vector<std::string> without_networks(const std::vector<std::string>& flags);
+
 /// Registers the flags of limits, as add_process_flags.
 void add_limit_flags(CLI::App& app, LimitFlags& flags);
 

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
 #include "network/attaching.hpp"
+#include "network/naming.hpp"
 #include "network/netavark.hpp"
 #include "network/network_store.hpp"
 
@@ -18,10 +19,10 @@ Attachment find_living(const std::string& container) {
     if (!found) {
         throw Error("the container is on no network")
             .at(container)
-            .because("it does not run, or it was started without one")
-            .mend("see 'sctr network ls'");
+            .because("it was started without one")
+            .mend("of a stored one, stop it first");
     }
-    if (found->networks.empty()) {
+    if (!found->zone.empty() || found->naming.is_pasta) {
         throw Error("the container is on no network")
             .at(container)
             .because(found->zone.empty() ? "pasta connects it" : "it is in a zone");
@@ -67,8 +68,7 @@ void connect(const std::string& container, const plan::NetworkUse& use) {
     const Attached added = attach(NetworkStore::own().load(use.name), use, attachment);
     UndoList undo;
     undo.add([&] { release(added.network, added.addresses, container); });
-    Attachment one = only(attachment, added);
-    one.ports.clear(); // they lead into the first network
+    const Attachment one = only(attachment, added);
     const Attachment before = attachment;
     attachment.networks.push_back(added);
     // Written down first: whoever ends the container must know of it.
@@ -76,6 +76,7 @@ void connect(const std::string& container, const plan::NetworkUse& use) {
     undo.add([&] { save_attachment(before); });
     run_netavark(NetavarkVerb::setup, one);
     undo.dismiss();
+    write_names(attachment);
 }
 
 void disconnect(const std::string& container, const std::string& network) {
@@ -92,6 +93,7 @@ void disconnect(const std::string& container, const std::string& network) {
     attachment.networks.erase(found);
     save_attachment(attachment);
     release(removed.network, removed.addresses, container);
+    write_names(attachment);
 }
 
 void reload(const std::string& container) {

@@ -58,11 +58,8 @@ bool take(const std::string& directory, const Address& address, const std::strin
     return false;
 }
 
-Address take_asked(const std::string& directory,
-                   const SubnetPlan& plan,
-                   const std::string& text,
-                   const Definition& network,
-                   const std::string& container) {
+/// The address that is asked for, when a container can have it.
+Address parse_asked(const SubnetPlan& plan, const std::string& text, const Definition& network) {
     const auto address = Address::parse(text);
     if (!address || !plan.subnet.contains(*address) || *address == plan.subnet.base ||
         (!address->is_v6() && *address == plan.subnet.base.plus(plan.subnet.last_offset() + 1))) {
@@ -73,12 +70,21 @@ Address take_asked(const std::string& directory,
     if (plan.gateway == address) {
         throw Error("the address is in use").at(text).because("it is the host's own there");
     }
-    if (!take(directory, *address, container)) {
+    return *address;
+}
+
+Address take_asked(const std::string& directory,
+                   const SubnetPlan& plan,
+                   const std::string& text,
+                   const Definition& network,
+                   const std::string& container) {
+    const Address address = parse_asked(plan, text, network);
+    if (!take(directory, address, container)) {
         throw Error("the address is in use")
             .at(text)
-            .because("the container '" + owner_of(directory + "/" + address->text()) + "' has it");
+            .because("the container '" + owner_of(directory + "/" + address.text()) + "' has it");
     }
-    return *address;
+    return address;
 }
 
 void remember(const std::string& last_file, std::uint64_t offset) {
@@ -194,24 +200,32 @@ void save_attachment(const Attachment& attachment) {
         file_of(attachment.container), to_json(attachment), 0600, Durability::memory, cannot_save);
 }
 
-std::vector<Address>
-lease(const Definition& network, const plan::NetworkUse& use, const std::string& container) {
-    const std::string directory = leases_of(network.name);
-    make_directory(directory);
-    std::vector<Address> taken;
-    const auto has_family = [&](bool is_v6) {
-        return std::ranges::any_of(network.subnets, [is_v6](const SubnetPlan& plan) {
-            return plan.subnet.base.is_v6() == is_v6;
-        });
-    };
+void check_use(const Definition& network, const plan::NetworkUse& use) {
     for (const auto& [text, is_v6] : {std::pair(&use.ip, false), std::pair(&use.ip6, true)}) {
-        if (!text->empty() && !has_family(is_v6)) {
+        const auto has_family = [is_v6](const SubnetPlan& plan) {
+            return plan.subnet.base.is_v6() == is_v6;
+        };
+        if (!text->empty() && std::ranges::none_of(network.subnets, has_family)) {
             throw Error("the address is none of the network's")
                 .at(*text)
                 .because("network '" + network.name + "' has no subnet of IPv" +
                          (is_v6 ? "6" : "4"));
         }
     }
+    for (const SubnetPlan& plan : network.subnets) {
+        const std::string& asked = plan.subnet.base.is_v6() ? use.ip6 : use.ip;
+        if (!asked.empty()) {
+            static_cast<void>(parse_asked(plan, asked, network));
+        }
+    }
+}
+
+std::vector<Address>
+lease(const Definition& network, const plan::NetworkUse& use, const std::string& container) {
+    const std::string directory = leases_of(network.name);
+    make_directory(directory);
+    std::vector<Address> taken;
+    check_use(network, use);
     try {
         for (const SubnetPlan& plan : network.subnets) {
             const std::string& asked = plan.subnet.base.is_v6() ? use.ip6 : use.ip;

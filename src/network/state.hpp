@@ -94,6 +94,9 @@ std::vector<Attachment> list_attachments();
 /// Throws Error. The caller has the lock.
 void save_attachment(const Attachment& attachment);
 
+/// Throws Error where a network can give no container what is asked for.
+void check_use(const Definition& network, const plan::NetworkUse& use);
+
 /// Takes addresses of a network for a container: one of each subnet, those that are asked for or
 /// the next that are free. Throws Error; nothing is taken then. The caller has the lock.
 std::vector<Address>

@@ -292,6 +292,88 @@ def test_connect_and_disconnect(start):
         sctr("network", "connect", net, asks.name).ok()  # and ends with the container
 
 
+@pytest.fixture
+def stored(rootfs):
+    """A stored container with a page on port 80, which runs."""
+    name = unique_name("stored")
+
+    def run(*flags):
+        sctr("run", "-d", "--name", name, *flags, "--rootfs", rootfs, *serve("kept")).ok()
+        return name
+
+    yield run
+    sctr("rm", "-f", name)
+
+
+def networks_of(name):
+    return {each["name"] for each in json.loads(sctr("network", "ls", "--json").ok()) if name in each["containers"]}
+
+
+def test_connect_is_kept_for_later_starts(stored):
+    with network("--subnet", "10.209.12.0/24") as net:
+        name = stored("-p", "18080:80", "--network-alias", "first")
+        sctr("network", "connect", "--ip", "10.209.12.9", "--alias", "here", net, name).ok()
+        assert addresses(name, net) == ["10.209.12.9"]
+        sctr("restart", name).ok()
+        assert networks_of(name) == {"sctr", net} and addresses(name, net) == ["10.209.12.9"]
+        assert described(net)["containers"][name]["aliases"] == ["here"]
+        assert described("sctr")["containers"][name]["aliases"] == ["first"]
+        sctr("stop", name).ok()
+        sctr("network", "rm", net).failed(125, net, "is to be on it")
+        sctr("network", "disconnect", "bridge", name).ok()
+        sctr("network", "disconnect", "bridge", name).failed(125, "not on the network")
+        sctr("network", "connect", net, name).failed(125, "on the network already")
+        sctr("start", name).ok()
+        assert networks_of(name) == {net}
+        eventually(lambda: fetch("http://127.0.0.1:18080/").stdout == "kept\n", what="its port in the other network")
+        sctr("stop", name).ok()
+        sctr("network", "disconnect", net, name).ok()
+
+
+def test_a_container_may_change_its_only_network(stored):
+    """Ports and names go with it."""
+    with network() as net, network() as other:
+        name = stored("-p", "18080:80", "--network", net)
+        sctr("network", "connect", other, name).ok()
+        sctr("network", "disconnect", net, name).ok()
+        eventually(lambda: fetch("http://127.0.0.1:18080/").stdout == "kept\n", what="the page")
+        gateway = described(other)["subnets"][0]["gateway"]
+        assert f"nameserver {gateway}\n" in sctr("exec", name, "cat", "/etc/resolv.conf").stdout
+        assert f"{addresses(name, other)[0]}\t{name}" in sctr("exec", name, "cat", "/etc/hosts").stdout
+        assert sctr("exec", name, "nslookup", name).status == 0
+        sctr("network", "disconnect", other, name).ok()
+        assert networks_of(name) == set() and fetch("http://127.0.0.1:18080/").returncode != 0
+        sctr("network", "connect", net, name).ok()
+        eventually(lambda: fetch("http://127.0.0.1:18080/").stdout == "kept\n", what="the page")
+        sctr("network", "reload", name).ok()
+        assert fetch("http://127.0.0.1:18080/").stdout == "kept\n"
+        sctr("restart", name).ok()
+        assert networks_of(name) == {net}
+        sctr("rm", "-f", name).ok()
+
+
+def test_connect_that_fails_changes_nothing(stored):
+    with network("--subnet", "10.209.12.0/29") as net:
+        name = stored("--network", "none")
+        definition = f"/var/lib/sctr/containers/{name}/definition.json"
+        before = host("cat", definition)
+        sctr("network", "connect", net, name).failed(125, "started without one", "stop it first")
+        sctr("stop", name).ok()
+        sctr("network", "connect", "--ip", "10.209.13.1", net, name).failed(125, "10.209.12.0/29")
+        sctr("network", "connect", "--ip", "10.209.12.1", net, name).failed(125, "host's own")
+        sctr("network", "connect", "--ip6", "fd00::1", net, name).failed(125, "no subnet of IPv6")
+        sctr("network", "connect", "--ip", "x", net, name).failed(125, "--ip")
+        sctr("network", "connect", "no-such", name).failed(125, "no such network")
+        sctr("network", "disconnect", net, name).failed(125, "not on the network")
+        assert host("cat", definition) == before
+        sctr("network", "connect", net, name).ok()
+        sctr("start", name).ok()
+        assert networks_of(name) == {net}
+        sctr("rm", "-f", name).ok()
+        stored("--network", "host")
+        sctr("network", "connect", net, name).failed(125, "--network host")
+
+
 def test_networks_are_listed_and_pruned(start):
     name = unique_name("net")
     made = sctr("network", "create", "--label", "team=web", "--mtu", "1400", "--ipv6", name)
@@ -321,7 +403,9 @@ def test_networks_are_listed_and_pruned(start):
     (["create", "--driver", "vxlan", "x"], "bridge or macvlan"),
     (["create", "--label", "=x", "x"], "KEY=VALUE"),
     (["rm", "no-such"], "no such network"),
-    (["connect", "sctr", "no-such"], "on no network"),
+    (["connect", "sctr", "no-such"], "no such container"),
+    (["connect", "sctr", "../x"], "invalid"),
+    (["disconnect", "sctr", "no-such"], "no such container"),
     (["connect", "host", "no-such"], "no network"),
     (["disconnect", "sctr"], "are needed"),
     (["polish"], "nothing to do"),

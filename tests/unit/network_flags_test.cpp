@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
+#include "cli/network_connect.hpp"
 #include "cli/network_flags.hpp"
 #include "cli/request_builder.hpp"
 
@@ -46,6 +47,56 @@ std::string source_at(const plan::Request& request, const std::string& target) {
         }
     }
     return "";
+}
+
+TEST(NetworkFlags, NetworksOfAStoredContainerAreChanged) {
+    struct Case {
+        std::vector<std::string> flags;
+        std::vector<std::string> expected; ///< with the network "more" added
+    };
+
+    for (const Case& each : std::initializer_list<Case>{
+             {{}, {"--network=sctr", "--network=more"}},
+             {{"--network=none"}, {"--network=more"}},
+             {{"--network", "a:ip=10.0.0.1", "--net=b", "-e", "--network", "-it"},
+              {"-e",
+               "--network",
+               "-it",
+               "--network=a:ip=10.0.0.1",
+               "--network=b",
+               "--network=more"}},
+             {{"--ip=10.0.0.1",
+               "--ip6",
+               "fd00::1",
+               "--mac-address",
+               "02:00:00:00:00:01",
+               "--network-alias=x",
+               "--network-alias",
+               "y",
+               "-p",
+               "80:80"},
+              {"-p",
+               "80:80",
+               "--network=sctr:ip=10.0.0.1,ip6=fd00::1,mac=02:00:00:00:00:01,alias=x,alias=y",
+               "--network=more"}},
+             {{"--network=a:interface_name=lan"},
+              {"--network=a:interface_name=lan", "--network=more"}},
+         }) {
+        container::Definition definition{
+            .name = "web", .flags = each.flags, .command = {"image", "--network", "x"}};
+        auto networks = networks_of(definition);
+        networks.push_back({.name = "more"});
+        EXPECT_EQ(on_networks(definition, networks).flags, each.expected);
+    }
+    EXPECT_EQ(on_networks({}, {}).flags, std::vector<std::string>{"--network=none"});
+    for (const char* flag : {"--network=host",
+                             "--network=container:db",
+                             "--network=zone:z",
+                             "--network=pasta",
+                             "--network=ns:/run/netns/x"}) {
+        EXPECT_THROW(networks_of({.name = "web", .flags = {flag}, .command = {"image"}}), Error)
+            << flag;
+    }
 }
 
 TEST(NetworkFlags, Networks) {
