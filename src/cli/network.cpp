@@ -10,6 +10,7 @@
 #include "cli/log.hpp"
 #include "cli/names.hpp"
 #include "cli/network_connect.hpp"
+#include "cli/network_create.hpp"
 #include "cli/network_flags.hpp"
 #include "cli/record_json.hpp"
 #include "cli/service_flags.hpp"
@@ -31,123 +32,25 @@ using network::NetworkStore;
 using Names = std::vector<std::string>;
 
 struct Flags {
-    std::optional<std::string> driver;
-    std::optional<std::string> parent;
-    Names subnets;
-    Names gateways;
-    std::optional<std::string> mtu;
-    Names labels;
+    NetworkCreateFlags create;
     NetworkFlags addresses; ///< of connect
-    bool ipv6 = false;
-    bool internal = false;
-    bool isolate = false;
-    bool strict = false;
-    bool no_dns = false;
+    bool ignore = false;
     bool all = false;
     bool json = false;
     bool quiet = false;
 };
-
-network::Subnet parse_subnet(const std::string& text) {
-    const auto subnet = network::Subnet::parse(text);
-    const bool is_whole = subnet && subnet->length > 0 && subnet->length < subnet->base.bits() &&
-                          network::Address::parse(text.substr(0, text.find('/'))) == subnet->base;
-    if (!is_whole) {
-        throw bad_value("--subnet",
-                        text,
-                        subnet && subnet->length > 0 ? "the subnet begins at " + subnet->text()
-                                                     : std::string(),
-                        "10.5.0.0/24 or fd00:5::/64");
-    }
-    return *subnet;
-}
-
-void add_subnets(Definition& definition, const Flags& flags) {
-    for (const std::string& text : flags.subnets) {
-        const network::Subnet subnet = parse_subnet(text);
-        for (const network::SubnetPlan& other : definition.subnets) {
-            if (other.subnet.overlaps(subnet)) {
-                throw bad_value("--subnet", text, "meets another one", "subnets that do not");
-            }
-        }
-        definition.subnets.push_back({.subnet = subnet});
-    }
-    const auto has = [&](bool is_v6) {
-        return std::ranges::any_of(definition.subnets, [is_v6](const network::SubnetPlan& each) {
-            return each.subnet.base.is_v6() == is_v6;
-        });
-    };
-    if (definition.subnets.empty()) {
-        definition.subnets.emplace_back();
-    }
-    if (flags.ipv6 && !has(true)) {
-        network::SubnetPlan free;
-        free.subnet.base = *network::Address::parse("::");
-        definition.subnets.push_back(free);
-    }
-    for (const std::string& text : flags.gateways) {
-        const auto address = network::Address::parse(text);
-        const auto found =
-            std::ranges::find_if(definition.subnets, [&](const network::SubnetPlan& each) {
-                return address && each.subnet.length > 0 && each.subnet.contains(*address) &&
-                       *address != each.subnet.base;
-            });
-        if (found == definition.subnets.end()) {
-            throw bad_value("--gateway", text, "", "an address in one of the --subnet");
-        }
-        found->gateway = address;
-    }
-}
-
-void set_driver(Definition& definition, const Flags& flags) {
-    definition.driver = flags.driver.value_or("bridge");
-    if (definition.driver == "ipvlan") {
-        throw Error("netavark has no ipvlan").at("--driver ipvlan").mend("use --driver macvlan");
-    }
-    if (definition.driver != "bridge" && definition.driver != "macvlan") {
-        throw bad_value("--driver", definition.driver, "", "bridge or macvlan");
-    }
-    if (definition.driver == "bridge") {
-        if (flags.parent) {
-            throw Error("a bridge has no parent").at("--parent").mend("add --driver macvlan");
-        }
-        return;
-    }
-    if (!flags.parent || flags.subnets.empty()) {
-        throw Error("the device of the host, and the subnet that it is in, are missing")
-            .at("--driver macvlan")
-            .mend("add --parent eth0 --subnet 192.168.1.0/24");
-    }
-    definition.interface = *flags.parent;
-    definition.dns = false;
-}
 
 int create(const Flags& flags, const Names& names) {
     if (names.size() != 1) {
         throw Error("one network is made at a time, and has a name")
             .mend("see 'sctr network --help'");
     }
-    Definition definition{.name = names.front()};
-    set_driver(definition, flags);
-    add_subnets(definition, flags);
-    definition.internal = flags.internal;
-    definition.dns = definition.dns && !flags.no_dns;
-    definition.isolation = flags.strict    ? network::Isolation::strict
-                           : flags.isolate ? network::Isolation::others
-                                           : network::Isolation::none;
-    if (flags.mtu) {
-        constexpr std::int64_t least = 68; // RFC 791
-        constexpr std::int64_t most = 65535;
-        definition.mtu = static_cast<unsigned>(parse_in_range("--mtu", *flags.mtu, least, most));
+    const NetworkStore store = NetworkStore::own();
+    Definition wanted = make_network(flags.create, names.front());
+    if (!flags.ignore || !store.find(wanted.name)) {
+        wanted = store.create(std::move(wanted));
     }
-    for (const std::string& label : flags.labels) {
-        const auto [key, value] = split_once(label, '=');
-        if (key.empty()) {
-            throw bad_value("--label", label, "", "KEY=VALUE");
-        }
-        definition.labels[key] = value.value_or("");
-    }
-    std::puts(NetworkStore::own().create(std::move(definition)).name.c_str());
+    std::puts(wanted.name.c_str());
     return 0;
 }
 
@@ -345,17 +248,8 @@ int network_verb(const Words& words) {
               "sctr network connect --alias database back db",
               "sctr network reload --all      # after the firewall was flushed",
               "sctr network create --driver macvlan --parent eth0 --subnet 192.168.1.0/24 lan"});
-    add_texts(app, "--subnet", flags.subnets, "of create: 10.5.0.0/24 (default: one that is free)");
-    add_texts(app, "--gateway", flags.gateways, "of create: the host's address there (the first)");
-    add_switch(app, "--ipv6", flags.ipv6, "of create: a subnet of IPv6, too");
-    add_switch(app, "--internal", flags.internal, "of create: no way out of it");
-    add_switch(app, "--isolate", flags.isolate, "of create: closed to others that are isolated");
-    add_switch(app, "--isolate-strict", flags.strict, "of create: closed to all other networks");
-    add_text(app, "--mtu", flags.mtu, "of create: largest packet in bytes");
-    add_texts(app, "--label", flags.labels, "of create: KEY=VALUE");
-    add_switch(app, "--disable-dns", flags.no_dns, "of create: no names");
-    add_text(app, "--driver", flags.driver, "of create: bridge (default) or macvlan");
-    add_text(app, "--parent", flags.parent, "of create: the host's device, for macvlan");
+    add_network_create_flags(app, flags.create);
+    add_switch(app, "--ignore", flags.ignore, "of create: no error where it is there already");
     add_text(app, "--ip", flags.addresses.ip, "of connect: its address there");
     add_text(app, "--ip6", flags.addresses.ip6, "of connect: its IPv6 address there");
     add_text(app, "--mac-address", flags.addresses.mac, "of connect: its hardware address there");

@@ -56,6 +56,17 @@ Address Address::plus(std::uint64_t offset) const {
     return result;
 }
 
+std::uint64_t Address::minus(const Address& base) const {
+    const auto low = [](const Address& address) {
+        std::uint64_t value = 0;
+        for (unsigned i = 0; i < address.bits() / 8; ++i) {
+            value = value << 8U | address.bytes_[i];
+        }
+        return value;
+    };
+    return (low(*this) - low(base)) & std::numeric_limits<std::int64_t>::max();
+}
+
 std::optional<Subnet> Subnet::parse(const std::string& text) {
     const auto [before, after] = split_once(text, '/');
     const auto address = Address::parse(before);

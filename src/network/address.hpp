@@ -30,6 +30,8 @@ class Address {
     [[nodiscard]] Address masked(unsigned length) const;
     /// The one `offset` behind this.
     [[nodiscard]] Address plus(std::uint64_t offset) const;
+    /// How far behind `base` this is; of more than fits, the last 63 bits.
+    [[nodiscard]] std::uint64_t minus(const Address& base) const;
 
     auto operator<=>(const Address&) const = default;
 

@@ -45,6 +45,14 @@ attach(const Definition& network, const plan::NetworkUse& use, const Attachment&
         .addresses = {},
         .mac = use.mac.empty() ? made_up_mac(attachment.id, network.id) : use.mac,
     };
+    if (network.driver == "ipvlan") {
+        if (!use.mac.empty()) {
+            throw Error("an ipvlan has the hardware address of its parent")
+                .at("--network " + use.name + ":mac=" + use.mac)
+                .mend("use a network with --driver macvlan");
+        }
+        attached.mac.clear();
+    }
     if (network.driver != "bridge" && !attachment.ports.empty()) {
         throw Error("no port of the host leads into this network")
             .at("--publish")

@@ -47,6 +47,9 @@ json subnets_json(const std::vector<SubnetPlan>& subnets) {
         if (each.gateway) {
             value["gateway"] = each.gateway->text();
         }
+        if (each.range) {
+            value["range"] = {each.range->first.text(), each.range->last.text()};
+        }
         list.push_back(std::move(value));
     }
     return list;
@@ -65,6 +68,14 @@ SubnetPlan subnet_from_json(const json& value) {
         if (!plan.gateway || !plan.subnet.contains(*plan.gateway)) {
             throw Error("cannot read the network").at("gateway").because("it is not in " + text);
         }
+    }
+    if (const auto range = value.find("range"); range != value.end()) {
+        const auto first = Address::parse(range->at(0).get<std::string>());
+        const auto last = Address::parse(range->at(1).get<std::string>());
+        if (!first || !last || !plan.subnet.contains(*first) || !plan.subnet.contains(*last)) {
+            throw Error("cannot read the network").at("range").because("it is not in " + text);
+        }
+        plan.range = {.first = *first, .last = *last};
     }
     return plan;
 }
@@ -88,12 +99,14 @@ std::string to_json(const Definition& definition) {
                  {"name", definition.name},
                  {"id", definition.id},
                  {"driver", definition.driver},
+                 {"mode", definition.mode},
                  {"interface", definition.interface},
                  {"subnets", subnets_json(definition.subnets)},
                  {"internal", definition.internal},
                  {"isolation", to_string(definition.isolation)},
                  {"mtu", definition.mtu},
                  {"dns", definition.dns},
+                 {"servers", definition.servers},
                  {"labels", definition.labels},
                  {"createdUsec", definition.created_usec}})
                .dump(2, ' ', false, json::error_handler_t::replace) +
@@ -112,6 +125,7 @@ Definition definition_from_json(const std::string& text) {
         value.at("id").get_to(definition.id);
         value.at("driver").get_to(definition.driver);
         value.at("interface").get_to(definition.interface);
+        definition.mode = value.value("mode", "");
         for (const json& subnet : value.at("subnets")) {
             definition.subnets.push_back(subnet_from_json(subnet));
         }
@@ -119,6 +133,7 @@ Definition definition_from_json(const std::string& text) {
         definition.isolation = isolation_from(value.value("isolation", "none"));
         definition.mtu = value.value("mtu", 0U);
         definition.dns = value.value("dns", true);
+        definition.servers = value.value("servers", definition.servers);
         definition.labels = value.value("labels", definition.labels);
         definition.created_usec = value.value("createdUsec", std::int64_t{0});
         check_network_name(definition.name);

@@ -14,9 +14,17 @@ namespace sctr::network {
 /// The network of containers that name none.
 inline constexpr const char* default_network = "sctr";
 
+struct AddressRange {
+    Address first;
+    Address last;
+
+    bool operator==(const AddressRange&) const = default;
+};
+
 struct SubnetPlan {
     Subnet subnet;
     std::optional<Address> gateway; ///< the host's own address there; none of an internal network
+    std::optional<AddressRange> range; ///< that addresses are chosen from; none: all of it
 
     bool operator==(const SubnetPlan&) const = default;
 };
@@ -31,13 +39,15 @@ enum class Isolation {
 struct Definition {
     std::string name;
     std::string id;                ///< 64 hexadecimal digits
-    std::string driver = "bridge"; ///< or "macvlan"
+    std::string driver = "bridge"; ///< or "macvlan", "ipvlan"
+    std::string mode;              ///< of those two; empty: the kernel's first
     std::string interface;         ///< the bridge, or the host's device that is shared
     std::vector<SubnetPlan> subnets;
     bool internal = false; ///< without a way out
     Isolation isolation = Isolation::none;
-    unsigned mtu = 0; ///< 0: the kernel's
-    bool dns = true;  ///< containers find each other by name
+    unsigned mtu = 0;                 ///< 0: the kernel's
+    bool dns = true;                  ///< containers find each other by name
+    std::vector<std::string> servers; ///< to ask for all other names; none: the host's
     std::map<std::string, std::string> labels;
     std::int64_t created_usec = 0; ///< CLOCK_REALTIME
 

@@ -31,19 +31,26 @@ json network_json(const Definition& network) {
     if (network.mtu != 0) {
         options["mtu"] = std::to_string(network.mtu);
     }
+    if (!network.mode.empty()) {
+        options["mode"] = network.mode;
+    }
     if (network.isolation != Isolation::none) {
         options["isolate"] = network.isolation == Isolation::strict ? "strict" : "true";
     }
-    return {{"name", network.name},
-            {"id", network.id},
-            {"driver", network.driver},
-            {"network_interface", network.interface},
-            {"subnets", subnets},
-            {"ipv6_enabled", network.has_v6()},
-            {"internal", network.internal},
-            {"dns_enabled", network.dns},
-            {"options", options},
-            {"ipam_options", {{"driver", "host-local"}}}};
+    json told = {{"name", network.name},
+                 {"id", network.id},
+                 {"driver", network.driver},
+                 {"network_interface", network.interface},
+                 {"subnets", subnets},
+                 {"ipv6_enabled", network.has_v6()},
+                 {"internal", network.internal},
+                 {"dns_enabled", network.dns},
+                 {"options", options},
+                 {"ipam_options", {{"driver", "host-local"}}}};
+    if (!network.servers.empty()) {
+        told["network_dns_servers"] = network.servers;
+    }
+    return told;
 }
 
 json container_json(const Attached& attached) {

@@ -103,10 +103,15 @@ Address take_next(const std::string& directory,
     const std::string last_file = directory + (plan.subnet.base.is_v6() ? "/.last6" : "/.last");
     const std::uint64_t last = parse_uint(sys::read_small_file(last_file).value_or("")).value_or(0);
     constexpr std::uint64_t most_tries = 1 << 17;
-    const std::uint64_t end = plan.subnet.last_offset();
+    const Address& base = plan.subnet.base;
+    const std::uint64_t first =
+        plan.range ? std::max<std::uint64_t>(plan.range->first.minus(base), 1) : 1;
+    const std::uint64_t end =
+        plan.range ? std::min(plan.range->last.minus(base), plan.subnet.last_offset())
+                   : plan.subnet.last_offset();
     std::uint64_t offset = last;
-    for (std::uint64_t tries = 0; tries < std::min(end, most_tries); ++tries) {
-        offset = offset >= end ? 1 : offset + 1;
+    for (std::uint64_t tries = first; tries <= std::min(end, first + most_tries); ++tries) {
+        offset = offset >= end || offset < first ? first : offset + 1;
         const Address address = plan.subnet.base.plus(offset);
         if (plan.gateway != address && take(directory, address, container)) {
             remember(last_file, offset);
@@ -115,7 +120,10 @@ Address take_next(const std::string& directory,
     }
     throw Error("no free address in the network")
         .at(network.name)
-        .because("all of " + plan.subnet.text() + " is in use");
+        .because("all of " +
+                 (plan.range ? plan.range->first.text() + "-" + plan.range->last.text()
+                             : plan.subnet.text()) +
+                 " is in use");
 }
 
 void make_directory(const std::string& path) {

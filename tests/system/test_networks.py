@@ -378,6 +378,7 @@ def test_networks_are_listed_and_pruned(start):
     name = unique_name("net")
     made = sctr("network", "create", "--label", "team=web", "--mtu", "1400", "--ipv6", name)
     assert made.ok() == name
+    assert sctr("network", "create", "--ignore", name).ok() == name
     assert name in sctr("network", "ls", "-q").lines
     shown = [each for each in json.loads(sctr("network", "ls", "--json").ok()) if each["name"] == name]
     assert shown[0]["labels"] == {"team": "web"} and len(shown[0]["subnets"]) == 2
@@ -389,6 +390,15 @@ def test_networks_are_listed_and_pruned(start):
     sctr("network", "inspect", name).failed(125, "no such network")
 
 
+def test_servers_of_a_network(start, background):
+    """--dns of a network is what its server asks for names that it does not know."""
+    with outside() as world, network("--dns", "198.51.100.2") as net:
+        seen = background(*world, "socat", "-u", "UDP4-RECVFROM:53", "STDOUT", stdout=subprocess.PIPE)
+        asks = "while :; do nslookup -timeout=1 what.example; done >/dev/null 2>&1"
+        with start("--network", net, command=["sh", "-c", f"echo ready; {asks}"]):
+            assert b"what" in seen.stdout.read1()
+
+
 @pytest.mark.parametrize("words, said", [
     (["create"], "has a name"),
     (["create", "host"], "meaning of its own"),
@@ -398,9 +408,17 @@ def test_networks_are_listed_and_pruned(start):
     (["create", "--subnet", "10.209.0.0/24", "--gateway", "10.208.0.1", "x"], "--gateway"),
     (["create", "--subnet", "10.209.0.0/24", "--subnet", "10.209.0.0/25", "x"], "meets another one"),
     (["create", "--mtu", "1", "x"], "--mtu"),
-    (["create", "--driver", "ipvlan", "x"], "macvlan"),
+    (["create", "--subnet", "10.209.0.0/24", "--ip-range", "10.208.0.0/25", "x"], "--ip-range"),
+    (["create", "--ip-range", "10.208.0.0/25", "x"], "--ip-range"),
+    (["create", "--dns", "here", "x"], "--dns"),
+    (["create", "--opt", "vlan=5", "x"], "--opt"),
+    (["create", "--interface-name", "a/b", "x"], "a/b"),
+    (["create", "--interface-name", "lo", "x"], "in use"),
+    (["create", "--driver", "ipvlan", "x"], "--parent"),
+    (["create", "--opt", "mode=l2", "x"], "no mode"),
+    (["create", "--opt", "mode=wild", "--driver", "ipvlan", "x"], "l3s"),
     (["create", "--driver", "macvlan", "x"], "--parent"),
-    (["create", "--driver", "vxlan", "x"], "bridge or macvlan"),
+    (["create", "--driver", "vxlan", "x"], "bridge, macvlan or ipvlan"),
     (["create", "--label", "=x", "x"], "KEY=VALUE"),
     (["rm", "no-such"], "no such network"),
     (["connect", "sctr", "no-such"], "no such container"),
@@ -504,19 +522,44 @@ def test_servers_that_are_asked_in_turn(start, background):
             assert b"what" in seen.stdout.read1()
 
 
-def test_macvlan(start, run):
-    parent, peer = "mv0", "mv1"
-    host("ip", "link", "add", parent, "type", "veth", "peer", "name", peer)
+@contextlib.contextmanager
+def lan():
+    """A device of the host for macvlan and ipvlan, and 10.209.9.1 behind it."""
+    host("ip", "link", "add", "mv0", "type", "veth", "peer", "name", "mv1")
     try:
-        for device in (parent, peer):
+        for device in ("mv0", "mv1"):
             host("ip", "link", "set", device, "up")
-        host("ip", "addr", "add", "10.209.9.1/24", "dev", peer)
-        with network("--driver", "macvlan", "--parent", parent, "--subnet", "10.209.9.0/24") as net:
+        host("ip", "addr", "add", "10.209.9.1/24", "dev", "mv1")
+        yield "mv0"
+    finally:
+        host("ip", "link", "del", "mv0")
+
+
+def test_macvlan(start, run):
+    with lan() as parent:
+        flags = ["--driver", "macvlan", "--parent", parent, "--subnet", "10.209.9.0/24", "--opt", "mode=bridge"]
+        with network(*flags) as net:
             with start("--network", net, "--ip", "10.209.9.7"):
                 assert " 0% packet loss" in host("ping", "-c", "1", "-W", "3", "10.209.9.7")
             run("--network", net, "-p", "80", "true").failed(125, "own addresses")
-    finally:
-        host("ip", "link", "del", parent)
+
+
+def test_ipvlan(rootfs, run):
+    """Where the kernel has it; else the error says so."""
+    with lan() as parent, network("--driver", "ipvlan", "-o", f"parent={parent}", "--subnet", "10.209.9.0/24") as net:
+        run("--network", f"{net}:mac=02:00:00:00:00:01", "true").failed(125, "hardware address", "macvlan")
+        done = run("--network", net, "--ip", "10.209.9.8", *PING, "ping", "-c", "1", "-W", "3", "10.209.9.1")
+        if has_kind("ipvlan"):
+            assert " 0% packet loss" in done.ok()
+        else:
+            done.failed(125, "ipvlan")
+
+
+def has_kind(kind):
+    words = ["ip", "link", "add", "sctr-try", "link", "mv0", "type", kind]
+    known = subprocess.run(words, capture_output=True, check=False).returncode == 0
+    host("ip", "link", "del", "sctr-try", check=False)
+    return known
 
 
 def test_with_a_user_namespace(run):

@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "cli/network_connect.hpp"
+#include "cli/network_create.hpp"
 #include "cli/network_flags.hpp"
 #include "cli/request_builder.hpp"
 
@@ -47,6 +48,44 @@ std::string source_at(const plan::Request& request, const std::string& target) {
         }
     }
     return "";
+}
+
+TEST(NetworkFlags, Create) {
+    NetworkCreateFlags flags{
+        .subnets = {"10.5.0.0/24", "fd00:5::/64"},
+        .gateways = {"10.5.0.254"},
+        .ranges = {"10.5.0.128/26", "fd00:5::10-fd00:5::20"},
+        .servers = {"192.0.2.1"},
+        .options = {"mtu=1400", "isolate=strict", "com.docker.network.bridge.name=br7"},
+        .labels = {"a=b", "c"}};
+    const network::Definition made = make_network(flags, "front");
+    EXPECT_EQ(made.interface, "br7");
+    EXPECT_EQ(made.mtu, 1400);
+    EXPECT_EQ(made.isolation, network::Isolation::strict);
+    EXPECT_EQ(made.servers, std::vector<std::string>{"192.0.2.1"});
+    EXPECT_EQ(made.labels, (std::map<std::string, std::string>{{"a", "b"}, {"c", ""}}));
+    ASSERT_EQ(made.subnets.size(), 2);
+    EXPECT_EQ(made.subnets[0].gateway->text(), "10.5.0.254");
+    EXPECT_EQ(made.subnets[0].range->first.text(), "10.5.0.128");
+    EXPECT_EQ(made.subnets[0].range->last.text(), "10.5.0.190");
+    EXPECT_EQ(made.subnets[1].range->last.text(), "fd00:5::20");
+
+    for (const char* range : {"10.6.0.0/25",
+                              "10.5.0.20-10.5.0.10",
+                              "10.5.0.20-10.6.0.1",
+                              "x",
+                              "-",
+                              "10.5.0.0/x",
+                              "10.5.0.1-fd00:5::1",
+                              ""}) {
+        flags.ranges = {range};
+        EXPECT_THROW(make_network(flags, "front"), Error) << range;
+    }
+    for (const char* option :
+         {"mtu", "mtu=x", "mode=l2", "mode=x", "vlan=5", "isolate", "isolate=maybe", "parent=eth0"}) {
+        flags = {.options = {option}};
+        EXPECT_THROW(make_network(flags, "front"), Error) << option;
+    }
 }
 
 TEST(NetworkFlags, NetworksOfAStoredContainerAreChanged) {
