@@ -8,10 +8,11 @@
 namespace sctr::cli {
 
 int generate_verb(const Words& words) {
-    CLI::App app("Shows the units that files NAME.container, .volume, .image and .build become, "
-                 "and what is wrong with them; "
-                 "systemd makes them itself (daemon-reload).",
-                 "sctr generate");
+    CLI::App app(
+        "Shows the units that files NAME.container, .volume, .image, .build and .network become, "
+        "and what is wrong with them; "
+        "systemd makes them itself (daemon-reload).",
+        "sctr generate");
     describe(app,
              "[FILE...]",
              {"sctr generate                    # all of /etc/sctr, or ~/.config/sctr",

@@ -254,11 +254,9 @@ class Flags {
         const std::string& value = entry.value;
         // Of an option after the name, and of a specifier, nothing is known here.
         const std::string name = value.substr(0, value.find(':'));
-        for (const std::string_view suffix : {".network", ".container", ".pod"}) {
+        for (const std::string_view suffix : {".container", ".pod"}) {
             if (name.ends_with(suffix)) {
-                problem(entry,
-                        "'" + value + "' is not supported yet",
-                        "use a network of 'sctr network create', or container:NAME");
+                problem(entry, "'" + value + "' is not supported yet", "use container:NAME");
                 return;
             }
         }
@@ -396,11 +394,16 @@ std::string resource_file(const Entry& use) {
         return use.value.ends_with(".image") || use.value.ends_with(".build") ? use.value : "";
     }
     const auto [source, rest] = split_once(use.value, ':');
+    if (use.key == "Network") {
+        return source.ends_with(".network") ? source : "";
+    }
     return rest && source.ends_with(".volume") && !is_host_path(source) ? source : "";
 }
 
 std::vector<const Entry*> resource_uses(const std::vector<Entry>& container) {
     std::vector<const Entry*> uses = all_of(container, "Volume");
+    const auto networks = all_of(container, "Network");
+    uses.insert(uses.end(), networks.begin(), networks.end());
     if (const Entry* image = last_of(container, "Image")) {
         uses.push_back(image);
     }

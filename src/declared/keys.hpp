@@ -57,10 +57,11 @@ std::vector<std::string> flags_of(const std::vector<Entry>& section,
                                   std::span<const Key> known,
                                   std::string_view name);
 
-/// Names of the files of volumes and images that [Container] names.
+/// What in [Container] names files of volumes, images and networks.
 std::vector<const Entry*> resource_uses(const std::vector<Entry>& container);
 
-/// The file of a volume in Volume=, or of an image in Image=; empty where it is something else.
+/// The file of a volume in Volume=, of an image in Image=, of a network in Network=; empty where it
+/// is something else.
 std::string resource_file(const Entry& use);
 
 /// The command with its arguments.

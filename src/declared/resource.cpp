@@ -13,6 +13,7 @@ constexpr std::array kinds = {
     ResourceKind{".volume", "-volume", "Volume", "VolumeName"},
     ResourceKind{".image", "-image", "Image", "Image"},
     ResourceKind{".build", "-build", "Build", "ImageTag"},
+    ResourceKind{".network", "-network", "Network", "NetworkName"},
 };
 
 constexpr std::string_view container_suffix = ".container";
@@ -78,9 +79,35 @@ constexpr std::array build_keys = {
     Key{"RetryDelay", Kind::missing, "RestartSec= in [Service]"},
 };
 
+constexpr std::array network_keys = {
+    Key{"NetworkName", Kind::elsewhere, ""},
+    Key{"DisableDNS", Kind::flag, "--disable-dns"},
+    Key{"DNS", Kind::list, "--dns="},
+    Key{"Driver", Kind::text, "--driver="},
+    Key{"Gateway", Kind::list, "--gateway="},
+    Key{"InterfaceName", Kind::text, "--interface-name="},
+    Key{"Internal", Kind::flag, "--internal"},
+    Key{"IPRange", Kind::list, "--ip-range="},
+    Key{"IPv6", Kind::flag, "--ipv6"},
+    Key{"Label", Kind::words, "--label="},
+    Key{"Options", Kind::words, "--opt="},
+    Key{"Subnet", Kind::list, "--subnet="},
+    Key{"SctrArgs", Kind::arguments, ""},
+
+    Key{"ContainersConfModule", Kind::missing, "drop-ins of this file"},
+    Key{"GlobalArgs", Kind::missing, "SctrArgs= with flags of 'sctr network create'"},
+    Key{"IPAMDriver", Kind::missing, "Subnet= and IPRange=: sctr leases the addresses"},
+    Key{"NetworkDeleteOnStop", Kind::missing, "'sctr network rm'"},
+    Key{"PodmanArgs", Kind::missing, "SctrArgs= with flags of 'sctr network create'"},
+    Key{"ServiceName", Kind::missing, "the file's own name"},
+};
+
 std::span<const Key> keys_of(const ResourceKind& kind) {
     if (kind.suffix == ".volume") {
         return volume_keys;
+    }
+    if (kind.suffix == ".network") {
+        return network_keys;
     }
     return kind.suffix == ".image" ? std::span<const Key>(image_keys) : build_keys;
 }
@@ -127,6 +154,16 @@ std::string context_of(const std::vector<Entry>& section, const std::string& pat
     return wanted.empty() ? "" : path_of(wanted, last_of(section, "SetWorkingDirectory")->place);
 }
 
+std::vector<std::string> make_verb(const ResourceKind& kind) {
+    if (kind.suffix == ".volume") {
+        return {"volume", "create", "--ignore"};
+    }
+    if (kind.suffix == ".network") {
+        return {"network", "create", "--ignore"};
+    }
+    return {kind.suffix == ".image" ? "pull" : "build"};
+}
+
 } // namespace
 
 const ResourceKind* resource_kind(std::string_view path) {
@@ -150,6 +187,10 @@ std::string unit_of(const std::string& path) {
     return name + ".service";
 }
 
+bool is_fetched(const ResourceKind& kind) {
+    return kind.suffix == ".image" || kind.suffix == ".build";
+}
+
 std::string resource_description(const ResourceKind& kind, const std::string& name) {
     return (kind.suffix == ".build" ? "Build of image" : std::string(kind.section)) + " " + name;
 }
@@ -158,7 +199,7 @@ std::string resource_name(const ResourceKind& kind,
                           const std::vector<Entry>& section,
                           const std::string& path) {
     std::string name = value_of(section, kind.name_key);
-    return name.empty() && kind.suffix == ".volume" ? stem_of(kind, path) : name;
+    return name.empty() && !is_fetched(kind) ? stem_of(kind, path) : name;
 }
 
 std::vector<std::string> resource_command(const ResourceKind& kind,
@@ -169,7 +210,7 @@ std::vector<std::string> resource_command(const ResourceKind& kind,
     const auto wrong = [&](const std::string& text) {
         problems.push_back({.place = {path, 0}, .text = text});
     };
-    if (section.empty() && kind.suffix != ".volume") {
+    if (section.empty() && is_fetched(kind)) {
         wrong("there is no section [" + std::string(kind.section) + "]");
     } else if (name.empty()) {
         wrong("[" + std::string(kind.section) + "] says no name (give " +
@@ -178,12 +219,7 @@ std::vector<std::string> resource_command(const ResourceKind& kind,
     if (stem_of(kind, path).ends_with('@')) {
         wrong("only a container can be a template");
     }
-    std::vector<std::string> words;
-    if (kind.suffix == ".volume") {
-        words = {"volume", "create", "--ignore"};
-    } else {
-        words = {kind.suffix == ".image" ? "pull" : "build"};
-    }
+    std::vector<std::string> words = make_verb(kind);
     const auto flags = flags_of(section, problems, keys_of(kind), kind.section);
     words.insert(words.end(), flags.begin(), flags.end());
     if (kind.suffix == ".image") {

@@ -9,8 +9,9 @@
 #include "declared/keys.hpp"
 #include "declared/unit_file.hpp"
 
-/// Files NAME.volume, NAME.image and NAME.build: what containers need to be there before them, each
-/// a service that makes it and is then done. Pure. Source: podman-systemd.unit(5).
+/// Files NAME.volume, NAME.image, NAME.build and NAME.network: what containers need to be there
+/// before them, each a service that makes it and is then done. Pure. Source:
+/// podman-systemd.unit(5).
 namespace sctr::declared {
 
 struct ResourceKind {
@@ -29,10 +30,13 @@ std::string unit_of(const std::string& path);
 /// True for what unit_of makes another name of.
 bool is_declared_file(std::string_view path);
 
+/// True for what comes from elsewhere, and so has a name there.
+bool is_fetched(const ResourceKind& kind);
+
 /// "Volume data": for people.
 std::string resource_description(const ResourceKind& kind, const std::string& name);
 
-/// The volume or image that is made; empty where the file does not say.
+/// The volume, image or network that is made; empty where the file does not say.
 std::string
 resource_name(const ResourceKind& kind, const std::vector<Entry>& section, const std::string& path);
 

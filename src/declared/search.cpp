@@ -128,7 +128,7 @@ std::vector<std::vector<Source>> find_sources(const std::vector<std::string>& di
                                               std::vector<Problem>& problems) {
     std::map<std::string, std::string> files; // the first of a name
     for (const std::string& directory : directories) {
-        for (const char* suffix : {".container", ".volume", ".image", ".build"}) {
+        for (const char* suffix : {".container", ".volume", ".image", ".build", ".network"}) {
             for (const std::string& path : files_in(directory, suffix)) {
                 files.emplace(fs::path(path).filename(), path);
             }

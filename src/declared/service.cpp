@@ -140,8 +140,8 @@ class Builder {
         }
     }
 
-    /// Puts the names of volumes and images in the place of their files'; their services come
-    /// before this one.
+    /// Puts the names of volumes, images and networks in the place of their files'; their services
+    /// come before this one.
     void resolve_resources() {
         for (const Entry* use : resource_uses(container_)) {
             const std::string file = resource_file(*use);
@@ -230,7 +230,7 @@ class Builder {
     void add_default_dependencies() {
         if (kind_ == nullptr) {
             line("After", "network.target");
-        } else if (kind_->suffix != ".volume") { // from a registry
+        } else if (is_fetched(*kind_)) {
             line("Wants", "network-online.target");
             line("After", "network-online.target");
         }
@@ -400,7 +400,7 @@ class Builder {
     const Names& names_;
     const ResourceKind* kind_ = nullptr; ///< null: a container
     std::string own_section_;
-    std::vector<std::string> needed_; ///< units of its volumes and image
+    std::vector<std::string> needed_; ///< units of its volumes, image and networks
     Service service_;
     std::vector<Entry> entries_;
     std::vector<Entry> container_;

@@ -380,6 +380,33 @@ def test_volumes_and_images_that_are_declared(load, files):
     sctr("volume", "rm", volume).ok()
 
 
+def test_networks_that_are_declared(rootfs, files):
+    """A container brings its network along; one that is there already stays as it is."""
+    name, net = unique_name("q"), unique_name("n")
+    files(f"{name}.network",
+          f"[Network]\nNetworkName={net}\nSubnet=10.209.14.0/24\nIPRange=10.209.14.64-10.209.14.65\nLabel=who=me\n"
+          "Options=mtu=1400\n")  # fmt: skip
+    text = f"[Container]\nRootfs={rootfs}\nNetwork={name}.network:alias=db\nExec=sleep 1000\n"
+    files(f"{name}.container", text)
+    files(f"{name}x.container", text.replace("db", "dbx").replace("sleep", "sleep  "))
+    host("systemctl", "daemon-reload")
+    units = [f"{name}.service", f"{name}x.service", f"{name}-network.service"]
+    assert host("systemd-analyze", "verify", *units, check=False) == ""
+    host("systemctl", "start", *units[:2])
+    try:
+        made = json.loads(sctr("network", "inspect", net).ok())[0]
+        assert made["labels"] == {"who": "me"} and made["mtu"] == 1400
+        addresses = [each["addresses"] for each in made["containers"].values()]
+        assert sorted(addresses) == [["10.209.14.64"], ["10.209.14.65"]]
+        assert made["containers"][name]["aliases"] == ["db"]
+        sctr("run", "--network", net, "--rootfs", rootfs, "true").failed(125, "no free address", "10.209.14.64")
+        host("systemctl", "restart", units[2], units[0])
+        assert json.loads(sctr("network", "inspect", net).ok())[0]["id"] == made["id"]
+    finally:
+        host("systemctl", "stop", *units)
+        sctr("network", "rm", net).ok()
+
+
 def test_an_image_that_is_built(load, files, tmp_path):
     if not shutil.which("buildah"):
         pytest.skip("there is no buildah")

@@ -179,7 +179,8 @@ TEST(Container, ProblemsNameFileLineAndWhatToDo) {
         {"Imag=x", "unknown key 'Imag' in [Container]: did you mean 'Image'?"},
         {"Qqqqqqqq=x", "unknown key 'Qqqqqqqq' in [Container]"},
         {"Image=docker.io/x", "Image=: Rootfs= is there too"},
-        {"Network=web.network", "Network=: 'web.network' is not supported yet (use a network"},
+        {"Network=web.network", "Network=: there is no file web.network"},
+        {"Network=web.container", "Network=: 'web.container' is not supported yet (use container:"},
         {"Pod=a.pod", "Pod=: not supported yet (use Network=container:NAME"},
         {"Volume=data.volume:/data", "Volume=: there is no file data.volume"},
         {"AddDevice=-/dev/x", "AddDevice=: a device that may be missing"},
@@ -254,6 +255,15 @@ TEST(Resource, BecomesAServiceThatMakesIt) {
          "[Build]\nImageTag=web\nSetWorkingDirectory=unit\nBuildArg=A=1 B=2\n",
          "web-build.service",
          "build --tag=web --build-arg=A=1 --build-arg=B=2 /x"},
+        {"/x/front.network", "", "front-network.service", "network create --ignore front"},
+        {"/x/front.network",
+         "[Network]\nNetworkName=other\nSubnet=10.5.0.0/24\nGateway=10.5.0.9\n"
+         "IPRange=10.5.0.128/25\nIPv6=yes\nInternal=true\nDriver=bridge\nDisableDNS=yes\n"
+         "DNS=192.0.2.1\nOptions=mtu=1400 isolate=true\nLabel=a=b\nInterfaceName=br7\n",
+         "front-network.service",
+         "network create --ignore --disable-dns --dns=192.0.2.1 --driver=bridge "
+         "--gateway=10.5.0.9 --interface-name=br7 --internal --ip-range=10.5.0.128/25 --ipv6 "
+         "--label=a=b --opt=mtu=1400 --opt=isolate=true --subnet=10.5.0.0/24 other"},
     };
     for (const Case& each : cases) {
         const Service service = resource_of(each.path, each.text);
@@ -277,6 +287,9 @@ TEST(Resource, SaysWhatIsWrong) {
         {"/x/a.volume", "[Volume]\nVolumeNam=b\n", "did you mean 'VolumeName'?"},
         {"/x/a.volume", "[Container]\nImage=b\n", "unknown section [Container]"},
         {"/x/a@.volume", "", "only a container"},
+        {"/x/a.network", "[Network]\nIPAMDriver=dhcp\n", "IPAMDriver=: not supported yet (use"},
+        {"/x/a.network", "[Network]\nSubnets=10.0.0.0/8\n", "did you mean 'Subnet'?"},
+        {"/x/a.network", "[Network]\nIPv6=perhaps\n", "give yes or no"},
         {"/x/a.volume", "[Service]\nType=simple\n", "Type= in [Service]"},
     };
     for (const auto& [path, text, said] : cases) {
@@ -287,10 +300,13 @@ TEST(Resource, SaysWhatIsWrong) {
 TEST(Resource, ComesBeforeTheContainer) {
     const std::vector<std::vector<Source>> all = {
         {{.path = "/x/data.volume", .text = "[Volume]\nVolumeName=other\n"}},
+        {{.path = "/x/front.network", .text = ""}},
+        {{.path = "/x/back.network", .text = "[Network]\nNetworkName=behind\n"}},
         {{.path = "/x/web.build", .text = "[Build]\nImageTag=localhost/web\nFile=./c\n"}}};
     const Service service =
         make_service({{.path = "/x/web.container",
                        .text = "[Container]\nImage=web.build\nVolume=data.volume:/d:ro\n"
+                               "Network=front.network\nNetwork=back.network:alias=db\n"
                                "[Unit]\nAfter=b.image\n"}},
                      "/usr/bin/sctr",
                      names_of(all));
@@ -298,7 +314,10 @@ TEST(Resource, ComesBeforeTheContainer) {
     for (const char* line : {"\nRequires=data-volume.service\nAfter=data-volume.service\n",
                              "\nRequires=web-build.service\nAfter=web-build.service\n",
                              "\nAfter=b-image.service\n",
-                             " --volume=other:/d:ro -- localhost/web\n"}) {
+                             "\nRequires=front-network.service\nAfter=front-network.service\n",
+                             "\nRequires=back-network.service\nAfter=back-network.service\n",
+                             " --volume=other:/d:ro --network=front --network=behind:alias=db "
+                             "-- localhost/web\n"}) {
         EXPECT_THAT(service.text, HasSubstr(line));
     }
 }
