@@ -3,6 +3,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 #include "cli/gather.hpp"
@@ -10,6 +12,7 @@
 #include "cli/network_flags.hpp"
 #include "host/caller.hpp"
 #include "linux/syscalls.hpp"
+#include "network/network_store.hpp"
 #include "network/programs.hpp"
 #include "network/zone.hpp"
 
@@ -24,6 +27,20 @@ bool is_in_root(const std::string& root, const char* path) {
                                  0,
                                  RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS))
         .valid();
+}
+
+/// A network without a server of names is one for who knows addresses.
+void warn_without_names(const network::Programs& programs,
+                        const std::vector<plan::NetworkUse>& networks) {
+    const auto has_names = [](const plan::NetworkUse& use) {
+        const auto definition = network::NetworkStore::own().find(use.name);
+        return !definition || definition->dns;
+    };
+    if (programs.aardvark.empty() && std::ranges::any_of(networks, has_names)) {
+        log(LogLevel::warn,
+            "containers do not find each other by name: install aardvark-dns, or use a network of "
+            "'sctr network create --disable-dns'");
+    }
 }
 
 /// Throws Error where what is asked for by name is not installed, or not the caller's to use.
@@ -55,6 +72,7 @@ void check_can_connect(const NetworkChoice& choice) {
     if (const std::string missing = network::missing_for_bridges(programs); !missing.empty()) {
         throw Error("there is no " + missing).at(flag).mend("install " + missing);
     }
+    warn_without_names(programs, choice.networks);
 }
 
 /// What a container is connected to that names nothing.
@@ -67,6 +85,7 @@ DefaultNetwork default_network() {
     if (caller.is_system) {
         const std::string missing = network::missing_for_bridges(programs);
         if (missing.empty()) {
+            warn_without_names(programs, {{.name = network::default_network}});
             return DefaultNetwork::bridge;
         }
         log(LogLevel::warn,

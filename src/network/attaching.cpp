@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/sha256.hpp"
+#include "network/programs.hpp"
 
 namespace sctr::network {
 
@@ -58,6 +59,9 @@ attach(const Definition& network, const plan::NetworkUse& use, const Attachment&
             .at("--publish")
             .because("containers of '" + network.name + "' are reached at their own addresses")
             .mend("drop --publish");
+    }
+    if (find_programs().aardvark.empty()) {
+        attached.network.dns = false; // nobody would answer at the address of its server
     }
     attached.addresses = lease(network, use, attachment.container);
     return attached;

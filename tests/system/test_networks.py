@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import DEADLINE, eventually, host, sctr, started, unique_name
+from harness import DEADLINE, Result, eventually, host, sctr, started, unique_name
 from networks import addresses, attached, described, fetch, leases, network, outside, remains, rules, serve
 
 
@@ -566,6 +566,38 @@ def test_with_a_user_namespace(run):
     words = [*PING, "--uidmap", "0:100000:65536", "--network", "bridge", "ping", "-c", "1", "-W", "3"]
     gateway = next(each["gateway"] for each in described("sctr")["subnets"])
     assert " 0% packet loss" in run(*words, gateway).ok()
+
+
+def without(path, rootfs, *words):
+    """sctr run where a program is not installed."""
+    script = 'mount --bind /dev/null "$1" && shift && exec "$@"'
+    flags = ["unshare", "--mount", "sh", "-c", script, "sh", path, "sctr", "run", "--rootfs", rootfs]
+    done = subprocess.run([*flags, *words], capture_output=True, timeout=DEADLINE)
+    return Result(words, done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("path, package", [("/usr/lib/podman/netavark", "netavark"), ("/usr/sbin/nft", "nftables")])
+def test_programs_that_are_missing(rootfs, path, package):
+    """Root's default is the loopback device then, and what is asked for an error."""
+    done = without(path, rootfs, "ip", "-o", "link")
+    assert done.status == 0 and done.stdout.count("\n") == 1 and " lo: " in done.stdout, done
+    assert f"install {package}" in done.stderr and done.stderr.count("\n") == 1, done
+    without(path, rootfs, "--network", "none", "true").ok()
+    without(path, rootfs, "--network", "bridge", "true").failed(125, f"there is no {package}", f"install {package}")
+    done = without(path, rootfs, "-p", "18080:80", "true")
+    assert done.status == 125 and "--publish" in done.stderr and f"install {package}" in done.stderr, done
+    assert without(path, rootfs, "--network", "none", "true").stderr == ""
+
+
+def test_without_a_server_of_names(rootfs, hosts_resolver):
+    """The host's servers are asked, as nobody answers on the bridge."""
+    hosts_resolver("nameserver 192.0.2.1\n")
+    path = "/usr/lib/podman/aardvark-dns"
+    done = without(path, rootfs, "cat", "/etc/resolv.conf")
+    assert done.status == 0 and done.stdout == "nameserver 192.0.2.1\n", done
+    assert "install aardvark-dns" in done.stderr and done.stderr.count("\n") == 1, done
+    with network("--disable-dns") as net:
+        assert without(path, rootfs, "--network", net, "true").stderr == ""
 
 
 def test_a_zone_without_networkd(run):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import eventually, host, unique_name
+from harness import DEADLINE, Result, eventually, host, unique_name
 from networks import fetch, outside, serve
 from test_rootless_sessions import GUEST, RUNTIME, WAYS, guest
 
@@ -117,6 +117,21 @@ def test_nothing_stays_of_a_killed_supervisor(web):
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: not pastas(), what="the end of pasta")
     guest("sctr", "ps").ok()
+
+
+def test_without_pasta(guests_root):
+    """The default is the loopback device then, and what is asked for an error."""
+
+    def run(*words):
+        script = 'mount --bind /dev/null /usr/bin/pasta && exec "$@"'
+        flags = ["unshare", "--mount", "sh", "-c", script, "sh", *WAYS["runuser"], "sctr", "run", "--rootfs", guests_root]
+        done = subprocess.run([*flags, *words], capture_output=True, timeout=DEADLINE)
+        return Result(words, done.returncode, done.stdout, done.stderr)
+
+    done = run("ip", "-o", "link")
+    assert done.status == 0 and done.stdout.count("\n") == 1 and " lo: " in done.stdout, done
+    assert "install passt" in done.stderr and done.stderr.count("\n") == 1, done
+    run("--network", "pasta", "true").failed(125, "there is no pasta", "install passt")
 
 
 def test_errors(guests_root):
