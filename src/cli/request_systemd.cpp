@@ -68,6 +68,9 @@ void add_systemd(plan::Request& request, const SystemdFlags& flags) {
             add(request, each.flag, each.property, *value);
         }
     }
+    if (flags.ip_accounting) {
+        add(request, "--ip-accounting", "IPAccounting", "yes");
+    }
     if (flags.restrict_interfaces) {
         std::string names = *flags.restrict_interfaces;
         std::ranges::replace(names, ',', ' ');

@@ -127,6 +127,9 @@ void add_systemd_flags(Registrar& to, SystemdFlags& flags) {
     to.texts("--ip-deny",
              flags.ip_deny,
              "ADDRESS[/BITS] it may not talk to; any, localhost, link-local, multicast");
+    to.on_off("--ip-accounting",
+              flags.ip_accounting,
+              "have the kernel count its traffic, whatever its network, for 'sctr stats'");
     to.texts("--socket-bind-allow",
              flags.socket_bind_allow,
              "[ipv4:|ipv6:][tcp:|udp:]PORT[-PORT] it may bind, whatever is denied");

@@ -50,6 +50,7 @@ struct LimitFlags {
 struct SystemdFlags {
     std::vector<std::string> ip_allow;
     std::vector<std::string> ip_deny;
+    bool ip_accounting = false;
     std::vector<std::string> socket_bind_allow;
     std::vector<std::string> socket_bind_deny;
     std::optional<std::string> restrict_interfaces;

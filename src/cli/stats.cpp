@@ -18,6 +18,7 @@
 #include "container/engine.hpp"
 #include "container/id.hpp"
 #include "container/system_containers.hpp"
+#include "systemd/manager.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -71,13 +72,14 @@ class Source {
                     add(container::usage_of_cgroup(record.id, record.unit, record.cgroup));
                 }
             }
-            return usages;
-        }
-        for (const container::Record& record : store_.list()) {
-            if (is_wanted(record.id)) {
-                add(container::usage_of(record));
+        } else {
+            for (const container::Record& record : store_.list()) {
+                if (is_wanted(record.id)) {
+                    add(container::usage_of(record));
+                }
             }
         }
+        add_counted(usages);
         return usages;
     }
 
@@ -94,6 +96,28 @@ class Source {
         }
     }
 
+    /// What units with IPAccounting= have counted. Without systemd there are the counters of
+    /// devices.
+    void add_counted(std::vector<Usage>& usages) {
+        try {
+            for (Usage& usage : usages) {
+                if (!manager_) {
+                    manager_.emplace(system_ ? systemd::Instance::system : systemd::own_instance());
+                }
+                if (const auto counted =
+                        usage.unit.empty() ? std::nullopt : manager_->ip_counters(usage.unit)) {
+                    usage.traffic = {.received_bytes = counted->received_bytes,
+                                     .received_packets = counted->received_packets,
+                                     .sent_bytes = counted->sent_bytes,
+                                     .sent_packets = counted->sent_packets};
+                    usage.is_unit_traffic = true;
+                }
+            }
+        } catch (const Error&) {
+            manager_.reset(); // a bus that was restarted is there for the next sample
+        }
+    }
+
     [[nodiscard]] bool is_wanted(const std::string& name) const {
         return names_.empty() || std::ranges::contains(names_, name);
     }
@@ -101,6 +125,7 @@ class Source {
     std::vector<std::string> names_;
     RecordStore store_{RecordStore::default_root()};
     std::optional<container::SystemContainers> system_;
+    std::optional<systemd::Manager> manager_;
 };
 
 void show(const std::string& text) {

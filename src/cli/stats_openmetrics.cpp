@@ -26,7 +26,7 @@ struct Family {
     const char* unit; ///< the end of the name, or empty
     const char* help;
     const char* controller; ///< without which there is nothing to say; empty: none
-    void (*emit)(const CgroupStats& stats, const Emit& emit);
+    void (*emit)(const Usage& usage, const Emit& emit);
 };
 
 /// Microseconds as seconds, without the rounding of a floating-point number.
@@ -63,116 +63,140 @@ void emit_pressure(const CgroupStats& stats, const Emit& emit, PressureShare Pre
     one("io", stats.io_pressure);
 }
 
+void emit_traffic(const Usage& usage, const Emit& emit, std::uint64_t network::Traffic::* value) {
+    if (usage.traffic) {
+        emit("", number((*usage.traffic).*value));
+    }
+}
+
 // A counter's samples are called NAME_total.
-constexpr std::array<Family, 14> families = {{
+constexpr std::array<Family, 16> families = {{
     {"sctr_container_cpu_seconds",
      Kind::counter,
      "seconds",
      "CPU time used, by mode.",
      "",
-     [](const CgroupStats& stats, const Emit& emit) {
-         emit("mode=\"user\"", seconds(stats.cpu.user_usec));
-         emit("mode=\"system\"", seconds(stats.cpu.system_usec));
+     [](const Usage& usage, const Emit& emit) {
+         emit("mode=\"user\"", seconds(usage.stats.cpu.user_usec));
+         emit("mode=\"system\"", seconds(usage.stats.cpu.system_usec));
      }},
     {"sctr_container_cpu_throttled_seconds",
      Kind::counter,
      "seconds",
      "Time in which the CPU limit kept it from running.",
      "cpu",
-     [](const CgroupStats& stats, const Emit& emit) {
-         emit("", seconds(stats.cpu.throttled_usec));
+     [](const Usage& usage, const Emit& emit) {
+         emit("", seconds(usage.stats.cpu.throttled_usec));
      }},
     {"sctr_container_memory_bytes",
      Kind::gauge,
      "bytes",
      "Memory in use, page cache included.",
      "memory",
-     [](const CgroupStats& stats, const Emit& emit) {
-         emit("", number(stats.memory.memory.usage));
+     [](const Usage& usage, const Emit& emit) {
+         emit("", number(usage.stats.memory.memory.usage));
      }},
     {"sctr_container_memory_peak_bytes",
      Kind::gauge,
      "bytes",
      "Most memory that was ever in use.",
      "memory",
-     [](const CgroupStats& stats, const Emit& emit) {
-         emit("", number(stats.memory.memory.peak));
+     [](const Usage& usage, const Emit& emit) {
+         emit("", number(usage.stats.memory.memory.peak));
      }},
     {"sctr_container_memory_limit_bytes",
      Kind::gauge,
      "bytes",
      "Memory limit; absent when there is none.",
      "memory",
-     [](const CgroupStats& stats, const Emit& emit) {
-         emit_limit(stats.memory.memory.limit, emit);
+     [](const Usage& usage, const Emit& emit) {
+         emit_limit(usage.stats.memory.memory.limit, emit);
      }},
     {"sctr_container_swap_bytes",
      Kind::gauge,
      "bytes",
      "Swap in use.",
      "memory",
-     [](const CgroupStats& stats, const Emit& emit) { emit("", number(stats.memory.swap.usage)); }},
+     [](const Usage& usage, const Emit& emit) { emit("", number(usage.stats.memory.swap.usage)); }},
     {"sctr_container_tasks",
      Kind::gauge,
      "",
      "Processes and threads.",
      "pids",
-     [](const CgroupStats& stats, const Emit& emit) { emit("", number(stats.processes)); }},
+     [](const Usage& usage, const Emit& emit) { emit("", number(usage.stats.processes)); }},
     {"sctr_container_tasks_limit",
      Kind::gauge,
      "",
      "Most processes and threads; absent when there is no limit.",
      "pids",
-     [](const CgroupStats& stats, const Emit& emit) {
-         emit_limit(stats.process_limit == 0 ? MemoryAmount::unlimited : stats.process_limit, emit);
+     [](const Usage& usage, const Emit& emit) {
+         emit_limit(usage.stats.process_limit == 0 ? MemoryAmount::unlimited
+                                                   : usage.stats.process_limit,
+                    emit);
      }},
     {"sctr_container_io_read_bytes",
      Kind::counter,
      "bytes",
      "Bytes read from a block device.",
      "io",
-     [](const CgroupStats& stats, const Emit& emit) {
-         emit_devices(stats, emit, &DeviceIo::read_bytes);
+     [](const Usage& usage, const Emit& emit) {
+         emit_devices(usage.stats, emit, &DeviceIo::read_bytes);
      }},
     {"sctr_container_io_written_bytes",
      Kind::counter,
      "bytes",
      "Bytes written to a block device.",
      "io",
-     [](const CgroupStats& stats, const Emit& emit) {
-         emit_devices(stats, emit, &DeviceIo::write_bytes);
+     [](const Usage& usage, const Emit& emit) {
+         emit_devices(usage.stats, emit, &DeviceIo::write_bytes);
      }},
     {"sctr_container_io_reads",
      Kind::counter,
      "",
      "Read operations on a block device.",
      "io",
-     [](const CgroupStats& stats, const Emit& emit) {
-         emit_devices(stats, emit, &DeviceIo::reads);
+     [](const Usage& usage, const Emit& emit) {
+         emit_devices(usage.stats, emit, &DeviceIo::reads);
      }},
     {"sctr_container_io_writes",
      Kind::counter,
      "",
      "Write operations on a block device.",
      "io",
-     [](const CgroupStats& stats, const Emit& emit) {
-         emit_devices(stats, emit, &DeviceIo::writes);
+     [](const Usage& usage, const Emit& emit) {
+         emit_devices(usage.stats, emit, &DeviceIo::writes);
+     }},
+    {"sctr_container_network_received_bytes",
+     Kind::counter,
+     "bytes",
+     "Bytes received from networks.",
+     "",
+     [](const Usage& usage, const Emit& emit) {
+         emit_traffic(usage, emit, &network::Traffic::received_bytes);
+     }},
+    {"sctr_container_network_sent_bytes",
+     Kind::counter,
+     "bytes",
+     "Bytes sent to networks.",
+     "",
+     [](const Usage& usage, const Emit& emit) {
+         emit_traffic(usage, emit, &network::Traffic::sent_bytes);
      }},
     {"sctr_container_pressure_waiting_seconds",
      Kind::counter,
      "seconds",
      "Time in which some task waited for a resource.",
      "",
-     [](const CgroupStats& stats, const Emit& emit) {
-         emit_pressure(stats, emit, &Pressure::some);
+     [](const Usage& usage, const Emit& emit) {
+         emit_pressure(usage.stats, emit, &Pressure::some);
      }},
     {"sctr_container_pressure_stalled_seconds",
      Kind::counter,
      "seconds",
      "Time in which every task waited for a resource.",
      "",
-     [](const CgroupStats& stats, const Emit& emit) {
-         emit_pressure(stats, emit, &Pressure::full);
+     [](const Usage& usage, const Emit& emit) {
+         emit_pressure(usage.stats, emit, &Pressure::full);
      }},
 }};
 
@@ -210,7 +234,7 @@ std::string stats_openmetrics(const std::vector<Usage>& usages) {
             if (*family.controller != '\0' && !usage.controllers.contains(family.controller)) {
                 continue;
             }
-            family.emit(usage.stats, [&](const std::string& labels, const std::string& value) {
+            family.emit(usage, [&](const std::string& labels, const std::string& value) {
                 samples += std::format("{}{}{{name=\"{}\"{}{}}} {}\n",
                                        family.name,
                                        family.kind == Kind::counter ? "_total" : "",

@@ -145,7 +145,8 @@ ordered_json row_json(const StatsRow& row) {
         json["network"] = {{"receivedBytes", traffic->received_bytes},
                            {"receivedPackets", traffic->received_packets},
                            {"sentBytes", traffic->sent_bytes},
-                           {"sentPackets", traffic->sent_packets}};
+                           {"sentPackets", traffic->sent_packets},
+                           {"countedBy", usage.is_unit_traffic ? "unit" : "devices"}};
     }
     for (const Resource& resource : resources) {
         if (const auto& pressure = resource.pressure(stats)) {

@@ -22,7 +22,9 @@ struct Usage {
     std::string unit;
     std::set<std::string> controllers; ///< that count for its cgroup: "memory", "pids", ...
     CgroupStats stats;
-    std::optional<network::Traffic> traffic{}; ///< of a network namespace of its own
+    /// What its unit has counted, or else what its own network namespace has.
+    std::optional<network::Traffic> traffic{};
+    bool is_unit_traffic = false;
     std::chrono::steady_clock::time_point taken;
 };
 

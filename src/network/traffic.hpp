@@ -9,7 +9,7 @@
 
 namespace sctr::network {
 
-/// What has gone through the devices of a network namespace, but for its loopback device.
+/// What has been received and sent.
 struct Traffic {
     std::uint64_t received_bytes = 0;
     std::uint64_t received_packets = 0;
@@ -19,7 +19,8 @@ struct Traffic {
     bool operator==(const Traffic&) const = default;
 };
 
-/// The text of /proc/PID/net/dev, proc_pid_net(5).
+/// What has gone through all devices but the loopback device, of the text of /proc/PID/net/dev,
+/// proc_pid_net(5).
 Traffic parse_traffic(std::string_view text);
 
 /// Of a process's network namespace; nothing when that is this process's own, or the process is

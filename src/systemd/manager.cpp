@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 
 namespace sctr::systemd {
 
@@ -320,6 +321,27 @@ std::optional<UnitStatus> Manager::unit_status(const std::string& unit) {
         return status.load_state == "not-found" ? std::nullopt : std::optional(std::move(status));
     } catch (const sdbus::Error& failure) {
         throw connection_->error(failure, "cannot read the state of the unit", unit);
+    }
+}
+
+std::optional<IpCounters> Manager::ip_counters(const std::string& unit) {
+    try {
+        auto& bus = connection_->bus;
+        if (!scope_property<bool>(bus, unit, "IPAccounting", "b")) {
+            return std::nullopt;
+        }
+        const auto count = [&](const char* name) {
+            return scope_property<std::uint64_t>(bus, unit, name, "t");
+        };
+        const IpCounters counters{.received_bytes = count("IPIngressBytes"),
+                                  .received_packets = count("IPIngressPackets"),
+                                  .sent_bytes = count("IPEgressBytes"),
+                                  .sent_packets = count("IPEgressPackets")};
+        // What systemd says of a counter that it has not: the kernel can load no program.
+        constexpr auto none = std::numeric_limits<std::uint64_t>::max();
+        return counters.received_bytes == none ? std::nullopt : std::optional(counters);
+    } catch (const sdbus::Error& failure) {
+        throw connection_->error(failure, "cannot ask for the traffic of the unit", unit);
     }
 }
 

@@ -112,6 +112,9 @@ class Manager {
     /// What systemd knows of a unit, in one call; nothing when it is not loaded.
     [[nodiscard]] std::optional<UnitStatus> unit_status(const std::string& unit);
 
+    /// Nothing when they are not counted.
+    [[nodiscard]] std::optional<IpCounters> ip_counters(const std::string& unit);
+
     /// The loaded units whose names match one of `patterns`, as glob(7) has them.
     [[nodiscard]] std::vector<std::string> unit_names(const std::vector<std::string>& patterns);
 

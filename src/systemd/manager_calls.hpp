@@ -45,6 +45,18 @@ std::optional<sdbus::MethodReply> call_if_there(Bus& bus,
     }
 }
 
+/// One property of a scope, of the D-Bus type `type`. Throws sdbus::Error.
+template <typename Value>
+Value scope_property(Bus& bus, const std::string& unit, const char* name, const char* type) {
+    auto message = bus.properties_call(unit_path(unit), "Get");
+    message << "org.freedesktop.systemd1.Scope" << name;
+    Value value{};
+    auto reply = bus.call(message);
+    reply.enterVariant(type);
+    reply >> value;
+    return value;
+}
+
 /// Every property of a unit, of all of its interfaces, as a dictionary that is yet to be read.
 inline sdbus::MethodReply get_properties(Bus& bus, const std::string& unit) {
     try {

@@ -52,6 +52,14 @@ struct JobResult {
     std::optional<Error> failure;
 };
 
+/// What the kernel has counted of a unit's packets (IPAccounting=).
+struct IpCounters {
+    std::uint64_t received_bytes = 0;
+    std::uint64_t received_packets = 0;
+    std::uint64_t sent_bytes = 0;
+    std::uint64_t sent_packets = 0;
+};
+
 /// What systemd says of a loaded unit; the words are systemd's own.
 struct UnitStatus {
     std::string load_state;    ///< "loaded", "not-found", "masked", ...

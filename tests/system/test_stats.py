@@ -103,6 +103,32 @@ def check_openmetrics(text):
     return families
 
 
+def traffic_of(name):
+    """What stats says of its network, in JSON; nothing when it does not count it."""
+    return stats(name)[0].get("network")
+
+
+@pytest.mark.parametrize("flag", ["--ip-accounting", "--property=IPAccounting=yes"])
+def test_traffic_that_the_unit_counts(start, flag):
+    """Also of a container with the host's network, whose devices are everybody's."""
+    command = ["sh", "-c", "echo ready; while :; do wget -q -T 1 http://127.0.0.1:9/ 2>/dev/null; sleep 0.1; done"]
+    with start("--network", "host", flag, command=command) as container:
+        found = eventually(lambda: (lambda at: at["receivedBytes"] and at)(traffic_of(container.name)))
+        assert found["countedBy"] == "unit"
+        counted = host("systemctl", "show", container.unit, "-P", "IPIngressBytes")
+        assert int(counted) >= found["receivedBytes"] > 0 and found["sentPackets"] > 0
+        metrics = sctr("stats", "--format", "openmetrics", container.name).ok()
+        assert f'sctr_container_network_sent_bytes_total{{name="{container.name}"}} ' in metrics
+
+
+def test_traffic_without_accounting(start):
+    with start("--network", "host") as container:
+        assert traffic_of(container.name) is None
+    with start() as container:
+        assert host("systemctl", "show", container.unit, "-P", "IPAccounting").strip() == "no"
+        assert traffic_of(container.name)["countedBy"] == "devices"
+
+
 def test_openmetrics(start, controllers):
     with start() as one, start() as other:
         families = check_openmetrics(sctr("stats", "--format", "openmetrics").out.decode())
