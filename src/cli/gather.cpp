@@ -1,130 +1,36 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cli/gather.hpp"
 
-#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "base/error.hpp"
 #include "base/strings.hpp"
+#include "cli/host_files.hpp"
 #include "cli/log.hpp"
 #include "cli/mount_flags.hpp"
 #include "cli/request_builder.hpp"
-#include "cli/secret_flags.hpp"
-#include "cli/values.hpp"
-#include "cli/volumes_from.hpp"
 #include "container/id.hpp"
 #include "container/id_maps.hpp"
 #include "container/id_range.hpp"
-#include "linux/syscalls.hpp"
-#include "storage/root.hpp"
-#include "storage/secrets.hpp"
-#include "storage/volumes.hpp"
 
 namespace sctr::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t max_text = 16 << 20; // What is longer is no account or env file.
-
-std::string read_all(const UniqueFd& fd, const std::string& path) {
-    std::string text;
-    std::array<char, 16384> buffer{};
-    while (text.size() < max_text) {
-        const ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count < 0) {
-            throw Error("cannot read").at(path).because(errno);
-        }
-        if (count == 0) {
-            return text;
-        }
-        text.append(buffer.data(), static_cast<std::size_t>(count));
-    }
-    throw Error("cannot read").at(path).because("longer than 16 MiB");
-}
-
-/// Reads a file that the caller names, a pipe or /dev/stdin included.
-std::string read_host_file(const std::string& path, const std::string& flag) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-    if (!fd.valid()) {
-        throw Error("cannot open '" + path + "'").at(flag).because(errno);
-    }
-    return read_all(fd, path);
-}
-
 std::string kernel_release() {
     struct utsname name{};
     return ::uname(&name) == 0 ? name.release : "";
-}
-
-UniqueFd open_root(const std::string& path) {
-    UniqueFd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!fd.valid()) {
-        throw Error("cannot open the root file system '" + path + "'").because(errno);
-    }
-    return fd;
-}
-
-/// Reads a file below a root that is not trusted: links cannot lead out of it, and a pipe or a
-/// device in its place is not opened for reading. Empty when there is no such file.
-std::string read_in_root(const UniqueFd& root, const char* path) {
-    const UniqueFd found(sys::openat2(
-        root.get(), path, O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
-    if (!found.valid()) {
-        if (errno == ENOENT || errno == ENOTDIR) {
-            return {};
-        }
-        throw Error("cannot open the container's " + std::string(path)).because(errno);
-    }
-    struct stat status{};
-    if (::fstat(found.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-        throw Error("cannot read the container's " + std::string(path)).because("not a file");
-    }
-    // Only now is it opened: opening a device is enough to make some of them act.
-    const std::string handle = "/proc/self/fd/" + std::to_string(found.get());
-    const UniqueFd fd(::open(handle.c_str(), O_RDONLY | O_NOCTTY | O_CLOEXEC));
-    if (!fd.valid()) {
-        throw Error("cannot open the container's " + std::string(path)).because(errno);
-    }
-    return read_all(fd, path);
-}
-
-std::string resolved_rootfs(const std::string& flag) {
-    char* const resolved = ::realpath(flag.c_str(), nullptr);
-    if (resolved == nullptr) {
-        throw Error("cannot use the root file system '" + flag + "'").at("--rootfs").because(errno);
-    }
-    std::string path(resolved);
-    std::free(resolved); // NOLINT: realpath(3) allocates with malloc
-    return path;
-}
-
-std::string random_id() {
-    std::array<unsigned char, 6> bytes{};
-    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-        throw Error("cannot choose a name").because(errno);
-    }
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (const unsigned char byte : bytes) {
-        text += digits[byte >> 4U];
-        text += digits[byte & 15U];
-    }
-    return text;
 }
 
 std::map<std::string, std::string> caller_environment() {
@@ -134,67 +40,6 @@ std::map<std::string, std::string> caller_environment() {
         values.emplace(name, value.value_or(""));
     }
     return values;
-}
-
-/// The device node at a path; nothing when it is something else.
-std::optional<HostDevice> host_device(const std::string& path) {
-    struct stat status{};
-    if (::stat(path.c_str(), &status) != 0) {
-        return std::nullopt;
-    }
-    if (!S_ISCHR(status.st_mode) && !S_ISBLK(status.st_mode)) {
-        return std::nullopt;
-    }
-    return HostDevice{.path = path,
-                      .type = S_ISCHR(status.st_mode) ? 'c' : 'b',
-                      .major = ::major(status.st_rdev),
-                      .minor = ::minor(status.st_rdev),
-                      .mode = status.st_mode & 07777U,
-                      .uid = status.st_uid,
-                      .gid = status.st_gid};
-}
-
-/// Every device below a directory but those that each container has of its own.
-std::vector<HostDevice> devices_below(const std::string& directory) {
-    constexpr std::array<std::string_view, 12> own = {"/dev/console",
-                                                      "/dev/fd",
-                                                      "/dev/full",
-                                                      "/dev/mqueue",
-                                                      "/dev/null",
-                                                      "/dev/ptmx",
-                                                      "/dev/pts",
-                                                      "/dev/random",
-                                                      "/dev/shm",
-                                                      "/dev/tty",
-                                                      "/dev/urandom",
-                                                      "/dev/zero"};
-    std::vector<HostDevice> found;
-    std::error_code failure;
-    fs::recursive_directory_iterator entry(
-        directory, fs::directory_options::skip_permission_denied, failure);
-    for (; !failure && entry != fs::recursive_directory_iterator(); entry.increment(failure)) {
-        const std::string path = entry->path().string();
-        if (std::ranges::contains(own, path)) {
-            entry.disable_recursion_pending();
-            continue;
-        }
-        if (fs::is_symlink(entry->symlink_status(failure))) {
-            continue;
-        }
-        if (auto device = host_device(path)) {
-            found.push_back(std::move(*device));
-        }
-    }
-    std::ranges::sort(found, {}, &HostDevice::path);
-    return found;
-}
-
-std::vector<HostDevice> find_devices(const std::string& path) {
-    if (auto device = host_device(path)) {
-        return {std::move(*device)};
-    }
-    std::error_code ignored;
-    return fs::is_directory(path, ignored) ? devices_below(path) : std::vector<HostDevice>();
 }
 
 pid_t running_init(const container::RecordStore& store, const std::string& name) {
@@ -277,12 +122,6 @@ std::uint64_t bounding_set() {
     return set;
 }
 
-void gather_accounts(const std::string& root, RootfsFacts& facts) {
-    const UniqueFd root_fd = open_root(root);
-    facts.passwd = read_in_root(root_fd, "/etc/passwd");
-    facts.group = read_in_root(root_fd, "/etc/group");
-}
-
 void gather_environment(const ProcessFlags& flags, RootfsFacts& facts) {
     for (const std::string& path : flags.env_files) {
         facts.env_files.push_back(read_host_file(path, "--env-file"));
@@ -291,6 +130,26 @@ void gather_environment(const ProcessFlags& flags, RootfsFacts& facts) {
 }
 
 } // namespace
+
+void gather_accounts(const std::string& root, RootfsFacts& facts) {
+    const UniqueFd root_fd = open_root(root);
+    facts.passwd = read_in_root(root_fd, "/etc/passwd");
+    facts.group = read_in_root(root_fd, "/etc/group");
+}
+
+std::string random_id() {
+    std::array<unsigned char, 6> bytes{};
+    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+        throw Error("cannot choose a name").because(errno);
+    }
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (const unsigned char byte : bytes) {
+        text += digits[byte >> 4U];
+        text += digits[byte & 15U];
+    }
+    return text;
+}
 
 RootfsFacts gather_process(const ProcessFlags& flags, const std::string& root) {
     RootfsFacts facts;
@@ -323,125 +182,6 @@ void gather_caller(const ProcessFlags& flags, const Caller* caller, RootfsFacts&
         facts.env_files = caller->env_files;
     } else {
         gather_environment(flags, facts);
-    }
-}
-
-/// An account file of an image: the container may have another by now.
-std::string account_file(const std::string& upper, const char* path, const std::string& of_image) {
-    const UniqueFd root(::open(upper.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    try {
-        const std::string own = root.valid() ? read_in_root(root, path) : "";
-        return own.empty() ? of_image : own;
-    } catch (const Error&) {
-        return {}; // removed, or made something else
-    }
-}
-
-/// The root of a container, which is a directory as it is, or lies above one or above an image.
-void gather_root(const RunFlags& flags,
-                 const std::optional<storage::ImageUse>& image,
-                 RootfsFacts& facts) {
-    const storage::Store store = storage::Store::own();
-    std::vector<std::string> lower;
-    std::string directory;
-    if (image) {
-        for (const std::string& layer : image->image.layers) {
-            lower.push_back(store.layer_tree(layer));
-        }
-        facts.image = image->name.empty() ? image->image.id.substr(0, 12) : image->name;
-        facts.image_digest = image->image.digest;
-        facts.image_process = image->image.config;
-    } else if (flags.rootfs && !flags.rootfs->empty()) {
-        constexpr std::string_view overlay_suffix = ":O";
-        directory = *flags.rootfs;
-        const bool above = directory.ends_with(overlay_suffix);
-        directory = resolved_rootfs(
-            above ? directory.substr(0, directory.size() - overlay_suffix.size()) : directory);
-        if (above) {
-            lower.push_back(directory);
-        }
-    } else {
-        throw Error("nothing to run: no image and no root file system")
-            .at("--rootfs")
-            .mend("name an image, or the directory that becomes the container's root: --rootfs "
-                  "DIR");
-    }
-    facts.rootfs = directory;
-    if (!lower.empty()) {
-        const std::string name = flags.name.value_or(facts.random_id);
-        const bool keep =
-            flags.detach ? !(flags.remove_given && flags.remove) : !flags.remove && !flags.service;
-        facts.overlay = storage::ContainerRoot::overlay(store, name, std::move(lower), keep);
-        facts.rootfs = storage::ContainerRoot::place(store, name);
-    }
-    if (image) {
-        facts.passwd = account_file(facts.overlay.upper, "/etc/passwd", image->image.passwd);
-        facts.group = account_file(facts.overlay.upper, "/etc/group", image->image.group);
-    } else {
-        gather_accounts(directory, facts);
-    }
-}
-
-void gather_volumes(const MountFlags& flags,
-                    const container::RecordStore& records,
-                    const Caller* caller,
-                    RootfsFacts& facts) {
-    facts.volumes = storage::volumes_directory(storage::Store::own());
-    facts.volume_owner = caller != nullptr && !caller->volume_owner.empty()
-                             ? caller->volume_owner
-                             : random_id() + random_id();
-    facts.volumes_from = mounts_of_others(flags.volumes_from, records);
-}
-
-/// They are in use until this process ends, which is not before the container.
-void gather_images(const MountFlags& flags, RootfsFacts& facts) {
-    static std::vector<storage::ImageUse> held;
-    const storage::Store store = storage::Store::own();
-    for (const std::string& name : mounted_images(flags)) {
-        auto found = store.find(name);
-        if (!found) {
-            throw Error("there is no such image")
-                .at("--mount " + name)
-                .mend("see 'sctr images'; 'sctr pull' fetches one");
-        }
-        for (const std::string& layer : found->image.layers) {
-            facts.images[name].push_back(store.layer_tree(layer));
-        }
-        held.push_back(std::move(*found));
-    }
-}
-
-/// Of the service that this process is, else from the path that was given.
-std::string read_credential(const SecretUse& use) {
-    const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
-    const std::string given = std::string(directory != nullptr ? directory : "") + "/" + use.name;
-    if (directory != nullptr && ::access(given.c_str(), F_OK) == 0) {
-        return read_host_file(given, use.flag);
-    }
-    if (!use.path.empty()) {
-        return read_host_file(use.path, use.flag);
-    }
-    throw Error("there is no such credential")
-        .at(use.flag)
-        .because(directory != nullptr ? "the service has others" : "this is no service with any")
-        .mend("give its file, NAME:PATH, or LoadCredential= to the unit");
-}
-
-/// A dry run shows none; those of a service to be are the service's.
-void gather_secrets(const RunFlags& flags, bool for_later, RootfsFacts& facts) {
-    const auto uses = parse_secrets(flags.mounts);
-    if (uses.empty()) {
-        return;
-    }
-    const storage::Store store = storage::Store::own();
-    for (const SecretUse& use : uses) {
-        std::string text;
-        if (use.is_credential) {
-            text = for_later || flags.dry_run ? "" : read_credential(use);
-        } else {
-            text = storage::load_secret(store, use.name); // or says that there is none
-        }
-        facts.secrets.push_back(flags.dry_run ? "" : std::move(text));
     }
 }
 

@@ -24,6 +24,35 @@ void gather_network(const NetworkFlags& flags,
                     const container::RecordStore& store,
                     RootfsFacts& facts);
 
+/// The root of a container, which is a directory as it is, or lies above one or above an image
+/// (gather_store.cpp, as the next three).
+void gather_root(const RunFlags& flags,
+                 const std::optional<storage::ImageUse>& image,
+                 RootfsFacts& facts);
+
+void gather_volumes(const MountFlags& flags,
+                    const container::RecordStore& records,
+                    const Caller* caller,
+                    RootfsFacts& facts);
+
+/// The images to mount. They are in use until this process ends, which is not before the container.
+void gather_images(const MountFlags& flags, RootfsFacts& facts);
+
+/// A dry run shows none; those of a service to be are the service's.
+void gather_secrets(const RunFlags& flags, bool for_later, RootfsFacts& facts);
+
+/// The device node at a path, or those below it (gather_devices.cpp).
+std::vector<HostDevice> find_devices(const std::string& path);
+
+/// Every device below a directory but those that each container has of its own.
+std::vector<HostDevice> devices_below(const std::string& directory);
+
+/// The texts of /etc/passwd and /etc/group below a root.
+void gather_accounts(const std::string& root, RootfsFacts& facts);
+
+/// Twelve hexadecimal digits.
+std::string random_id();
+
 /// What `update` needs: the devices that limits name.
 RootfsFacts gather_limits(const LimitFlags& limits);
 

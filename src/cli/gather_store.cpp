@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/error.hpp"
+#include "cli/gather.hpp"
+#include "cli/host_files.hpp"
+#include "cli/mount_flags.hpp"
+#include "cli/request_builder.hpp"
+#include "cli/secret_flags.hpp"
+#include "cli/volumes_from.hpp"
+#include "storage/root.hpp"
+#include "storage/secrets.hpp"
+#include "storage/volumes.hpp"
+
+namespace sctr::cli {
+namespace {
+
+std::string resolved_rootfs(const std::string& flag) {
+    char* const resolved = ::realpath(flag.c_str(), nullptr);
+    if (resolved == nullptr) {
+        throw Error("cannot use the root file system '" + flag + "'").at("--rootfs").because(errno);
+    }
+    std::string path(resolved);
+    std::free(resolved); // NOLINT: realpath(3) allocates with malloc
+    return path;
+}
+
+/// An account file of an image: the container may have another by now.
+std::string account_file(const std::string& upper, const char* path, const std::string& of_image) {
+    const UniqueFd root(::open(upper.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    try {
+        const std::string own = root.valid() ? read_in_root(root, path) : "";
+        return own.empty() ? of_image : own;
+    } catch (const Error&) {
+        return {}; // removed, or made something else
+    }
+}
+
+/// Of the service that this process is, else from the path that was given.
+std::string read_credential(const SecretUse& use) {
+    const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+    const std::string given = std::string(directory != nullptr ? directory : "") + "/" + use.name;
+    if (directory != nullptr && ::access(given.c_str(), F_OK) == 0) {
+        return read_host_file(given, use.flag);
+    }
+    if (!use.path.empty()) {
+        return read_host_file(use.path, use.flag);
+    }
+    throw Error("there is no such credential")
+        .at(use.flag)
+        .because(directory != nullptr ? "the service has others" : "this is no service with any")
+        .mend("give its file, NAME:PATH, or LoadCredential= to the unit");
+}
+
+} // namespace
+
+void gather_root(const RunFlags& flags,
+                 const std::optional<storage::ImageUse>& image,
+                 RootfsFacts& facts) {
+    const storage::Store store = storage::Store::own();
+    std::vector<std::string> lower;
+    std::string directory;
+    if (image) {
+        for (const std::string& layer : image->image.layers) {
+            lower.push_back(store.layer_tree(layer));
+        }
+        facts.image = image->name.empty() ? image->image.id.substr(0, 12) : image->name;
+        facts.image_digest = image->image.digest;
+        facts.image_process = image->image.config;
+    } else if (flags.rootfs && !flags.rootfs->empty()) {
+        constexpr std::string_view overlay_suffix = ":O";
+        directory = *flags.rootfs;
+        const bool above = directory.ends_with(overlay_suffix);
+        directory = resolved_rootfs(
+            above ? directory.substr(0, directory.size() - overlay_suffix.size()) : directory);
+        if (above) {
+            lower.push_back(directory);
+        }
+    } else {
+        throw Error("nothing to run: no image and no root file system")
+            .at("--rootfs")
+            .mend("name an image, or the directory that becomes the container's root: --rootfs "
+                  "DIR");
+    }
+    facts.rootfs = directory;
+    if (!lower.empty()) {
+        const std::string name = flags.name.value_or(facts.random_id);
+        const bool keep =
+            flags.detach ? !(flags.remove_given && flags.remove) : !flags.remove && !flags.service;
+        facts.overlay = storage::ContainerRoot::overlay(store, name, std::move(lower), keep);
+        facts.rootfs = storage::ContainerRoot::place(store, name);
+    }
+    if (image) {
+        facts.passwd = account_file(facts.overlay.upper, "/etc/passwd", image->image.passwd);
+        facts.group = account_file(facts.overlay.upper, "/etc/group", image->image.group);
+    } else {
+        gather_accounts(directory, facts);
+    }
+}
+
+void gather_volumes(const MountFlags& flags,
+                    const container::RecordStore& records,
+                    const Caller* caller,
+                    RootfsFacts& facts) {
+    facts.volumes = storage::volumes_directory(storage::Store::own());
+    facts.volume_owner = caller != nullptr && !caller->volume_owner.empty()
+                             ? caller->volume_owner
+                             : random_id() + random_id();
+    facts.volumes_from = mounts_of_others(flags.volumes_from, records);
+}
+
+void gather_images(const MountFlags& flags, RootfsFacts& facts) {
+    static std::vector<storage::ImageUse> held;
+    const storage::Store store = storage::Store::own();
+    for (const std::string& name : mounted_images(flags)) {
+        auto found = store.find(name);
+        if (!found) {
+            throw Error("there is no such image")
+                .at("--mount " + name)
+                .mend("see 'sctr images'; 'sctr pull' fetches one");
+        }
+        for (const std::string& layer : found->image.layers) {
+            facts.images[name].push_back(store.layer_tree(layer));
+        }
+        held.push_back(std::move(*found));
+    }
+}
+
+void gather_secrets(const RunFlags& flags, bool for_later, RootfsFacts& facts) {
+    const auto uses = parse_secrets(flags.mounts);
+    if (uses.empty()) {
+        return;
+    }
+    const storage::Store store = storage::Store::own();
+    for (const SecretUse& use : uses) {
+        std::string text;
+        if (use.is_credential) {
+            text = for_later || flags.dry_run ? "" : read_credential(use);
+        } else {
+            text = storage::load_secret(store, use.name); // or says that there is none
+        }
+        facts.secrets.push_back(flags.dry_run ? "" : std::move(text));
+    }
+}
+
+} // namespace sctr::cli
