@@ -3,10 +3,15 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
@@ -64,6 +69,34 @@ std::vector<std::string> pasta_words(const std::string& program,
     return words;
 }
 
+namespace {
+
+/// Where the container's root is not the caller himself (--userns keep-id), the kernel shows the
+/// directory of its namespaces to nobody else: pasta, which watches it, is the container's root
+/// from its beginning. An invalid fd where that takes nothing.
+UniqueFd namespace_of_another(pid_t pid) {
+    const std::string process = "/proc/" + std::to_string(pid);
+    struct stat info{};
+    if (::geteuid() == 0 || ::stat(process.c_str(), &info) < 0 || info.st_uid == ::geteuid()) {
+        return {};
+    }
+    UniqueFd space(::open((process + "/ns/user").c_str(), O_RDONLY | O_CLOEXEC));
+    if (!space.valid()) {
+        throw Error(cannot_connect).at(process + "/ns/user").because(errno);
+    }
+    return space;
+}
+
+void become_its_root(const void* context) noexcept {
+    if (::setns(*static_cast<const int*>(context), CLONE_NEWUSER) < 0 ||
+        ::setresgid(0, 0, 0) < 0 || ::setresuid(0, 0, 0) < 0) {
+        ::_exit(1);
+    }
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); // the kernel drops it with the change of ids
+}
+
+} // namespace
+
 Pasta::Pasta(const std::string& program,
              const std::vector<plan::PublishedPort>& ports,
              const std::vector<std::string>& options,
@@ -76,12 +109,22 @@ Pasta::Pasta(const std::string& program,
     ready_ = UniqueFd(ends[0]);
     const UniqueFd write_end(ends[1]);
     const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    program_ = std::make_unique<sys::RunningProgram>(
-        sys::Program{.path = program,
-                     .args = pasta_words(program, ports, options, pid),
-                     .env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
-                     .directory = "/",
-                     .standard = {null.get(), write_end.get(), errors_.get()}});
+    const UniqueFd space = namespace_of_another(pid);
+    const int space_fd = space.get();
+    sys::Program start{.path = program,
+                       .args = pasta_words(program, ports, options, pid),
+                       .env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+                       .directory = "/",
+                       .standard = {null.get(), write_end.get(), errors_.get()}};
+    if (space.valid()) {
+        const auto userns = std::ranges::find(start.args, "--userns");
+        start.args.erase(userns, userns + 2);
+        start.args.emplace_back("--netns-only");
+        ::fchmod(write_end.get(), 0622); // it opens its standard output by name
+        start.prepare = become_its_root;
+        start.context = &space_fd;
+    }
+    program_ = std::make_unique<sys::RunningProgram>(start);
 }
 
 void Pasta::await_ready() {
