@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <climits>
 #include <string_view>
 #include <utility>
@@ -96,7 +97,10 @@ class Walker {
         const UniqueFd node(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
         struct stat info{};
         if (!node.valid() || ::fstat(node.get(), &info) < 0) {
-            return; // gone meanwhile
+            if (errno == ENOENT) {
+                return; // gone meanwhile
+            }
+            throw Error("cannot look for changes").at("/" + escape_controls(path)).because(errno);
         }
         const char kind = is_whiteout(info) ? 'D' : is_below(lower_, path) ? 'C' : 'A';
         if (kind == 'A' && is_mount_point(path, info, node.get())) {
