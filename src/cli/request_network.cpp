@@ -65,6 +65,13 @@ void add_ports(plan::ContainerNetwork& network,
             network.ports.push_back(std::move(port));
         }
     }
+    if (network.pasta &&
+        std::ranges::contains(network.ports, "sctp", &plan::PublishedPort::protocol)) {
+        throw Error("pasta carries tcp and udp alone")
+            .at("--publish")
+            .because("a port of sctp is among them")
+            .mend("drop it, or run the container as root, on a bridge");
+    }
     const bool leads_in = !network.networks.empty() || network.pasta;
     if (!network.ports.empty() && !leads_in) {
         throw Error("there is no network whose ports could be published")

@@ -38,6 +38,15 @@ bool is_dead(const Attachment& attachment) {
     return !is_alive(attachment.supervisor) && !is_alive(attachment.init);
 }
 
+/// The ports of all containers.
+std::vector<plan::PublishedPort> published() {
+    std::vector<plan::PublishedPort> ports;
+    for (const Attachment& each : list_attachments()) {
+        ports.insert(ports.end(), each.ports.begin(), each.ports.end());
+    }
+    return ports;
+}
+
 std::string random_id() {
     std::array<char, 32> bytes{};
     if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
@@ -107,7 +116,11 @@ Connection::Connection(const plan::ContainerNetwork& wanted, const Who& who) : w
                 attach(NetworkStore::own().load(use.name), use, attachment_));
         }
         if (!wanted.pasta) { // which takes them itself
-            ports_ = ReservedPorts(attachment_.ports);
+            ports_ = ReservedPorts(
+                attachment_.ports,
+                std::ranges::contains(attachment_.ports, "sctp", &plan::PublishedPort::protocol)
+                    ? published()
+                    : std::vector<plan::PublishedPort>());
         } else {
             ReservedPorts found(attachment_.ports);
         }

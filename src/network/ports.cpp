@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -111,17 +112,45 @@ Error refused(const plan::PublishedPort& port, std::uint16_t number, int error_n
     return error;
 }
 
+bool has_port(const std::vector<plan::PublishedPort>& others,
+              const plan::PublishedPort& port,
+              std::uint16_t number) {
+    return std::ranges::any_of(others, [&](const plan::PublishedPort& other) {
+        const bool meets =
+            other.host_ip.empty() || port.host_ip.empty() || other.host_ip == port.host_ip;
+        return meets && other.protocol == port.protocol && number >= other.host_port &&
+               number < other.host_port + other.range;
+    });
+}
+
+/// The container's own, or the next one.
+std::uint16_t free_port(const std::vector<plan::PublishedPort>& others,
+                        const plan::PublishedPort& port) {
+    std::uint16_t number = port.container_port;
+    while (has_port(others, port, number) && number != 0) {
+        ++number;
+    }
+    if (number == 0) {
+        throw refused(port, port.container_port, EADDRINUSE);
+    }
+    return number;
+}
+
 } // namespace
 
-ReservedPorts::ReservedPorts(std::vector<plan::PublishedPort>& ports) {
+ReservedPorts::ReservedPorts(std::vector<plan::PublishedPort>& ports,
+                             const std::vector<plan::PublishedPort>& others) {
     for (plan::PublishedPort& port : ports) {
         for (unsigned i = 0; i < port.range; ++i) {
             const auto number =
                 static_cast<std::uint16_t>(port.host_port == 0 ? 0 : port.host_port + i);
             UniqueFd socket = take(port, number);
             if (!socket.valid() && (errno == EPROTONOSUPPORT || errno == ESOCKTNOSUPPORT)) {
+                if (number != 0 && has_port(others, port, number)) {
+                    throw refused(port, number, EADDRINUSE);
+                }
                 if (number == 0) {
-                    port.host_port = port.container_port; // nobody here can have it
+                    port.host_port = free_port(others, port);
                 }
                 continue;
             }

@@ -15,8 +15,10 @@ namespace sctr::network {
 class ReservedPorts {
   public:
     /// Takes each port of `ports`, and fills in free numbers for those that are 0. Throws Error
-    /// that names the flag and the port that is in use; nothing is taken then.
-    explicit ReservedPorts(std::vector<plan::PublishedPort>& ports);
+    /// that names the flag and the port that is in use; nothing is taken then. `others` are those
+    /// of other containers: a kernel without sctp has no sockets of it to tell.
+    explicit ReservedPorts(std::vector<plan::PublishedPort>& ports,
+                           const std::vector<plan::PublishedPort>& others = {});
     ReservedPorts() = default;
 
     void release() { sockets_.clear(); }

@@ -108,6 +108,16 @@ def test_ranges_and_ports_that_are_free(start):
         sctr("port", container.name, "99").failed(125, "not published")
 
 
+def test_ports_over_sctp(start, run):
+    """The rules; few kernels have sockets of it. Where none tells who has a port, the other container does."""
+    with start("-p", "18080-18081:80-81/sctp") as container:
+        assert sctr("port", container.name).lines == ["80/sctp -> 0.0.0.0:18080", "81/sctp -> 0.0.0.0:18081"]
+        assert any("sctp dport" in rule and "18080" in rule and "dnat" in rule for rule in rules())
+        run("-p", "18081:80/sctp", "true").failed(125, "18081", "in use already")
+        run("-p", "18081:80", "true").ok()
+    assert not any("sctp" in rule and "18080" in rule for rule in rules())
+
+
 def test_a_port_of_one_address(start):
     with start("-p", "127.0.0.1:18080:80", command=serve()), outside() as world:
         assert fetch("http://127.0.0.1:18080/").stdout == "hello\n"
