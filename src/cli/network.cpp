@@ -19,6 +19,7 @@
 #include "cli/verbs.hpp"
 #include "container/definition.hpp"
 #include "container/id.hpp"
+#include "host/caller.hpp"
 #include "network/connection.hpp"
 #include "network/live.hpp"
 #include "network/network_store.hpp"
@@ -44,6 +45,11 @@ int create(const Flags& flags, const Names& names) {
     if (names.size() != 1) {
         throw Error("one network is made at a time, and has a name")
             .mend("see 'sctr network --help'");
+    }
+    if (!host::caller().is_system) {
+        throw Error("only root's containers can be on a bridge")
+            .at("network create")
+            .mend("plain users' have pasta, and reach each other by published ports");
     }
     const NetworkStore store = NetworkStore::own();
     Definition wanted = make_network(flags.create, names.front());

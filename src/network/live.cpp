@@ -14,13 +14,13 @@ namespace sctr::network {
 
 namespace {
 
-Attachment find_living(const std::string& container) {
+Attachment find_living(const std::string& container, const char* mend = "see 'sctr network ls'") {
     auto found = find_attachment(container);
     if (!found) {
         throw Error("the container is on no network")
             .at(container)
-            .because("it was started without one")
-            .mend("of a stored one, stop it first");
+            .because("it does not run, or was started without one")
+            .mend(mend);
     }
     if (!found->zone.empty() || found->naming.is_pasta) {
         throw Error("the container is on no network")
@@ -60,7 +60,7 @@ std::vector<Attachment> attachments_of(const std::string& network) {
 void connect(const std::string& container, const plan::NetworkUse& use) {
     const UniqueFd netavark = lock_netavark(Patience::wait);
     const UniqueFd lock = lock_state();
-    Attachment attachment = find_living(container);
+    Attachment attachment = find_living(container, "of a stored one, stop it first");
     const auto has = [&](const Attached& each) { return each.network.name == use.name; };
     if (std::ranges::any_of(attachment.networks, has)) {
         throw Error("the container is on the network already").at(container + ": " + use.name);

@@ -436,6 +436,7 @@ def test_servers_of_a_network(start, background):
     (["disconnect", "sctr", "no-such"], "no such container"),
     (["connect", "host", "no-such"], "no network"),
     (["disconnect", "sctr"], "are needed"),
+    (["reload", "no-such"], "sctr network ls"),
     (["polish"], "nothing to do"),
 ])  # fmt: skip
 def test_errors(words, said):

@@ -139,6 +139,7 @@ def test_errors(guests_root):
     guest(*run, "--network", "bridge", "true").failed(125, "only root's", "--network pasta")
     guest(*run, "-p", "80:80", "true").failed(125, "--publish", "ip_unprivileged_port_start")
     guest(*run, "-p", "18080:80/sctp", "true").failed(125, "tcp and udp alone")
+    guest("sctr", "network", "create", "front").failed(125, "only root's", "pasta")
     with socket.create_server(("127.0.0.1", 18093)):
         guest(*run, "-p", "18093:80", "true").failed(125, "18093", "in use already")
     guest(*run, "--network", "pasta:--no-such-flag", "true").failed(125, "pasta")
