@@ -49,6 +49,12 @@ class Checker {
     }
 
   private:
+    /// What a layer is compared with: its recipe, or its blob.
+    struct Archive {
+        std::string path;
+        std::string diff; ///< digest; empty: seen already
+    };
+
     void check_image(const std::string& digest) {
         try {
             const auto text = sys::read_small_file(store_.image(digest) + "/image.json");
@@ -68,7 +74,13 @@ class Checker {
             check_blob(image.id);
             for (const LayerBlob& layer : layer_blobs(store_, image)) {
                 check_blob(layer.blob);
-                add_recipe(recipe_of_layer(store_, layer.chain_id));
+                const auto recipe = recipe_of_layer(store_, layer.chain_id);
+                if (recipe) {
+                    add_recipe(recipe);
+                } else if (sound_blobs_.contains(layer.blob)) {
+                    layers_.emplace(layer.chain_id,
+                                    Archive{.path = store_.blob(layer.blob), .diff = ""});
+                }
             }
             sound_.push_back(std::move(image));
         } catch (const Error& error) {
@@ -93,28 +105,36 @@ class Checker {
             if (repair_) {
                 ::unlink(store_.blob(hex).c_str());
             }
+        } else {
+            sound_blobs_.insert(hex);
         }
     }
 
     void add_recipe(const std::optional<BlobLink>& recipe) {
         if (recipe) {
-            recipes_.emplace(store_.recipe(recipe->chain_id, recipe->diff), *recipe);
+            layers_.insert_or_assign(recipe->chain_id,
+                                     Archive{.path = store_.recipe(recipe->chain_id, recipe->diff),
+                                             .diff = recipe->diff});
         }
     }
 
-    /// Whether every layer still gives its archive, which takes the content of each of its files.
+    /// Whether every layer still gives its archive, which takes the content of each of its files,
+    /// and looks as that says.
     void check_layers() {
-        std::string pairs;
-        for (const auto& [path, recipe] : recipes_) {
-            pairs += path + '\0' + recipe.diff + '\0';
+        std::string fields;
+        std::map<std::string, std::string> chain_ids; // by the tree
+        for (const auto& [chain_id, archive] : layers_) {
+            const std::string tree = store_.layer_tree(chain_id);
+            fields += archive.path + '\0' + archive.diff + '\0' + tree + '\0';
+            chain_ids[tree] = chain_id;
         }
         std::set<std::string> damaged;
         for (const std::string& line :
-             split(pairs.empty() ? "" : run_layer_program({"verify"}, pairs), '\n')) {
+             split(fields.empty() ? "" : run_layer_program({"verify"}, fields), '\n')) {
             const auto tab = line.find('\t');
-            const auto recipe = recipes_.find(line.substr(0, tab));
-            if (tab != std::string::npos && recipe != recipes_.end()) {
-                const std::string& chain_id = recipe->second.chain_id;
+            const auto found = chain_ids.find(line.substr(0, tab));
+            if (tab != std::string::npos && found != chain_ids.end()) {
+                const std::string& chain_id = found->second;
                 found_.push_back("layer " + chain_id.substr(0, 12) + ": " + line.substr(tab + 1));
                 damaged.insert(chain_id);
             }
@@ -171,8 +191,9 @@ class Checker {
     bool repair_;
     std::vector<std::string> found_;
     std::set<std::string> checked_;
-    std::map<std::string, BlobLink> recipes_; ///< by their paths
-    std::vector<oci::StoredImage> sound_;     ///< as far as that is seen without reading layers
+    std::set<std::string> sound_blobs_;
+    std::map<std::string, Archive> layers_; ///< by their chain IDs
+    std::vector<oci::StoredImage> sound_;   ///< as far as that is seen without reading layers
 };
 
 } // namespace

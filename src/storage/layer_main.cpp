@@ -165,8 +165,8 @@ int assemble(const std::string& recipe, const std::string& diff_digest) {
     return 0;
 }
 
-/// Of pairs of recipe and digest: prints what is wrong, a line each.
-int verify() {
+/// Three texts a layer: recipe or blob, digest, directory. Prints what is wrong, a line each.
+int verify(bool rootless) {
     const auto fields = read_fields();
     std::deque<std::pair<Work, std::string>> running;
     const auto end_first = [&] {
@@ -177,19 +177,15 @@ int verify() {
         }
         running.pop_front();
     };
-    for (std::size_t i = 0; i + 2 <= fields.size(); i += 2) {
+    for (std::size_t i = 0; i + 3 <= fields.size(); i += 3) {
         if (running.size() >= side_by_side()) {
             end_first();
         }
         running.emplace_back(begin([&]() -> std::string {
-                                 const auto stream = LayerStream::of_recipe(fields[i]);
-                                 stream->drain();
-                                 if (stream->diff_digest() != fields[i + 1]) {
-                                     throw Error("the layer has changed").at(fields[i]);
-                                 }
+                                 check_layer(fields[i], fields[i + 1], fields[i + 2], rootless);
                                  return {};
                              }),
-                             fields[i]);
+                             fields[i + 2]);
     }
     while (!running.empty()) {
         end_first();
@@ -275,7 +271,7 @@ constexpr std::array<Verb, 16> verbs{{
      }},
     {"diff", 2, [](const auto& words, bool) { return diff({words.begin() + 1, words.end()}); }},
     {"assemble", 3, [](const auto& words, bool) { return assemble(words[1], words[2]); }},
-    {"verify", 1, [](const auto&, bool) { return verify(); }},
+    {"verify", 1, [](const auto&, bool rootless) { return verify(rootless); }},
     {"digest", 2, [](const auto& words, bool) { return digest(words[1]); }},
     {"fill",
      4,

@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
+#include "storage/layer_looks.hpp"
 #include "storage/layer_stream.hpp"
 #include "storage/layer_tree.hpp"
 #include "storage/recipe.hpp"
@@ -117,6 +118,11 @@ class Unpacker {
         } else {
             tree.add(member);
         }
+    }
+
+    /// Of the content of the one that next() has returned.
+    [[nodiscard]] std::uint64_t size() const {
+        return static_cast<std::uint64_t>(::archive_entry_size(entry_));
     }
 
     /// Of content.
@@ -266,6 +272,32 @@ UnpackedLayer unpack_layer(const LayerSource& source,
 
 void verify_layer(const LayerSource& source) {
     finish_reading(*LayerStream::of_blob(source.blob), source);
+}
+
+void check_layer(const std::string& archive,
+                 const std::string& diff_digest,
+                 const std::string& tree,
+                 bool rootless) {
+    const auto stream = archive.ends_with(".recipe") ? LayerStream::of_recipe(archive)
+                                                     : LayerStream::of_blob(archive);
+    LayerLooks looks(rootless);
+    try {
+        Unpacker unpacker(*stream, {});
+        while (const auto member = unpacker.next()) {
+            looks.add(*member, unpacker.size());
+        }
+        stream->drain();
+    } catch (const Error&) {
+        if (const std::string why = stream->is_made_again() ? stream->failure() : "";
+            !why.empty()) {
+            throw Error(why);
+        }
+        throw;
+    }
+    check_digest(stream->diff_digest(), diff_digest, "the layer has changed");
+    if (const auto difference = looks.difference(tree)) {
+        throw Error("the layer has changed").at(*difference);
+    }
 }
 
 void unpack_tree(const TreeSource& source,

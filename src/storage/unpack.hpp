@@ -39,6 +39,14 @@ UnpackedLayer unpack_layer(const LayerSource& source,
                            const LayerBounds& bounds,
                            bool rootless);
 
+/// Reads a layer's archive, a blob or made again from a recipe, and compares it with what it was
+/// unpacked to: the content of files that a recipe names, and what everything looks like. Throws
+/// Error that names the first file which is not as it was.
+void check_layer(const std::string& archive,
+                 const std::string& diff_digest,
+                 const std::string& tree,
+                 bool rootless);
+
 /// Where the members of an archive go.
 struct TreeTarget {
     std::string directory;

@@ -38,6 +38,7 @@ def load(tmp_path):
         finally:
             path.unlink()
         names.append(name)
+        assert sctr("system", "check").ok() == ""  # whatever odd layers it has
         return name
 
     yield load_image

@@ -20,6 +20,7 @@ def load(tmp_path):
         path = image.write_archive(tmp_path / f"{len(names)}.tar", name)
         assert sctr("load", "-q", "-i", path).ok() == name
         names.append(name)
+        assert sctr("system", "check").ok() == ""  # whatever odd layers it has
         return name
 
     yield load_image

@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import os
+import stat
+import struct
 import subprocess
 import tarfile
 from pathlib import Path
@@ -188,6 +190,55 @@ def test_a_changed_layer_is_found_refused_and_repaired(registry, load, tmp_path)
     assert sctr("system", "check").ok() == ""
     sctr("run", "--pull", "never", name).failed(125, "no such image")
     load(Image(base_layer(), Layer().file("data/x", "new")), name)
+
+
+def capability(file):
+    os.setxattr(file, "security.capability", struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0))
+
+
+CHANGES = {
+    "mode": (lambda root: (root / "su").chmod(0o755), "/su: its mode is 0755 and not 4755"),
+    "owner": (lambda root: os.chown(root / "plain", 9, 0), "/plain: its owner is 9:0 and not 7:8"),
+    "mode of a directory": (lambda root: (root / "d").chmod(0o777), "/d: its mode is 0777 and not 0750"),
+    "link": (lambda root: relink(root / "soft", "/etc/shadow"), "/soft: it leads elsewhere"),
+    "kind": (lambda root: relink(root / "plain", "d/in"), "plain"),
+    "whiteout": (lambda root: (root / "gone").unlink(), "/gone: it is missing"),
+    "new file": (lambda root: (root / "d/new").write_text("x"), "/d/new: the layer has no such file"),
+    "missing file": (lambda root: (root / "d/empty").unlink(), "/d/empty: it is missing"),
+    "capability": (lambda root: capability(root / "plain"), "/plain: it has capabilities"),
+    "lost capability": (lambda root: os.removexattr(root / "capable", "security.capability"), "/capable: its xattr security.capability"),
+    "xattr": (lambda root: os.setxattr(root / "noted", "user.note", b"other"), "/noted: its xattr user.note"),
+    "longer file": (lambda root: (root / "d/in").open("a").write("more"), "/d/in"),
+    "device": (lambda root: redevice(root / "null"), "/null: it is of another kind"),
+}
+
+
+def relink(path, target):
+    path.unlink()
+    path.symlink_to(target)
+
+
+def redevice(path):
+    path.unlink()
+    os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 1))
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_layer_that_looks_otherwise_is_found_and_repaired(what, load):
+    change, words = CHANGES[what]
+    value = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0).decode("latin-1")
+    layer = Layer().file("su", os.urandom(900), mode=0o4755).file("plain", "p", uid=7, gid=8).dir("d", 0o750).file("d/in", "i" * 99)
+    layer.file("d/empty", "").symlink("soft", "plain").add(".wh.gone").device("null", 1, 3)
+    layer.file("capable", "c", pax_headers={"SCHILY.xattr.security.capability": value})
+    layer.file("noted", "n", pax_headers={"SCHILY.xattr.user.note": "one"})
+    name = load(Image(base_layer(), layer))
+    change(layer_of(name, 1))
+    found = sctr("system", "check")
+    assert found.status == 1 and words in found.stdout and found.stdout.count("\n") == 1, found
+    assert words in sctr("system", "check", "--repair").stdout
+    assert sctr("system", "check").ok() == ""
+    sctr("run", "--pull", "never", name).failed(125, "no such image")
+    sctr("system", "prune").ok()
 
 
 def test_a_changed_layer_that_is_in_use_stays(load):

@@ -47,7 +47,7 @@ class Unpacked:
         return self.run("assemble", self.recipe, sha(self.archive))
 
     def verify(self):
-        return self.run("verify", input=f"{self.recipe}\0{sha(self.archive)}\0").decode()
+        return self.run("verify", input=f"{self.recipe}\0{sha(self.archive)}\0{self.recipe.parent}/diff\0").decode()
 
 
 def tar(form, *members):
