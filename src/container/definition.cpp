@@ -157,12 +157,9 @@ std::string DefinitionStore::path(const std::string& name) const {
 }
 
 UniqueFd DefinitionStore::lock_root() const {
-    std::error_code error;
-    fs::create_directories(root_, error);
-    if (error) {
-        throw Error(cannot_store).at(root_).because(error.value());
-    }
+    sys::make_own_directory(fs::path(root_).parent_path(), 0755, cannot_store);
     // What a container is started with may hold secrets.
+    sys::make_own_directory(root_, 0700, cannot_store);
     ::chmod(root_.c_str(), 0700);
     UniqueFd locked = open_locked(root_);
     if (!locked.valid()) {

@@ -47,11 +47,7 @@ bool write_drop_in(const std::string& name, const std::string& text) {
         return remove_drop_in(name);
     }
     const std::string directory = drop_in_directory(name);
-    std::error_code error;
-    fs::create_directories(directory, error);
-    if (error) {
-        throw Error(cannot_write).at(directory).because(error.value());
-    }
+    sys::make_own_directory(directory, 0755, cannot_write);
     UndoList undo;
     undo.add([&] { ::rmdir(directory.c_str()); }); // stays where there is something in it
     sys::replace_file(directory + drop_in_file, text, 0644, sys::Durability::disk, cannot_write);

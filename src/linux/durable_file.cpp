@@ -2,10 +2,12 @@
 #include "linux/durable_file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <string_view>
 
 #include "base/error.hpp"
@@ -27,6 +29,21 @@ bool write_all(int file, std::string_view text) {
 }
 
 } // namespace
+
+void make_own_directory(const std::string& path, unsigned mode, const char* what) {
+    int made = ::mkdir(path.c_str(), mode);
+    if (made < 0 && errno == ENOENT) {
+        std::error_code ignored;
+        std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+        made = ::mkdir(path.c_str(), mode);
+    }
+    if (made < 0 && errno == EEXIST) {
+        return;
+    }
+    if (made < 0 || ::chmod(path.c_str(), mode) < 0) {
+        throw Error(what).at(path).because(errno);
+    }
+}
 
 void sync_directory(const std::string& path) {
     const UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

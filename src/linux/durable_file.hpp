@@ -18,6 +18,10 @@ void replace_file(const std::string& path,
                   Durability durability,
                   const char* what);
 
+/// Makes a directory that may be there, with exactly that mode, whatever the umask; what is missing
+/// above it is made as the umask says. Throws Error that begins with `what`.
+void make_own_directory(const std::string& path, unsigned mode, const char* what);
+
 /// Writes the names in a directory to disk.
 void sync_directory(const std::string& path);
 

@@ -130,11 +130,11 @@ NetworkStore NetworkStore::own() {
 }
 
 UniqueFd NetworkStore::lock() const {
-    std::error_code error;
-    fs::create_directories(root_, error);
+    sys::make_own_directory(fs::path(root_).parent_path(), 0755, cannot_store);
+    sys::make_own_directory(root_, 0755, cannot_store);
     UniqueFd directory(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (error || !directory.valid()) {
-        throw Error(cannot_store).at(root_).because(error ? error.value() : errno);
+    if (!directory.valid()) {
+        throw Error(cannot_store).at(root_).because(errno);
     }
     while (::flock(directory.get(), LOCK_EX) < 0 && errno == EINTR) {
     }
