@@ -86,14 +86,17 @@ void ContainerView::open_stored(const std::string& name, bool write) {
     } else if (!origin.lower.empty()) {
         lower.push_back(origin.lower);
     } else {
-        add_mounts(name, store);
+        add_mounts(name, store, {origin.rootfs}, write);
         words_.insert(words_.end(), {"layers", origin.rootfs});
         return;
     }
     const auto overlay = storage::ContainerRoot::overlay(store, name, lower, true);
     lock_.emplace(store, name, overlay);
-    add_mounts(name, store);
-    if (write) {
+    std::vector<std::string> layers{overlay.upper};
+    layers.insert(layers.end(), lower.begin(), lower.end());
+    add_mounts(name, store, layers, write);
+    // The places of mounts that a container has not run with yet are made, as at its start.
+    if (write || !words_.empty()) {
         words_.insert(words_.end(), {"writable", overlay.upper, overlay.work});
     } else {
         words_.insert(words_.end(), {"layers", overlay.upper});
@@ -101,13 +104,23 @@ void ContainerView::open_stored(const std::string& name, bool write) {
     words_.insert(words_.end(), lower.begin(), lower.end());
 }
 
-void ContainerView::add_mounts(const std::string& name, const storage::Store& store) {
+void ContainerView::add_mounts(const std::string& name,
+                               const storage::Store& store,
+                               const std::vector<std::string>& layers,
+                               bool write) {
     words_.clear();
     for (const CallersMount& callers :
          mounts_of_others({name}, RecordStore(RecordStore::default_root()))) {
         if (callers.volume) {
-            if (!storage::has_volume(store, callers.volume->name)) {
+            if (!storage::has_volume(store, callers.volume->name) && !write) {
                 continue; // it has not run yet
+            }
+            const plan::VolumeUse use{.name = callers.volume->name,
+                                      .destination = callers.mount.destination,
+                                      .owner = callers.owner,
+                                      .copy_up = callers.volume->copy_up};
+            if (write) { // as its start makes and fills them
+                (void)storage::prepare_volumes(store, {use}, layers, "");
             }
             volumes_.push_back(storage::hold_volume(store, callers.volume->name));
         }

@@ -27,8 +27,12 @@ class ContainerView {
 
   private:
     void open_running(const std::string& name);
-    /// Volumes and directories of the host that a container has when it runs.
-    void add_mounts(const std::string& name, const storage::Store& store);
+    /// Volumes and directories of the host that a container has when it runs; with `write` volumes
+    /// that are not there yet, too.
+    void add_mounts(const std::string& name,
+                    const storage::Store& store,
+                    const std::vector<std::string>& layers,
+                    bool write);
     void open_stored(const std::string& name, bool write);
 
     std::vector<std::string> words_{"host"};

@@ -7,10 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <csignal>
+#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -65,18 +67,67 @@ std::vector<ViewMount> take_mounts(View& view) {
     return mounts;
 }
 
-/// A place that the container has not made yet has nothing.
-void mount_in(int root, const ViewMount& mount) {
-    const UniqueFd target(sys::openat2(root,
-                                       mount.target.c_str(),
-                                       O_PATH | O_CLOEXEC,
-                                       0,
-                                       RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+/// What is to be done with a container's files.
+struct Wish {
+    std::string path;
+    bool can_make = false; ///< what a start makes may be made
+};
+
+bool is_below(const std::string& path, const std::string& directory) {
+    const std::string clean = std::filesystem::path(path).lexically_normal();
+    return clean == directory || clean.starts_with(directory + "/");
+}
+
+UniqueFd find_place_of_mount(int root, const std::string& path) {
+    return UniqueFd(sys::openat2(
+        root, path.c_str(), O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+}
+
+/// As a start does it. An invalid fd where that is not possible.
+UniqueFd make_place_of_mount(int root, const std::string& target, bool is_directory) {
+    std::size_t end = 0;
+    while (end != std::string::npos) {
+        end = target.find('/', end + 1);
+        const std::string path = target.substr(0, end);
+        if (find_place_of_mount(root, path).valid()) {
+            continue;
+        }
+        const auto slash = path.rfind('/');
+        const UniqueFd parent = find_place_of_mount(root, slash == 0 ? "/" : path.substr(0, slash));
+        const std::string name = path.substr(slash + 1);
+        const bool is_made = end == std::string::npos && !is_directory
+                                 ? ::mknodat(parent.get(), name.c_str(), S_IFREG | 0644, 0) == 0
+                                 : ::mkdirat(parent.get(), name.c_str(), 0755) == 0;
+        if (!is_made) {
+            return {};
+        }
+    }
+    return find_place_of_mount(root, target);
+}
+
+bool is_directory(int tree) {
+    struct stat info{};
+    return ::fstat(tree, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/// A container that has never run lacks the places of its mounts.
+void mount_in(int root, const ViewMount& mount, const Wish& wish) {
     const UniqueFd tree(::open_tree(AT_FDCWD,
                                     mount.source.c_str(),
                                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | unsigned{AT_RECURSIVE}));
+    UniqueFd target = find_place_of_mount(root, mount.target);
+    if (tree.valid() && !target.valid() && wish.can_make) {
+        target = make_place_of_mount(root, mount.target, is_directory(tree.get()));
+    }
     if (!target.valid() || !tree.valid()) {
-        return;
+        if (!is_below(wish.path, mount.target)) {
+            return;
+        }
+        throw Error("cannot copy")
+            .at(wish.path)
+            .because(tree.valid() ? "the container has no place for what is mounted there yet"
+                                  : "what the container mounts there is gone: " + mount.source)
+            .mend(tree.valid() ? "start it once" : "");
     }
     struct mount_attr attributes{};
     attributes.attr_set = mount.read_only ? MOUNT_ATTR_RDONLY : 0;
@@ -115,11 +166,11 @@ UniqueFd open_plain_view(const View& view, bool attached, bool rootless) {
     return mount_layers(mount);
 }
 
-UniqueFd open_view(View view, bool rootless) {
+UniqueFd open_view(View view, const Wish& wish, bool rootless) {
     const auto mounts = take_mounts(view);
     UniqueFd root = open_plain_view(view, !mounts.empty(), rootless);
     for (const ViewMount& mount : mounts) {
-        mount_in(root.get(), mount);
+        mount_in(root.get(), mount, wish);
     }
     return root;
 }
@@ -198,8 +249,8 @@ UniqueFd open_directory(const Place& place, const std::string& path) {
     return directory;
 }
 
-UniqueFd require_view(const View& view, bool rootless) {
-    UniqueFd root = open_view(view, rootless);
+UniqueFd require_view(const View& view, const Wish& wish, bool rootless) {
+    UniqueFd root = open_view(view, wish, rootless);
     if (!root.valid()) {
         throw Error("cannot open the container's root").because(errno);
     }
@@ -210,7 +261,8 @@ UniqueFd require_view(const View& view, bool rootless) {
 
 void copy_from(
     const std::string& path, const std::string& as, bool follow, const View& view, bool rootless) {
-    const UniqueFd root = require_view(view, rootless);
+    const bool can_make = std::ranges::contains(view, "writable");
+    const UniqueFd root = require_view(view, {.path = path, .can_make = can_make}, rootless);
     const bool needs_directory = path.ends_with('/');
     const Place place = find_place(root.get(), path, follow || needs_directory);
     if (!place.info) {
@@ -223,7 +275,7 @@ void copy_from(
 }
 
 void copy_to(const CopyTarget& target, const View& view, bool rootless) {
-    const UniqueFd root = require_view(view, rootless);
+    const UniqueFd root = require_view(view, {.path = target.path, .can_make = true}, rootless);
     UniqueFd directory;
     const auto choose = [&](bool is_directory) -> TreeTarget {
         Place place = find_place(root.get(), target.path, true);

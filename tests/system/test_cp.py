@@ -3,6 +3,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -230,3 +231,41 @@ def test_one_above_a_directory_that_does_not_run(rootfs, tmp_path):
     sctr("cp", f"{name}:/new", tmp_path / "again").ok()
     assert (tmp_path / "again").read_text() == "new\n"
     sctr("rm", name).ok()
+
+
+@pytest.fixture
+def never_started(image, tmp_path):
+    """With mounts at places that its image lacks."""
+    (tmp_path / "bound").mkdir()
+    (tmp_path / "bound/f").write_text("host")
+    name, volume = unique_name("c"), unique_name("v")
+    mounts = ("-v", f"{volume}:/new/place", "-v", f"{tmp_path}/bound:/h", "-v", f"{tmp_path}/bound/f:/single/file", "-v", f"{volume}d:/d")
+    sctr("create", "--name", name, *mounts, image).ok()
+    yield name, volume
+    sctr("rm", name).ok()
+    for each in (volume, f"{volume}d"):
+        sctr("volume", "rm", each)
+
+
+def test_mounts_whose_places_are_missing(never_started, source, tmp_path):
+    """They are made, as at the start: what is copied is where the container will see it."""
+    name, volume = never_started
+    assert cat(name, "/h/f")[0] == b"host" and cat(name, "/single/file")[0] == b"host"
+    sctr("cp", source / "file", f"{name}:/new/place/x").ok()
+    assert (STORE / "volumes" / volume / "data/x").read_text() == "f"
+    assert cat(name, "/new/place/x")[0] == b"f"
+    sctr("cp", source / "file", f"{name}:/h/").ok()
+    assert (tmp_path / "bound/file").read_text() == "f"
+    # A new volume has what the image has there, whoever makes it.
+    assert (STORE / "volumes" / f"{volume}d" / "data/one").read_text() == "1"
+    sctr("start", name).ok()
+    assert sctr("exec", name, "cat", "/new/place/x", "/h/file", "/d/one").ok() == "ff1"
+    sctr("stop", "-t", "0", name).ok()
+
+
+def test_a_mount_whose_source_is_gone(never_started, source, tmp_path):
+    name, _ = never_started
+    shutil.rmtree(tmp_path / "bound")
+    sctr("cp", f"{name}:/h/f", tmp_path / "out").failed(125, "/h/f", "is gone", str(tmp_path / "bound"))
+    sctr("cp", source / "file", f"{name}:/h/../h/x").failed(125, "is gone")
+    assert cat(name, "/plain")[0] == b"p"
