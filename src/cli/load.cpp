@@ -160,7 +160,13 @@ int load_verb(const Words& words) {
     const storage::WorkDirectory work(store);
     const std::string path =
         input ? absolute_path(*input, std::filesystem::current_path().string()) : spool_input(work);
-    for (const auto& loaded : storage::load(store, path, {.quiet = quiet})) {
+    const auto images = storage::load(store, path, {.quiet = quiet});
+    if (images.empty()) {
+        throw Error("nothing was loaded")
+            .at(input.value_or("standard input"))
+            .because("its index names no image");
+    }
+    for (const auto& loaded : images) {
         if (loaded.names.empty()) {
             std::puts(loaded.digest.c_str());
         }
