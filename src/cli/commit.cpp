@@ -13,8 +13,10 @@
 #include "cli/made_from.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
+#include "linux/process.hpp"
 #include "storage/commit.hpp"
 #include "storage/helper.hpp"
+#include "storage/kept_layers.hpp"
 
 /// The verbs about what a container has written above its image: commit, diff, export.
 namespace sctr::cli {
@@ -23,26 +25,35 @@ namespace {
 using container::RecordStore;
 using storage::Store;
 
-/// A container's image and what it wrote above that.
+/// What a container's files are made of.
 struct Layers {
-    storage::ImageUse image;
-    std::string upper;
+    std::optional<storage::ImageUse> image; ///< nothing: it has none
+    std::string upper;                      ///< what it wrote; empty: to its directory itself
+    std::vector<std::string> lower;         ///< the uppermost first
+    std::optional<plan::KeptIds> kept;
 };
 
 Layers layers_of(const Store& store, const std::string& name) {
-    const std::string digest = made_from(name).image_digest;
-    if (digest.empty()) {
-        throw Error("the container is made from a directory, not from an image").at(name);
+    const MadeFrom origin = made_from(name);
+    if (origin.image_digest.empty() && origin.lower.empty()) {
+        return {.lower = {origin.rootfs}};
     }
-    auto image = store.find_by_digest(digest);
-    if (!image) {
-        throw Error("the image of the container is gone").at(name);
+    Layers layers{.upper = store.root() + "/roots/" + name + "/upper", .kept = origin.kept};
+    if (origin.image_digest.empty()) {
+        layers.lower = {origin.lower};
+    } else {
+        layers.image = store.find_by_digest(origin.image_digest);
+        if (!layers.image) {
+            throw Error("the image of the container is gone").at(name);
+        }
+        for (const std::string& chain_id : layers.image->image.layers) {
+            layers.lower.push_back(storage::layer_tree_for(store, chain_id, origin.kept));
+        }
     }
-    const std::string upper = store.root() + "/roots/" + name + "/upper";
-    if (::access(upper.c_str(), F_OK) != 0) {
+    if (::access(layers.upper.c_str(), F_OK) != 0) {
         throw Error("the container has not run yet, and so changed nothing").at(name);
     }
-    return {.image = std::move(*image), .upper = upper};
+    return layers;
 }
 
 /// Nothing changes while it is copied. Signals that would end us wait until it runs again.
@@ -90,12 +101,25 @@ class Pause {
 };
 
 /// The directories of a container's root, the uppermost first, after a word for sctr-layer.
-std::vector<std::string> words_for(const char* verb, const Store& store, const Layers& layers) {
-    std::vector<std::string> words{verb, layers.upper};
-    for (const std::string& chain_id : layers.image.image.layers) {
-        words.push_back(store.layer_tree(chain_id));
+storage::LayerWork work_on(const char* verb, const Layers& layers) {
+    storage::LayerWork work{.words = {verb}, .kept = layers.kept};
+    if (!layers.upper.empty()) {
+        work.words.push_back(layers.upper);
     }
-    return words;
+    work.words.insert(work.words.end(), layers.lower.begin(), layers.lower.end());
+    return work;
+}
+
+/// What is written above an image is a layer; a directory below has no layers to be above of.
+std::string
+commit(const Store& store, const Layers& layers, const storage::CommitOptions& options) {
+    if (!layers.image) {
+        return storage::commit_whole(store, work_on("export", layers), options);
+    }
+    return storage::commit(store,
+                           layers.image->image,
+                           {.words = {"pack", layers.upper}, .kept = layers.kept},
+                           options);
 }
 
 } // namespace
@@ -133,7 +157,7 @@ int commit_verb(const Words& words) {
     const Layers layers = layers_of(store, names.front());
     const std::string digest = [&] {
         const Pause paused(names.front(), pause);
-        return storage::commit(store, layers.image.image, layers.upper, options);
+        return commit(store, layers, options);
     }();
     if (!name.empty()) {
         store.set_name(name, digest);
@@ -153,8 +177,13 @@ int diff_verb(const Words& words) {
     }
     const Store store = Store::own();
     const Layers layers = layers_of(store, names.front());
-    const std::string text = storage::run_layer_program(words_for("diff", store, layers), "");
-    std::fputs(text.c_str(), stdout);
+    if (layers.upper.empty()) {
+        throw Error("the container writes to its directory itself")
+            .at(layers.lower.front())
+            .because("nobody knows what was there before")
+            .mend("make it with --rootfs DIR:O, which writes above it");
+    }
+    std::fputs(storage::LayerProgram(work_on("diff", layers)).finish().c_str(), stdout);
     return 0;
 }
 
@@ -173,13 +202,15 @@ int export_verb(const Words& words) {
     }
     const Store store = Store::own();
     const Layers layers = layers_of(store, names.front());
-    const UniqueFd file(
-        output ? ::open(output->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
-               : ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10));
+    const UniqueFd file = sys::raise_fd(
+        UniqueFd(output ? ::open(output->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
+                        : ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10)));
     if (!file.valid()) {
         throw Error("cannot write").at(output.value_or("standard output")).because(errno);
     }
-    (void)storage::run_layer_program(words_for("export", store, layers), "", file.get());
+    storage::LayerWork work = work_on("export", layers);
+    work.output = file.get();
+    (void)storage::LayerProgram(work).finish();
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "container/id.hpp"
 #include "linux/process.hpp"
 #include "linux/syscalls.hpp"
+#include "storage/kept_layers.hpp"
 #include "storage/volumes.hpp"
 
 namespace sctr::cli {
@@ -73,6 +74,7 @@ void ContainerView::open_running(const std::string& name) {
 
 void ContainerView::open_stored(const std::string& name, bool write) {
     const MadeFrom origin = made_from(name);
+    kept_ = origin.kept;
     const storage::Store store = storage::Store::own();
     std::vector<std::string> lower;
     if (!origin.image_digest.empty()) {
@@ -81,7 +83,7 @@ void ContainerView::open_stored(const std::string& name, bool write) {
             throw Error("the image of the container is gone").at(name);
         }
         for (const std::string& chain_id : image_->image.layers) {
-            lower.push_back(store.layer_tree(chain_id));
+            lower.push_back(storage::layer_tree_for(store, chain_id, origin.kept));
         }
     } else if (!origin.lower.empty()) {
         lower.push_back(origin.lower);
@@ -133,6 +135,7 @@ void ContainerView::add_mounts(const std::string& name,
 
 void ContainerView::add_to(storage::LayerWork& work) const {
     work.words.insert(work.words.end(), words_.begin(), words_.end());
+    work.kept = kept_;
     if (root_.valid()) {
         work.passed = {root_.get(), user_namespace_.get()};
         work.map_ids = false; // it joins the namespace of the container

@@ -39,6 +39,7 @@ class ContainerView {
     UniqueFd root_;
     UniqueFd user_namespace_;
     std::optional<storage::ImageUse> image_;
+    std::optional<plan::KeptIds> kept_;
     std::optional<storage::ContainerRoot> lock_;
     std::vector<UniqueFd> volumes_;
 };

@@ -129,6 +129,32 @@ void gather_environment(const ProcessFlags& flags, RootfsFacts& facts) {
     facts.environment = caller_environment();
 }
 
+/// The lines of a map of /proc, as of user_namespaces(7).
+std::vector<oci::IdMapping> read_map(pid_t pid, const char* file) {
+    std::ifstream text("/proc/" + std::to_string(pid) + "/" + file);
+    std::vector<oci::IdMapping> map;
+    for (oci::IdMapping range; text >> range.container_id >> range.host_id >> range.size;) {
+        map.push_back(range);
+    }
+    return map;
+}
+
+void gather_ids(const NamespaceFlags& flags, RootfsFacts& facts) {
+    container::OwnIds own = container::own_ids();
+    facts.own_uids = std::move(own.uids);
+    facts.own_gids = std::move(own.gids);
+    facts.kept = kept_ids(flags, facts);
+    const auto joined = facts.containers.find(user_container(flags));
+    if (facts.own_uids.empty() || joined == facts.containers.end()) {
+        return;
+    }
+    const auto uid = plan::container_id(read_map(joined->second, "uid_map"), ::geteuid());
+    const auto gid = plan::container_id(read_map(joined->second, "gid_map"), ::getegid());
+    if (uid && gid && (*uid != 0 || *gid != 0)) {
+        facts.kept = {.uid = *uid, .gid = *gid};
+    }
+}
+
 } // namespace
 
 void gather_accounts(const std::string& root, RootfsFacts& facts) {
@@ -195,11 +221,12 @@ RootfsFacts gather(const RunFlags& flags,
     if (!flags.name) {
         facts.random_id = random_id();
     }
+    for (const std::string& name : joined_containers(flags.namespaces)) {
+        facts.containers[name] = running_init(store, name);
+    }
+    gather_ids(flags.namespaces, facts);
     gather_root(flags, image, facts);
     gather_caller(flags.process, caller, facts);
-    container::OwnIds own = container::own_ids();
-    facts.own_uids = std::move(own.uids);
-    facts.own_gids = std::move(own.gids);
     if (wants_id_range(flags.namespaces) && facts.own_uids.empty()) {
         facts.reserved_ids = container::reserve_id_range(flags.name.value_or(facts.random_id));
     }
@@ -213,9 +240,6 @@ RootfsFacts gather(const RunFlags& flags,
     gather_secrets(flags, flags.detach && caller == nullptr, facts);
     for (const std::string& path : device_sources(flags.mounts, flags.limits)) {
         facts.devices[path] = find_devices(path);
-    }
-    for (const std::string& name : joined_containers(flags.namespaces)) {
-        facts.containers[name] = running_init(store, name);
     }
     gather_network(flags.network, store, facts);
     if (const std::string file = seccomp_file(flags.privileges); !file.empty()) {

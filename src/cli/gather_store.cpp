@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
 #include "base/error.hpp"
+#include "base/strings.hpp"
 #include "cli/gather.hpp"
 #include "cli/host_files.hpp"
 #include "cli/mount_flags.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/secret_flags.hpp"
 #include "cli/volumes_from.hpp"
+#include "host/caller.hpp"
+#include "storage/kept_layers.hpp"
 #include "storage/root.hpp"
 #include "storage/secrets.hpp"
 #include "storage/volumes.hpp"
@@ -37,6 +43,30 @@ std::string account_file(const std::string& upper, const char* path, const std::
         return own.empty() ? of_image : own;
     } catch (const Error&) {
         return {}; // removed, or made something else
+    }
+}
+
+/// Whether an account file has a line of that name or id.
+bool has_entry(const std::string& text, const std::string& name, const std::string& id) {
+    return std::ranges::any_of(split(text, '\n'), [&](const std::string& line) {
+        const auto fields = split(line, ':');
+        return fields.size() > 2 && (fields[0] == name || fields[2] == id);
+    });
+}
+
+/// Whom the container calls the caller has a name there, too: many programs ask for it.
+void add_own_account(RootfsFacts& facts) {
+    const std::string uid = std::to_string(facts.kept->uid);
+    const std::string gid = std::to_string(facts.kept->gid);
+    const struct passwd* user = ::getpwuid(::geteuid());
+    if (user != nullptr && !has_entry(facts.passwd, user->pw_name, uid)) {
+        facts.own_passwd = std::string(user->pw_name) + ":*:" + uid + ":" + gid + "::/:/bin/sh";
+        facts.passwd += "\n" + facts.own_passwd;
+    }
+    const struct group* group = ::getgrgid(::getegid());
+    if (group != nullptr && !has_entry(facts.group, group->gr_name, gid)) {
+        facts.own_group = std::string(group->gr_name) + ":*:" + gid + ":";
+        facts.group += "\n" + facts.own_group;
     }
 }
 
@@ -66,7 +96,7 @@ void gather_root(const RunFlags& flags,
     std::string directory;
     if (image) {
         for (const std::string& layer : image->image.layers) {
-            lower.push_back(store.layer_tree(layer));
+            lower.push_back(storage::layer_tree_for(store, layer, facts.kept));
         }
         facts.image = image->name.empty() ? image->image.id.substr(0, 12) : image->name;
         facts.image_digest = image->image.digest;
@@ -100,6 +130,9 @@ void gather_root(const RunFlags& flags,
     } else {
         gather_accounts(directory, facts);
     }
+    if (facts.kept && !facts.overlay.lower.empty()) {
+        add_own_account(facts);
+    }
 }
 
 void gather_volumes(const MountFlags& flags,
@@ -124,7 +157,7 @@ void gather_images(const MountFlags& flags, RootfsFacts& facts) {
                 .mend("see 'sctr images'; 'sctr pull' fetches one");
         }
         for (const std::string& layer : found->image.layers) {
-            facts.images[name].push_back(store.layer_tree(layer));
+            facts.images[name].push_back(storage::layer_tree_for(store, layer, facts.kept));
         }
         held.push_back(std::move(*found));
     }

@@ -227,7 +227,7 @@ int import_verb(const Words& words) {
     CLI::App app("Makes an image of one layer from a root file system: an archive or a directory.",
                  "sctr import");
     describe(app,
-             "[OPTIONS] FILE|DIR|- [NAME]",
+             "[OPTIONS] FILE|DIRECTORY|- [NAME]",
              {"sctr import debian.tar.zst debian",
               "sctr import /srv/rootfs/debian debian",
               "mmdebstrap trixie - | sctr import --cmd bash - debian"});
@@ -248,13 +248,15 @@ int import_verb(const Words& words) {
     const UniqueFd locked = store.lock(storage::Sharing::shared);
     const storage::WorkDirectory work(store);
     const std::string path = names.front() == "-" ? spool_input(work) : names.front();
-    const std::string digest = storage::import_archive(store,
-                                                       path,
-                                                       {.user = user.value_or(""),
-                                                        .env = env,
-                                                        .cmd = command,
-                                                        .working_dir = workdir.value_or("")},
-                                                       message.value_or(""));
+    const std::string digest =
+        storage::import_root(store,
+                             path,
+                             {.process = {.user = user.value_or(""),
+                                          .env = env,
+                                          .cmd = command,
+                                          .working_dir = workdir.value_or("")},
+                              .created_by = "sctr import",
+                              .comment = message.value_or("")});
     if (!name.empty()) {
         store.set_name(name, digest);
     }

@@ -86,6 +86,9 @@ void add_lifecycle(plan::Request& request, const RunFlags& flags, const RootfsFa
 void add_image(plan::Request& request, const RootfsFacts& facts) {
     request.image = facts.image;
     request.overlay = facts.overlay;
+    request.kept = facts.kept;
+    request.own_passwd = facts.own_passwd;
+    request.own_group = facts.own_group;
     if (!facts.image.empty()) {
         request.spec.annotations["io.sctr.image"] = facts.image;
         request.spec.annotations["io.sctr.image.digest"] = facts.image_digest;

@@ -89,8 +89,13 @@ std::set<std::string> device_sources(const MountFlags& mounts, const LimitFlags&
 /// True for --userns auto: ids are to be found for the container.
 bool wants_id_range(const NamespaceFlags& flags);
 
-/// The container of --ipc container:NAME; empty when there is none.
+/// Whom the container of --userns keep-id calls the caller; nothing where that is not asked for.
+/// Throws Error for root.
+std::optional<plan::KeptIds> kept_ids(const NamespaceFlags& flags, const RootfsFacts& facts);
+
+/// The container of --ipc and --userns container:NAME; empty when there is none.
 std::string ipc_container(const NamespaceFlags& flags);
+std::string user_container(const NamespaceFlags& flags);
 
 /// Names of containers whose namespaces are to be joined.
 std::set<std::string> joined_containers(const NamespaceFlags& flags);

@@ -42,25 +42,34 @@ std::string form_of(const Choice& choice) {
 }
 
 void refuse_future_words(const Choice& choice, const std::string& word) {
-    if (choice.type == NamespaceType::user && (word == "keep-id" || word == "nomap")) {
+    if (choice.type == NamespaceType::user && word == "nomap") {
         throw bad_value("--userns",
                         word,
                         "a plain user's containers have him as their root",
-                        "no --userns, or --user for another account of the container");
+                        "no --userns, or keep-id");
     }
 }
 
-/// The rest of "auto" or "auto:OPTIONS".
-std::optional<std::string> auto_options(const std::optional<std::string>& word) {
+/// The rest of "NAME" or "NAME:OPTIONS", if the word is that.
+std::optional<std::string> options_of(std::string_view name,
+                                      const std::optional<std::string>& word) {
     if (!word) {
         return std::nullopt;
     }
-    const auto [name, options] = split_once(*word, ':');
-    return name == "auto" ? std::optional(options.value_or("")) : std::nullopt;
+    const auto [first, options] = split_once(*word, ':');
+    return first == name ? std::optional(options.value_or("")) : std::nullopt;
+}
+
+std::optional<std::string> auto_options(const std::optional<std::string>& word) {
+    return options_of("auto", word);
+}
+
+std::optional<std::string> keep_id_options(const std::optional<std::string>& word) {
+    return options_of("keep-id", word);
 }
 
 Mode parse_mode(const Choice& choice, const std::string& word) {
-    if (choice.type == NamespaceType::user && auto_options(word)) {
+    if (choice.type == NamespaceType::user && (auto_options(word) || keep_id_options(word))) {
         return {.kind = Mode::Kind::host}; // its maps make the namespace
     }
     if (word == choice.own_words[0] || (!word.empty() && word == choice.own_words[1])) {
@@ -165,6 +174,10 @@ void add_id_maps(oci::Spec& spec, const NamespaceFlags& flags, const RootfsFacts
     if (flags.uid_maps.empty() && flags.gid_maps.empty()) {
         if (const auto options = auto_options(flags.user)) {
             add_reserved_ids(spec, *options, facts);
+        } else if (const auto kept = kept_ids(flags, facts)) {
+            spec.linux.uid_mappings = plan::keep_id_map(facts.own_uids, kept->uid);
+            spec.linux.gid_mappings = plan::keep_id_map(facts.own_gids, kept->gid);
+            spec.linux.namespaces.push_back({.type = NamespaceType::user});
         } else if (!flags.user && !facts.own_uids.empty()) {
             spec.linux.uid_mappings = facts.own_uids;
             spec.linux.gid_mappings = facts.own_gids;
@@ -229,10 +242,48 @@ bool wants_id_range(const NamespaceFlags& flags) {
     return auto_options(flags.user).has_value();
 }
 
-std::string ipc_container(const NamespaceFlags& flags) {
-    const auto choice = std::ranges::find(choices, NamespaceType::ipc, &Choice::type);
+std::optional<plan::KeptIds> kept_ids(const NamespaceFlags& flags, const RootfsFacts& facts) {
+    constexpr std::int64_t highest = std::numeric_limits<std::uint32_t>::max() - 1;
+    const auto options = keep_id_options(flags.user);
+    if (!options) {
+        return std::nullopt;
+    }
+    if (facts.own_uids.empty()) {
+        throw Error("only a plain user has an id of his own to keep")
+            .at("--userns keep-id")
+            .mend("drop it: root's containers have the host's ids; or use auto");
+    }
+    plan::KeptIds kept{.uid = facts.own_uids.front().host_id,
+                       .gid = facts.own_gids.front().host_id};
+    for (const std::string& part :
+         options->empty() ? std::vector<std::string>() : split(*options, ',')) {
+        const auto [key, value] = split_once(part, '=');
+        if ((key != "uid" && key != "gid") || !value) {
+            throw bad_value(
+                "--userns", "keep-id:" + *options, "", "keep-id, or keep-id:uid=NUMBER,gid=NUMBER");
+        }
+        (key == "uid" ? kept.uid : kept.gid) = static_cast<std::uint32_t>(
+            parse_in_range("--userns keep-id:" + key, *value, 0, highest));
+    }
+    return kept;
+}
+
+namespace {
+
+std::string joined_container(NamespaceType type, const NamespaceFlags& flags) {
+    const auto choice = std::ranges::find(choices, type, &Choice::type);
     const Mode mode = mode_of(*choice, flags);
     return mode.kind == Mode::Kind::container ? mode.value : "";
+}
+
+} // namespace
+
+std::string ipc_container(const NamespaceFlags& flags) {
+    return joined_container(NamespaceType::ipc, flags);
+}
+
+std::string user_container(const NamespaceFlags& flags) {
+    return joined_container(NamespaceType::user, flags);
 }
 
 std::set<std::string> joined_containers(const NamespaceFlags& flags) {

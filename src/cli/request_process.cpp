@@ -90,11 +90,19 @@ Error unmapped(const std::string& kind,
 /// The kernel would refuse setuid with a bare EINVAL.
 void check_mapped(const oci::User& user, const oci::Linux& config, const RootfsFacts& facts) {
     if (!is_mapped(user.uid, config.uid_mappings)) {
-        throw unmapped("user", user.uid, config.uid_mappings == facts.own_uids, facts);
+        throw unmapped(
+            "user", user.uid, facts.kept || config.uid_mappings == facts.own_uids, facts);
     }
     if (!is_mapped(user.gid, config.gid_mappings)) {
-        throw unmapped("group", user.gid, config.gid_mappings == facts.own_gids, facts);
+        throw unmapped(
+            "group", user.gid, facts.kept || config.gid_mappings == facts.own_gids, facts);
     }
+}
+
+/// Where neither the caller nor the image names one.
+std::string default_user(const RunFlags& flags, const RootfsFacts& facts) {
+    const auto kept = kept_ids(flags.namespaces, facts);
+    return kept ? std::to_string(kept->uid) + ":" + std::to_string(kept->gid) : "0";
 }
 
 struct LimitName {
@@ -177,10 +185,10 @@ void add_process(oci::Spec& spec, const RunFlags& flags, const RootfsFacts& fact
     process.args = arguments(flags, facts);
     process.terminal = flags.process.tty;
     const oci::ImageProcess& image = facts.image_process;
-    const Account account =
-        find_account(flags.process.user.value_or(image.user.empty() ? "0" : image.user),
-                     facts.passwd,
-                     facts.group);
+    const Account account = find_account(
+        flags.process.user.value_or(image.user.empty() ? default_user(flags, facts) : image.user),
+        facts.passwd,
+        facts.group);
     process.user.uid = account.uid;
     process.user.gid = account.gid;
     process.user.additional_gids = account.additional_gids;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "oci/image.hpp"
 #include "oci/spec.hpp"
 #include "plan/init_plan.hpp"
+#include "plan/own_ids.hpp"
 
 namespace sctr::cli {
 
@@ -81,6 +83,11 @@ struct RootfsFacts {
     std::vector<std::string> secrets; ///< texts, in the order of parse_secrets; none in a dry run
     std::vector<oci::IdMapping> own_uids; ///< a plain user's, in the container; empty for root
     std::vector<oci::IdMapping> own_gids;
+    /// Whom the container calls the caller, where that is not its root.
+    std::optional<plan::KeptIds> kept;
+    /// The lines of the caller's own account that the container's files lack, if they do.
+    std::string own_passwd;
+    std::string own_group;
     std::uint32_t reserved_ids = 0; ///< the lowest of 65536 ids of the host for --userns auto
 };
 

@@ -164,6 +164,7 @@ void add_namespace_flags(Registrar& to, NamespaceFlags& flags) {
     to.text("--userns",
             flags.user,
             "host (root's default), auto[:size=N]: ids that no other container has, "
+            "keep-id[:uid=N,gid=N]: a plain user is himself in it and not root, "
             "container:NAME or ns:PATH");
     to.texts("--uidmap", flags.uid_maps, "CONTAINER:HOST:SIZE, in a new user namespace");
     to.texts("--gidmap", flags.gid_maps, "CONTAINER:HOST:SIZE (default: as --uidmap)");

@@ -33,4 +33,42 @@ own_id_map(const std::string& ranges, const IdOwner& owner, std::uint32_t own_id
     return map;
 }
 
+std::vector<oci::IdMapping> keep_id_map(const std::vector<oci::IdMapping>& own, std::uint32_t id) {
+    std::vector<oci::IdMapping> map;
+    std::uint64_t next = 0;
+    const auto place_himself = [&] {
+        map.push_back({.container_id = id, .host_id = own.front().host_id, .size = 1});
+        ++next;
+    };
+    for (std::size_t i = 1; i < own.size(); ++i) {
+        std::uint64_t host_id = own[i].host_id;
+        for (std::uint64_t rest = own[i].size; rest > 0;) {
+            if (next == id) {
+                place_himself();
+            }
+            const std::uint64_t size = next < id ? std::min(rest, id - next) : rest;
+            map.push_back({.container_id = static_cast<std::uint32_t>(next),
+                           .host_id = static_cast<std::uint32_t>(host_id),
+                           .size = static_cast<std::uint32_t>(size)});
+            next += size;
+            host_id += size;
+            rest -= size;
+        }
+    }
+    if (next <= id) {
+        place_himself();
+    }
+    return map;
+}
+
+std::optional<std::uint32_t> container_id(const std::vector<oci::IdMapping>& map,
+                                          std::uint32_t host_id) {
+    for (const oci::IdMapping& range : map) {
+        if (host_id >= range.host_id && host_id - range.host_id < range.size) {
+            return range.container_id + (host_id - range.host_id);
+        }
+    }
+    return std::nullopt;
+}
+
 } // namespace sctr::plan

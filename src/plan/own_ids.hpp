@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,5 +22,22 @@ struct IdOwner {
 /// with podman. What is malformed there is passed over. Source: subuid(5).
 std::vector<oci::IdMapping>
 own_id_map(const std::string& ranges, const IdOwner& owner, std::uint32_t own_id);
+
+/// Who a plain user is in a container in which he is not root (--userns keep-id).
+struct KeptIds {
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+
+    bool operator==(const KeptIds&) const = default;
+};
+
+/// The ids of `own`, as own_id_map gives them, in another order: `id` of the container is the user
+/// himself, and all others are his subordinate ids from the first on, as with podman.
+/// Source: podman-run(1), --userns keep-id.
+std::vector<oci::IdMapping> keep_id_map(const std::vector<oci::IdMapping>& own, std::uint32_t id);
+
+/// What the container calls an id of the host; nothing when it is not mapped.
+std::optional<std::uint32_t> container_id(const std::vector<oci::IdMapping>& map,
+                                          std::uint32_t host_id);
 
 } // namespace sctr::plan

@@ -11,6 +11,7 @@
 #include "plan/health.hpp"
 #include "plan/init_plan.hpp"
 #include "plan/network.hpp"
+#include "plan/own_ids.hpp"
 #include "plan/unit.hpp"
 #include "plan/volume.hpp"
 
@@ -51,6 +52,9 @@ struct Request {
     ContainerNetwork network;
     std::vector<SecretStep> secrets;
     std::vector<std::string> secret_variables; ///< NAME=VALUE, apart from the config that is kept
+    std::optional<KeptIds> kept;               ///< whose ids the layers of its images must have
+    std::string own_passwd;                    ///< lines to add to its account files, once
+    std::string own_group;
     LogTarget log = LogTarget::caller;
     std::optional<HealthCheck> health;
     /// --property, and flags for what only systemd offers; they win over what is planned.

@@ -15,10 +15,10 @@
 #include "base/sha256.hpp"
 #include "base/strings.hpp"
 #include "linux/durable_file.hpp"
+#include "linux/process.hpp"
 #include "linux/procfs.hpp"
 #include "oci/json.hpp"
 #include "oci/reference.hpp"
-#include "storage/helper.hpp"
 #include "storage/publish.hpp"
 #include "storage/work_directory.hpp"
 
@@ -117,20 +117,6 @@ std::string architecture() {
         {"x86_64", "amd64"}, {"aarch64", "arm64"}, {"i686", "386"}, {"armv7l", "arm"}};
     const auto found = known.find(machine);
     return found != known.end() ? found->second : machine;
-}
-
-/// Of a directory, one is made; the file systems of the kernel in it are left out.
-void put_archive(const std::string& path, const std::string& blob) {
-    std::error_code failure;
-    if (fs::is_directory(path)) {
-        const UniqueFd file(::open(blob.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-        if (!file.valid()) {
-            throw Error("cannot write").at(blob).because(errno);
-        }
-        (void)run_layer_program({"pack-tree", fs::absolute(path)}, "", file.get());
-    } else if (!fs::copy_file(path, blob, failure)) {
-        throw Error("cannot read the archive").at(path).because(failure.value());
-    }
 }
 
 std::string layer_type(const std::string& path) {
@@ -239,26 +225,31 @@ void save(const Store& store,
     send(store, digest, place, {.quiet = true});
 }
 
-std::string import_archive(const Store& store,
-                           const std::string& path,
-                           const oci::ImageProcess& process,
-                           const std::string& comment) {
-    const UniqueFd locked = store.lock(Sharing::shared);
-    const WorkDirectory work(store);
-    const std::string blob = work.file("layer");
-    put_archive(path, blob);
-    const LayerDigests digests = digests_of(blob);
-    const auto size = static_cast<std::int64_t>(fs::file_size(blob));
-    const std::string type = layer_type(blob);
-    take_blob(store, blob, digests.blob);
+void write_archive(const LayerWork& work, const std::string& path) {
+    const UniqueFd file =
+        sys::raise_fd(UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)));
+    if (!file.valid()) {
+        throw Error("cannot write").at(path).because(errno);
+    }
+    LayerWork writing = work;
+    writing.output = file.get();
+    (void)LayerProgram(writing).finish();
+}
+
+std::string make_image(const Store& store, const std::string& archive, const NewImage& about) {
+    const LayerDigests digests = digests_of(archive);
+    const auto size = static_cast<std::int64_t>(fs::file_size(archive));
+    const std::string type = layer_type(archive);
+    take_blob(store, archive, digests.blob);
     const std::string now = now_text();
     const oci::ImageConfig config{
         .created = now,
+        .author = about.author,
         .architecture = architecture(),
         .os = "linux",
-        .config = process,
+        .config = about.process,
         .rootfs = {.type = "layers", .diff_ids = {"sha256:" + digests.diff}},
-        .history = {{.created = now, .created_by = "sctr import", .comment = comment}}};
+        .history = {{.created = now, .created_by = about.created_by, .comment = about.comment}}};
     const std::string config_text = oci::serialize(config);
     const std::string id = put_blob(store, config_text);
     const oci::ImageManifest manifest{
@@ -269,6 +260,19 @@ std::string import_archive(const Store& store,
                    .size = static_cast<std::int64_t>(config_text.size())},
         .layers = {{.media_type = type, .digest = "sha256:" + digests.blob, .size = size}}};
     return publish_image(store, oci::serialize(manifest));
+}
+
+std::string import_root(const Store& store, const std::string& path, const NewImage& about) {
+    const UniqueFd locked = store.lock(Sharing::shared);
+    const WorkDirectory work(store);
+    const std::string blob = work.file("layer");
+    std::error_code failure;
+    if (fs::is_directory(path, failure)) {
+        write_archive({.words = {"pack", path}}, blob);
+    } else if (!fs::copy_file(path, blob, failure)) {
+        throw Error("cannot read the archive").at(path).because(failure.value());
+    }
+    return make_image(store, blob, about);
 }
 
 } // namespace sctr::storage

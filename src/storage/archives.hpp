@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/helper.hpp"
 #include "storage/skopeo.hpp"
 #include "storage/store.hpp"
 
@@ -29,13 +30,17 @@ void save(const Store& store,
           ArchiveFormat format,
           const std::string& path);
 
-/// Makes an image of one layer from a root file system, an archive or a directory; returns its
-/// digest.
-/// `process` is what the image says of its containers.
-std::string import_archive(const Store& store,
-                           const std::string& path,
-                           const oci::ImageProcess& process,
-                           const std::string& comment);
+/// What an image of one layer says of its containers and of itself.
+struct NewImage {
+    oci::ImageProcess process;
+    std::string created_by;
+    std::string author;
+    std::string comment;
+};
+
+/// Makes an image of an archive of a root file system, or of a directory with one; returns its
+/// digest. Throws Error.
+std::string import_root(const Store& store, const std::string& path, const NewImage& about);
 
 // Shared by whoever makes images. -----------------------------------------------------------------
 
@@ -45,6 +50,13 @@ struct LayerDigests {
 };
 
 LayerDigests digests_of(const std::string& archive);
+
+/// Writes what sctr-layer prints to a new file. Throws Error.
+void write_archive(const LayerWork& work, const std::string& path);
+
+/// Makes an image of one layer, whose archive becomes a blob; returns its digest. The caller has
+/// the store's lock. Throws Error.
+std::string make_image(const Store& store, const std::string& archive, const NewImage& about);
 
 /// Puts a text among the blobs; returns its digest.
 std::string put_blob(const Store& store, const std::string& text);

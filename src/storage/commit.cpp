@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "storage/commit.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
@@ -15,7 +11,6 @@
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
 #include "storage/archives.hpp"
-#include "storage/helper.hpp"
 #include "storage/publish.hpp"
 #include "storage/work_directory.hpp"
 
@@ -76,7 +71,7 @@ void change_process(ordered_json& config, const CommitOptions& options) {
 
 std::string commit(const Store& store,
                    const oci::StoredImage& base,
-                   const std::string& upper,
+                   const LayerWork& pack,
                    const CommitOptions& options) {
     require_utf8(options);
     const UniqueFd locked = store.lock(Sharing::shared);
@@ -85,13 +80,7 @@ std::string commit(const Store& store,
     ordered_json manifest = read_json(store.manifest(base.digest));
 
     const std::string blob = work.file("layer");
-    {
-        const UniqueFd file(::open(blob.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-        if (!file.valid()) {
-            throw Error("cannot write").at(blob).because(errno);
-        }
-        (void)run_layer_program({"pack", upper}, "", file.get());
-    }
+    write_archive(pack, blob);
     const LayerDigests digests = digests_of(blob);
     const auto size = static_cast<std::int64_t>(fs::file_size(blob));
     take_blob(store, blob, digests.blob);
@@ -109,12 +98,30 @@ std::string commit(const Store& store,
     manifest["config"]["digest"] = "sha256:" + put_blob(store, config_text);
     manifest["config"]["size"] = config_text.size();
     const bool is_docker = manifest.value("mediaType", "").contains("docker");
+    // Not compressed: it is kept unpacked, and compressed on its way to a registry.
     manifest["layers"].push_back({{"mediaType",
-                                   is_docker ? "application/vnd.docker.image.rootfs.diff.tar.gzip"
-                                             : "application/vnd.oci.image.layer.v1.tar+gzip"},
+                                   is_docker ? "application/vnd.docker.image.rootfs.diff.tar"
+                                             : "application/vnd.oci.image.layer.v1.tar"},
                                   {"digest", "sha256:" + digests.blob},
                                   {"size", size}});
     return publish_image(store, manifest.dump());
+}
+
+std::string commit_whole(const Store& store, const LayerWork& pack, const CommitOptions& options) {
+    const UniqueFd locked = store.lock(Sharing::shared);
+    const WorkDirectory work(store);
+    const std::string blob = work.file("layer");
+    write_archive(pack, blob);
+    return make_image(store,
+                      blob,
+                      {.process = {.user = options.user,
+                                   .env = options.env,
+                                   .entrypoint = options.entrypoint,
+                                   .cmd = options.cmd,
+                                   .working_dir = options.working_dir},
+                       .created_by = "sctr commit",
+                       .author = options.author,
+                       .comment = options.comment});
 }
 
 } // namespace sctr::storage

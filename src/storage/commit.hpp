@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/helper.hpp"
 #include "storage/store.hpp"
 
 namespace sctr::storage {
@@ -19,10 +20,14 @@ struct CommitOptions {
     std::string working_dir;
 };
 
-/// Makes an image of what a container has written above its own; returns its digest. Throws Error.
+/// Makes an image of what a container has written above its own; returns its digest. `pack` packs
+/// that. Throws Error.
 std::string commit(const Store& store,
                    const oci::StoredImage& base,
-                   const std::string& upper,
+                   const LayerWork& pack,
                    const CommitOptions& options);
+
+/// The same of a container that has no image: one of all its files, which `pack` packs.
+std::string commit_whole(const Store& store, const LayerWork& pack, const CommitOptions& options);
 
 } // namespace sctr::storage

@@ -35,6 +35,10 @@ void become_program(int permission, const std::vector<int>& inherited, char* con
     if (permission >= 0 && ::recv(permission, &byte, 1, 0) != 1) {
         ::_exit(1); // the parent failed, and says so
     }
+    // Who is not root there would lose his capabilities with the exec.
+    if (permission >= 0 && (::setresgid(0, 0, 0) < 0 || ::setresuid(0, 0, 0) < 0)) {
+        ::_exit(cannot_execute);
+    }
     for (int fd = 0; fd < static_cast<int>(inherited.size()); ++fd) {
         const int given = inherited[static_cast<std::size_t>(fd)];
         if (given >= 0 ? ::dup2(given, fd) < 0 : (::close(fd) < 0 && errno != EBADF)) {
@@ -71,7 +75,11 @@ LayerProgram::LayerProgram(const LayerWork& work)
     }
     UniqueFd ours(ends[0]);
     UniqueFd theirs = sys::raise_fd(UniqueFd(ends[1]));
-    const container::OwnIds ids = mapped ? container::own_ids() : container::OwnIds();
+    container::OwnIds ids = mapped ? container::own_ids() : container::OwnIds();
+    if (mapped && work.kept) {
+        ids = {.uids = plan::keep_id_map(ids.uids, work.kept->uid),
+               .gids = plan::keep_id_map(ids.gids, work.kept->gid)};
+    }
     const auto argv = sys::argument_pointers(texts);
     std::vector<int> inherited{work.input >= 0 ? work.input : text.get(),
                                work.output >= 0 ? work.output : out_.get(),

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/unique_fd.hpp"
 #include "linux/process.hpp"
+#include "plan/own_ids.hpp"
 
 namespace sctr::storage {
 
@@ -17,6 +19,8 @@ struct LayerWork {
     int output = -1;         ///< -1: what it prints is returned
     std::vector<int> passed; ///< become 3, 4, ...; -1: nothing there
     bool map_ids = true;     ///< of a plain user: in a user namespace with his ids
+    /// Those of a container in which he is not root.
+    std::optional<plan::KeptIds> kept;
 };
 
 /// sctr-layer at work. Killed when this goes.

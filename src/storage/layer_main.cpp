@@ -225,6 +225,32 @@ int run_chown(const std::vector<std::string>& words, bool) {
     return 0;
 }
 
+/// own-as LIKE DIRECTORY: its owner becomes that of the other, as far as it has an id here.
+int run_own_as(const std::vector<std::string>& words, bool) {
+    constexpr unsigned nobody = 65534; // what has no id looks so
+    struct stat like{};
+    if (::stat(words[1].c_str(), &like) < 0 ||
+        (like.st_uid != nobody && like.st_gid != nobody &&
+         ::chown(words[2].c_str(), like.st_uid, like.st_gid) < 0)) {
+        throw Error("cannot change the owner").at(words[2]).because(errno);
+    }
+    return 0;
+}
+
+/// unpack-layer DIRECTORY: what "pack" packed, from standard input.
+int run_unpack_layer(const std::vector<std::string>& words, bool rootless) {
+    (void)unpack_layer({.blob = "/proc/self/fd/0"}, words[1], bounds_for(words[1]), rootless);
+    return 0;
+}
+
+/// add-lines PASSWD GROUP VIEW...: to the account files, where there are any.
+int run_add_lines(const std::vector<std::string>& words, bool rootless) {
+    add_lines({{"/etc/passwd", words[1]}, {"/etc/group", words[2]}},
+              {words.begin() + 3, words.end()},
+              rootless);
+    return 0;
+}
+
 /// copy-from PATH AS FOLLOW VIEW...
 int run_copy_from(const std::vector<std::string>& words, bool rootless) {
     copy_from(words[1], words[2], words[3] == "follow", {words.begin() + 4, words.end()}, rootless);
@@ -248,7 +274,7 @@ struct Verb {
     int (*run)(const std::vector<std::string>& words, bool rootless);
 };
 
-constexpr std::array<Verb, 16> verbs{{
+constexpr std::array<Verb, 19> verbs{{
     {"unpack", 1, [](const auto&, bool rootless) { return unpack(rootless); }},
     {"remove", 2, [](const auto& words, bool) { return remove({words.begin() + 1, words.end()}); }},
     {"show", 3, [](const auto& words, bool) { return show({words.begin() + 1, words.end()}); }},
@@ -261,11 +287,14 @@ constexpr std::array<Verb, 16> verbs{{
     {"pack",
      2,
      [](const auto& words, bool) {
-         pack_tree(words[1], STDOUT_FILENO, {.compression = Compression::gzip});
+         pack_tree(words[1], STDOUT_FILENO, {});
          return 0;
      }},
+    {"unpack-layer", 2, run_unpack_layer},
+    {"own-as", 3, run_own_as},
+    {"add-lines", 4, run_add_lines},
     {"export",
-     3,
+     2,
      [](const auto& words, bool rootless) {
          return export_tree({words.begin() + 1, words.end()}, rootless);
      }},

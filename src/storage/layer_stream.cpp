@@ -44,7 +44,9 @@ std::unique_ptr<LayerStream> LayerStream::of_recipe(const std::string& path) {
 }
 
 std::unique_ptr<LayerStream> LayerStream::of_blob(const std::string& path) {
-    UniqueFd blob(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW));
+    // A link there stands for a recipe, but for those of /proc.
+    const int follow = path.starts_with("/proc/self/fd/") ? 0 : O_NOFOLLOW;
+    UniqueFd blob(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | follow));
     return !blob.valid() && errno == ELOOP
                ? of_recipe(std::filesystem::canonical(path))
                : std::unique_ptr<LayerStream>(new LayerStream(path, std::move(blob)));

@@ -67,11 +67,6 @@ class Packer {
         : options_(std::move(options)), writer_(::archive_write_new()) {
         struct archive* writer = writer_.get();
         ::archive_write_set_format_pax_restricted(writer);
-        if (options_.compression == Compression::gzip) {
-            ::archive_write_add_filter_gzip(writer);
-            // No time of its own: the same tree is the same layer.
-            ::archive_write_set_filter_option(writer, "gzip", "timestamp", nullptr);
-        }
         ::archive_write_set_bytes_in_last_block(writer, 1);
         check(::archive_write_open_fd(writer, output));
     }

@@ -7,10 +7,7 @@
 
 namespace sctr::storage {
 
-enum class Compression { none, gzip };
-
 struct PackOptions {
-    Compression compression = Compression::none;
     Meaning meaning = Meaning::layer;
     std::string as; ///< name of the root in the archive; empty: "./"
 };

@@ -55,11 +55,16 @@ void make_upper(const plan::OverlayStep& overlay) {
         throw Error(cannot_make_root).at(overlay.upper).because(errno);
     }
     struct stat made{};
-    if (::stat(upper, &made) < 0 ||
-        ((made.st_uid != below.st_uid || made.st_gid != below.st_gid) && ::geteuid() == 0 &&
-         ::chown(upper, below.st_uid, below.st_gid) < 0) ||
-        ((made.st_mode & 07777U) != (below.st_mode & 07777U) &&
-         ::chmod(upper, below.st_mode & 07777U) < 0)) {
+    if (::stat(upper, &made) < 0 || ((made.st_mode & 07777U) != (below.st_mode & 07777U) &&
+                                     ::chmod(upper, below.st_mode & 07777U) < 0)) {
+        throw Error(cannot_make_root).at(overlay.upper).because(errno);
+    }
+    if (made.st_uid == below.st_uid && made.st_gid == below.st_gid) {
+        return;
+    }
+    if (is_rootless()) {
+        (void)run_layer_program({"own-as", overlay.lower.front(), overlay.upper}, "");
+    } else if (::chown(upper, below.st_uid, below.st_gid) < 0) {
         throw Error(cannot_make_root).at(overlay.upper).because(errno);
     }
 }

@@ -304,6 +304,34 @@ void copy_to(const CopyTarget& target, const View& view, bool rootless) {
                 choose);
 }
 
+void add_lines(const std::vector<std::pair<std::string, std::string>>& lines,
+               const View& view,
+               bool rootless) {
+    const UniqueFd root = require_view(view, {}, rootless);
+    for (const auto& [path, line] : lines) {
+        if (line.empty()) {
+            continue;
+        }
+        const UniqueFd file(sys::openat2(root.get(),
+                                         path.c_str(),
+                                         O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC,
+                                         0644,
+                                         RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+        struct stat info{};
+        if (!file.valid() || ::fstat(file.get(), &info) < 0 || !S_ISREG(info.st_mode)) {
+            continue; // no directory for it, or what the image has there is no file
+        }
+        char last = '\n';
+        const bool is_whole =
+            info.st_size == 0 ||
+            (::pread(file.get(), &last, 1, info.st_size - 1) == 1 && last == '\n');
+        const std::string text = (is_whole ? "" : "\n") + line + "\n";
+        if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+            throw Error("cannot add the account").at(path).because(errno);
+        }
+    }
+}
+
 void fill(const std::string& directory,
           const std::string& path,
           const std::vector<std::string>& layers,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 /// Copies of trees, for sctr-layer. What a container may have changed at the same time is resolved
@@ -28,6 +29,12 @@ struct CopyTarget {
 
 /// Unpacks the archive on standard input. Source: docker-cp, what becomes of which name.
 void copy_to(const CopyTarget& target, const View& view, bool rootless);
+
+/// Appends lines to files of the root that are there, or could be: their directory is. Throws
+/// Error.
+void add_lines(const std::vector<std::pair<std::string, std::string>>& lines,
+               const View& view,
+               bool rootless);
 
 /// Fills an empty directory with what layers have at a path, whose looks it gets, too. Where that
 /// is no directory it stays as it is.

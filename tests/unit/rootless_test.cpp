@@ -99,5 +99,29 @@ TEST(OwnIdMap, EndsWithTheLastId) {
                 ElementsAre(mapping(0, 7, 1), mapping(1, 4294967290, 5)));
 }
 
+TEST(KeepIdMap, PutsTheUserWhereHeIsToBe) {
+    const std::vector own{mapping(0, 7, 1), mapping(1, 1000, 10), mapping(11, 5000, 5)};
+
+    const struct {
+        std::uint32_t id;
+        std::vector<oci::IdMapping> expected;
+    } cases[] = {
+        {0, own},
+        {3, {mapping(0, 1000, 3), mapping(3, 7, 1), mapping(4, 1003, 7), mapping(11, 5000, 5)}},
+        {10, {mapping(0, 1000, 10), mapping(10, 7, 1), mapping(11, 5000, 5)}},
+        {12, {mapping(0, 1000, 10), mapping(10, 5000, 2), mapping(12, 7, 1), mapping(13, 5002, 3)}},
+        {15, {mapping(0, 1000, 10), mapping(10, 5000, 5), mapping(15, 7, 1)}},
+        {99, {mapping(0, 1000, 10), mapping(10, 5000, 5), mapping(99, 7, 1)}},
+    };
+
+    for (const auto& each : cases) {
+        const auto map = plan::keep_id_map(own, each.id);
+        EXPECT_EQ(map, each.expected) << each.id;
+        EXPECT_EQ(plan::container_id(map, 7), each.id);
+        EXPECT_EQ(plan::container_id(map, 5010), std::nullopt);
+    }
+    EXPECT_THAT(plan::keep_id_map({mapping(0, 7, 1)}, 5), ElementsAre(mapping(5, 7, 1)));
+}
+
 } // namespace
 } // namespace sctr
