@@ -57,6 +57,7 @@ int exec_verb(const Words& words) {
     if (!container::is_alive(record.pid, record.start_time)) {
         throw Error("the container has ended").at(flags.name); // what was read was another's
     }
+    add_secret_variables(config, record);
     container::ExecOptions options{.record = std::move(record),
                                    .config = std::move(config),
                                    .privileged = flags.process.privileged,

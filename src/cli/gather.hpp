@@ -41,6 +41,10 @@ void gather_images(const MountFlags& flags, RootfsFacts& facts);
 /// A dry run shows none; those of a service to be are the service's.
 void gather_secrets(const RunFlags& flags, bool for_later, RootfsFacts& facts);
 
+/// Adds the variables that secrets give to the process of a container that runs, as of now: what
+/// its config has not. One that is gone is left out, with a warning.
+void add_secret_variables(oci::Spec& config, const container::Record& record);
+
 /// The device node at a path, or those below it (gather_devices.cpp).
 std::vector<HostDevice> find_devices(const std::string& path);
 

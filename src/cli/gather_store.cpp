@@ -12,6 +12,7 @@
 #include "base/strings.hpp"
 #include "cli/gather.hpp"
 #include "cli/host_files.hpp"
+#include "cli/log.hpp"
 #include "cli/mount_flags.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/secret_flags.hpp"
@@ -160,6 +161,41 @@ void gather_images(const MountFlags& flags, RootfsFacts& facts) {
             facts.images[name].push_back(storage::layer_tree_for(store, layer, facts.kept));
         }
         held.push_back(std::move(*found));
+    }
+}
+
+namespace {
+
+/// Of the service that a container is, as systemd keeps them for it.
+std::string credential_of(const container::Record& record, const std::string& name) {
+    const host::Caller& caller = host::caller();
+    const std::string root = caller.is_system ? "/run" : host::runtime_directory(caller);
+    const std::string path = root + "/credentials/" + record.service_unit + "/" + name;
+    if (record.service_unit.empty() || ::access(path.c_str(), F_OK) != 0) {
+        throw Error("there is no such credential any more").at(name);
+    }
+    return read_host_file(path, "--credential " + name);
+}
+
+} // namespace
+
+void add_secret_variables(oci::Spec& config, const container::Record& record) {
+    for (const auto& [key, source] : config.annotations) {
+        if (!key.starts_with(secret_variable_annotation) || !config.process) {
+            continue;
+        }
+        const std::string variable =
+            key.substr(std::string_view(secret_variable_annotation).size());
+        const auto [kind, name] = split_once(source, ':');
+        try {
+            const std::string text =
+                kind == "credential"
+                    ? credential_of(record, name.value_or(""))
+                    : storage::load_secret(storage::Store::own(), name.value_or(""));
+            config.process->env.push_back(variable + "=" + text);
+        } catch (const Error& error) {
+            log(LogLevel::warn, "without the variable " + variable + ": " + error.what());
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 
 #include "base/error.hpp"
 #include "cli/flags.hpp"
+#include "cli/gather.hpp"
 #include "cli/verbs.hpp"
+#include "container/engine.hpp"
 #include "container/health_verbs.hpp"
 #include "container/id.hpp"
 
@@ -21,7 +23,9 @@ int healthcheck_verb(const Words& words) {
     }
     container::check_id(names.front());
     const container::RecordStore store(container::RecordStore::default_root());
-    const container::HealthState state = container::check_health(store, names.front());
+    auto [record, config] = container::load_running(store, names.front());
+    add_secret_variables(config, record);
+    const container::HealthState state = container::check_health(store, record, config);
     const container::HealthResult& result = state.log.back();
     std::fputs(result.output.c_str(), stdout);
     return result.exit_status == 0 ? 0 : 1;

@@ -45,6 +45,10 @@ void add_devices(oci::Spec& spec,
 /// In the config: whose the container's anonymous volumes are.
 inline constexpr const char* volume_owner_annotation = "io.sctr.volumes.owner";
 
+/// In the config: before the name of a variable that a secret gives, where that comes from:
+/// secret:NAME or credential:NAME.
+inline constexpr const char* secret_variable_annotation = "io.sctr.secret-variable/";
+
 /// In the config: the directory below the container's root, of --rootfs DIR:O.
 inline constexpr const char* lower_annotation = "io.sctr.rootfs.lower";
 

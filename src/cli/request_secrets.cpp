@@ -53,6 +53,9 @@ void add_secrets(plan::Request& request, const MountFlags& flags, const RootfsFa
                 .mend("give it as a file: type=mount");
         }
         request.secret_variables.push_back(use.target + "=" + text);
+        // Where it comes from, for whoever enters the container; not what it is.
+        request.spec.annotations[secret_variable_annotation + use.target] =
+            use.is_credential ? "credential:" + use.name : "secret:" + use.name;
     }
 }
 

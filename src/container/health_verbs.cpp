@@ -40,10 +40,9 @@ UniqueFd watch_directory(const std::string& directory) {
 
 } // namespace
 
-HealthState check_health(const RecordStore& store, const std::string& id) {
-    const auto [record, config] = load_running(store, id);
-    const std::string directory = store.root() + "/" + id;
-    const HealthState known = require_health(directory, id);
+HealthState check_health(const RecordStore& store, const Record& record, const oci::Spec& config) {
+    const std::string directory = store.root() + "/" + record.id;
+    const HealthState known = require_health(directory, record.id);
     HealthResult result = HealthRun(known.check, record, config).wait();
     auto [before, after] = store_check(directory, std::move(result));
     if (before.health != after.health) {

@@ -226,7 +226,11 @@ Outcome run_locked(systemd::EarlyBus bus,
     connection.follow_host();
     std::optional<HealthWatch> health;
     if (request.health) {
-        health.emplace(*request.health, record, config_to_keep(request), directory.directory());
+        oci::Spec config = config_to_keep(request);
+        auto& environment = config.process->env; // in memory, as everything of secrets
+        environment.insert(
+            environment.end(), request.secret_variables.begin(), request.secret_variables.end());
+        health.emplace(*request.health, record, std::move(config), directory.directory());
     }
     const Supervision supervision{
         .interactive = options.interactive,

@@ -197,3 +197,29 @@ def test_a_credential_of_a_stored_container(rootfs, tmp_path):
     assert sctr("exec", container, "cat", "/run/secrets/db").ok() == "second"
     sctr("rm", "-f", container).ok()
     assert not Path(f"/etc/systemd/system/sctr@{container}.service.d").exists()
+
+
+def test_variables_of_secrets_are_there_for_exec_and_health_checks(rootfs, tmp_path):
+    """As with podman; what they are is nowhere but in the store."""
+    name, kept = unique_name("s"), unique_name("s")
+    sctr("secret", "create", kept, "-", input="hunter2").ok()
+    (tmp_path / "cred").write_text("hunter3")
+    command = ["sh", "-c", 'test "$TOKEN" = hunter$N']
+    flags = ["--secret", f"{kept},type=env,target=TOKEN", "--credential", f"c:{tmp_path}/cred,type=env,target=OTHER", "-e", "N=2"]
+    health = ["--health-cmd", json.dumps(command), "--health-interval", "1s"]
+    sctr("run", "-d", "--name", name, *flags, *health, "--network", "none", "--rootfs", rootfs, "sh", "-c", harness.WAIT).ok()
+    try:
+        sctr("wait", "--condition", "healthy", name).ok()
+        sctr("healthcheck", name).ok()
+        assert sctr("exec", name, "sh", "-c", "echo $TOKEN $OTHER").ok() == "hunter2 hunter3"
+        assert sctr("exec", "-e", "TOKEN=mine", name, "sh", "-c", "echo $TOKEN").ok() == "mine"
+        for text in (sctr("inspect", name).ok(), sctr("logs", name).stdout, sctr("events", "--since", "1m", "--until", "now", "--json").ok()):
+            assert "hunter2" not in text and "hunter3" not in text
+        for path in (Path("/run/sctr") / name).rglob("*"):
+            assert not path.is_file() or b"hunter2" not in path.read_bytes(), path
+        sctr("secret", "rm", kept).ok()
+        gone = sctr("exec", name, "sh", "-c", "echo ${TOKEN-none} $OTHER")
+        assert gone.ok() == "none hunter3" and "TOKEN" in gone.stderr and kept in gone.stderr
+    finally:
+        sctr("rm", "-f", name).ok()
+        sctr("secret", "rm", kept)
