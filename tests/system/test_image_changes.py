@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What containers write above their image: diff, commit, export; what of it takes space."""
 
+import io
 import json
 import os
 import subprocess
@@ -104,6 +105,32 @@ def test_system(load, tmp_path):
     sctr("system", "prune").ok()
     assert sctr("run", name).ok() == "x"
     sctr("system", "nothing").failed(125, "df, prune or check")
+
+
+@pytest.mark.parametrize("above", [True, False], ids=["above it", "in it"])
+def test_a_container_of_a_directory(own_rootfs, pulled, above):
+    """Its image is all of its files: there is nothing below that others have, too."""
+    name = unique_name("dir")
+    root = f"{own_rootfs}:O" if above else str(own_rootfs)
+    script = "echo new > /made; rm /etc/group; busybox chown 5:6 /made"
+    sctr("run", "-d", "--name", name, "--network", "none", "--rootfs", root, "sh", "-c", script).ok()
+    sctr("wait", name).ok()
+    if above:
+        assert {"A /made", "D /etc/group"} <= set(sctr("diff", name).lines)
+        assert not (own_rootfs / "made").exists()
+    else:
+        sctr("diff", name).failed(125, str(own_rootfs), "--rootfs DIR:O")
+    with tarfile.open(fileobj=io.BytesIO(sctr("export", name).out)) as archive:
+        members = {member.name.removeprefix("./"): member for member in archive.getmembers()}
+    assert members["made"].uid == 5 and "bin/busybox" in members and "etc/group" not in members
+    pulled.append(f"localhost/{name}:1")
+    sctr("commit", "-a", "me", "-m", "why", "--cmd", "cat", "--cmd", "/made", "-e", "A=b", "-u", "5", name, pulled[-1]).ok()
+    sctr("rm", name).ok()
+    assert sctr("run", pulled[-1]).ok() == "new"
+    assert sctr("run", pulled[-1], "sh", "-c", "id -u; echo $A; stat -c %u:%g /made; ls /etc/group").lines == ["5", "b", "5:6"]
+    assert "sctr commit" in sctr("image", "history", pulled[-1]).lines[1]
+    config = json.loads(sctr("image", "inspect", pulled[-1]).ok())[0]["config"]
+    assert config["author"] == "me" and config["history"][0]["comment"] == "why"
 
 
 def test_commit_pauses(load, pulled):

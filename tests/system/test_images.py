@@ -10,6 +10,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import pytest
+
 import harness
 from harness import eventually, sctr, unique_name
 from made_images import BUSYBOX, Image, Layer, base_layer
@@ -243,8 +245,22 @@ def test_import_of_a_directory(tmp_path, monkeypatch):
     assert shown == "/su 4750 7 8 2"
     assert sctr("run", name, "stat", "-L", "-c", "%n %a", "/there").ok() == "/there 4750"
     assert sctr("run", name, "ls", "/socket").status == 1
+    assert sctr("system", "check").ok() == ""
     sctr("rmi", name).ok()
     sctr("import", "nothing", name).failed(125, "nothing", "No such file or directory")
+
+
+@pytest.mark.parametrize("form", ["layout", "archive", "docker"])
+def test_load_of_nothing(tmp_path, form):
+    (tmp_path / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    (tmp_path / "index.json").write_text('{"schemaVersion": 2, "manifests": []}')
+    path = tmp_path
+    if form != "layout":
+        (tmp_path / "manifest.json").write_text("[]")
+        path = tmp_path / "images.tar"
+        members = ["manifest.json"] if form == "docker" else ["oci-layout", "index.json"]
+        subprocess.run(["tar", "cf", path, "-C", tmp_path, *members], check=True)
+    sctr("load", "-i", path).failed(125, "nothing was loaded", str(path), "no image")
 
 
 def test_load_from_a_path_with_a_colon(tmp_path):
