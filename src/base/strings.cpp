@@ -186,22 +186,40 @@ std::string valid_utf8(std::string_view text) {
     return valid;
 }
 
+namespace {
+
+/// Bytes of the control character that the text begins with, C1 in UTF-8 as well (U+009B is to a
+/// terminal what ESC [ is); 0: it begins with none.
+std::size_t control_size(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    if (byte(0) < 0x20 || byte(0) == 0x7f) {
+        return 1;
+    }
+    return text.size() > 1 && byte(0) == 0xc2 && byte(1) >= 0x80 && byte(1) < 0xa0 ? 2 : 0;
+}
+
+} // namespace
+
 std::string escape_controls(std::string_view text) {
     constexpr std::string_view digits = "0123456789abcdef";
     std::string escaped;
-    for (const char character : text) {
-        const auto byte = static_cast<unsigned char>(character);
-        if (character == '\n') {
+    while (!text.empty()) {
+        const std::size_t size = control_size(text);
+        if (size == 0) {
+            escaped += text.front();
+        } else if (text.front() == '\n') {
             escaped += "\\n";
-        } else if (character == '\t') {
+        } else if (text.front() == '\t') {
             escaped += "\\t";
-        } else if (byte < 0x20 || byte == 0x7f) {
-            escaped += "\\x";
-            escaped += digits[byte >> 4U];
-            escaped += digits[byte & 15U];
         } else {
-            escaped += character;
+            for (const char character : text.substr(0, size)) {
+                const auto byte = static_cast<unsigned char>(character);
+                escaped += "\\x";
+                escaped += digits[byte >> 4U];
+                escaped += digits[byte & 15U];
+            }
         }
+        text.remove_prefix(std::max<std::size_t>(size, 1));
     }
     return escaped;
 }

@@ -79,9 +79,7 @@ void history(const Store& store, const std::vector<storage::ImageUse>& images) {
             if (!entry.empty_layer && layer < manifest.layers.size()) {
                 size = manifest.layers[layer++].size;
             }
-            std::string by = entry.created_by;
-            std::ranges::replace_if(by, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-            table.add({entry.created.substr(0, 19), std::to_string(size), by});
+            table.add({entry.created.substr(0, 19), std::to_string(size), entry.created_by});
         }
         std::fputs(table.text().c_str(), stdout);
     }

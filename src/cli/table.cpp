@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/strings.hpp"
+
 namespace sctr::cli {
 
 Table::Table(std::vector<std::string> header) {
@@ -11,6 +13,9 @@ Table::Table(std::vector<std::string> header) {
 
 void Table::add(std::vector<std::string> line) {
     line.resize(lines_.front().size());
+    for (std::string& cell : line) { // of images and units, what strangers have written
+        cell = escape_controls(cell);
+    }
     lines_.push_back(std::move(line));
 }
 

@@ -9,10 +9,27 @@
 
 namespace sctr::plan {
 
+namespace {
+
+/// C1 in UTF-8, too (U+0080 to U+009F), which terminals obey as they do ESC.
+void erase_controls(std::string& text) {
+    std::erase_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+    std::size_t at = 0;
+    while ((at = text.find('\xc2', at)) != std::string::npos) {
+        if (at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xa0) {
+            text.erase(at, 2);
+        } else {
+            ++at;
+        }
+    }
+}
+
+} // namespace
+
 std::string unit_description(std::string_view text) {
     constexpr std::size_t longest = 200;
     std::string description = valid_utf8(text);
-    std::erase_if(description, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+    erase_controls(description);
     if (description.size() > longest) {
         std::size_t end = longest;
         while (end > 0 && (static_cast<unsigned char>(description[end]) & 0xc0U) == 0x80U) {

@@ -145,6 +145,20 @@ def archive_of(*members):
     return buffer.getvalue()
 
 
+def test_what_an_image_says_is_no_talk_to_the_terminal(layout):
+    evil = "\x1b[2J\u009b1;1Ha\x07b\n"
+    layout.config |= {"created": evil, "history": [{"created": evil, "created_by": evil}]}
+    digest = layout.load().ok()
+    try:
+        shown = [line for line in sctr("images").lines if digest in line or "x1b" in line]
+        assert len(shown) == 1, shown
+        text = shown[0] + "".join(sctr("image", "history", digest).lines[1:])
+        assert r"\x1b[2J\xc2\x9b1" in text and r"\x07b\n" in text
+        assert not [letter for letter in text if not letter.isprintable()]
+    finally:
+        sctr("rmi", digest).ok()
+
+
 def test_an_archive_with_more_than_there_is_room_for(tmp_path):
     """Before a byte of it is written."""
     free = shutil.disk_usage(STORE).free

@@ -80,6 +80,11 @@ TEST(EscapeControls, LeavesOneLine) {
     EXPECT_EQ(escape_controls("a\nb\tc\x1b[0m\x7f \xc3\xbc\r"),
               "a\\nb\\tc\\x1b[0m\\x7f \xc3\xbc\\x0d");
     EXPECT_EQ(escape_controls(""), "");
+    // C1 of UTF-8, which terminals obey, and what only looks like it.
+    EXPECT_EQ(escape_controls("\xc2\x9b"
+                              "2J\xc2\x80\xc2\xa0\xc2"),
+              "\\xc2\\x9b"
+              "2J\\xc2\\x80\xc2\xa0\xc2");
 }
 
 TEST(ParseInt, TakesWholeNumbersInRange) {

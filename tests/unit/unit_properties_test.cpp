@@ -55,6 +55,7 @@ TEST(UnitDescription, IsALineThatSystemdCanPrint) {
     const std::vector<Case> cases{
         {"Container web: sh -c x", "Container web: sh -c x"},
         {"a\nb\x1b[0m\x7f", "ab[0m"},
+        {"a\xc2\x9b[0m\xc2\xa0\xc2\x80", "a[0m\xc2\xa0"},
         {"\xff", "\xef\xbf\xbd"},
         {std::string(std::size_t{7} << 20U, 'x'), std::string(200, 'x')},
         {std::string(199, 'x') + "\xc3\xa9", std::string(199, 'x')},
