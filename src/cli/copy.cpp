@@ -18,8 +18,6 @@
 namespace sctr::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// One side of a copy.
 struct Side {
     std::string container; ///< empty: the caller's files
@@ -45,8 +43,12 @@ Side parse_side(const std::string& text) {
     if (text.starts_with('/')) {
         return {.path = text};
     }
-    std::error_code ignored;
-    return {.path = fs::current_path(ignored).string() + "/" + text};
+    std::error_code failure;
+    const std::string directory = std::filesystem::current_path(failure);
+    if (failure) {
+        throw Error("cannot copy").at(text).because(failure.value());
+    }
+    return {.path = directory + "/" + text};
 }
 
 /// What is after the last slash; nothing for a path that ends in one of the dots, or is the root.

@@ -15,6 +15,7 @@
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
+#include "cli/current_directory.hpp"
 #include "cli/host_files.hpp"
 #include "cli/log.hpp"
 #include "cli/mount_flags.hpp"
@@ -200,8 +201,7 @@ namespace {
 
 /// What the caller says, beside the root.
 void gather_caller(const ProcessFlags& flags, const Caller* caller, RootfsFacts& facts) {
-    std::error_code ignored;
-    facts.working_directory = fs::current_path(ignored).string();
+    facts.working_directory = current_directory();
     if (caller != nullptr) {
         facts.working_directory = caller->working_directory;
         facts.environment = caller->environment;

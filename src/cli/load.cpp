@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
 #include "base/strings.hpp"
+#include "cli/current_directory.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
 #include "cli/values.hpp"
@@ -158,8 +159,7 @@ int load_verb(const Words& words) {
     store.prepare();
     const UniqueFd locked = store.lock(storage::Sharing::shared);
     const storage::WorkDirectory work(store);
-    const std::string path =
-        input ? absolute_path(*input, std::filesystem::current_path().string()) : spool_input(work);
+    const std::string path = input ? absolute_path(*input, current_directory()) : spool_input(work);
     const auto images = storage::load(store, path, {.quiet = quiet});
     if (images.empty()) {
         throw Error("nothing was loaded")
@@ -204,7 +204,11 @@ int save_verb(const Words& words) {
     const std::string made = work.file("image");
     storage::save(store, image.image.digest, name, kind, made);
     if (kind == storage::ArchiveFormat::oci_layout) {
-        std::filesystem::copy(made, *output, std::filesystem::copy_options::recursive);
+        std::error_code failure;
+        std::filesystem::copy(made, *output, std::filesystem::copy_options::recursive, failure);
+        if (failure) {
+            throw Error("cannot write").at(*output).because(failure.value());
+        }
         return 0;
     }
     const UniqueFd from(::open(made.c_str(), O_RDONLY | O_CLOEXEC));

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness import eventually, sctr, unique_name
+from harness import Result, eventually, sctr, unique_name
 from made_images import BUSYBOX, Image, Layer, base_layer
 from services import init_of
 from store import STORE, load, nothing_stays_in_the_store  # noqa: F401 (fixtures)
@@ -213,6 +213,34 @@ def test_save_and_load_again(load, tmp_path):
         assert sctr("load", "-q", "-i", path).ok() == name
         assert sctr("run", name).ok() == "same"
     assert digest.startswith("sha256:")
+
+
+def test_save_to_where_nothing_can_be(load, tmp_path):
+    name = load(Image(base_layer()))
+    for form in ("oci-archive", "docker-archive", "oci-dir"):
+        sctr("save", "--format", form, "-o", tmp_path / "none/x", name).failed(125, "cannot write: ", "none/x")
+
+
+def test_in_a_directory_that_is_gone(load, tmp_path):
+    """A relative path leads nowhere, and not below /."""
+    name = load(Image(base_layer()))
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    def there(*words):
+        gone.mkdir(exist_ok=True)
+        script = f'cd {gone} && rmdir {gone} && exec sctr "$@"'
+        done = subprocess.run(["sh", "-c", script, "sh", *map(str, words)], capture_output=True, timeout=20)
+        return Result(list(words), done.returncode, done.stdout, done.stderr)
+
+    assert there("run", name, "echo", "works").ok() == "works"
+    there("load", "-i", "etc/hostname").failed(125, "etc/hostname")
+    there("run", "-v", "./etc:/x", name, "true").failed(125, "No such file or directory")
+    container = unique_name("c")
+    sctr("run", "-d", "--name", container, name, "sleep", "1000").ok()
+    try:
+        there("cp", "etc/hostname", f"{container}:/").failed(125, "etc/hostname")
+    finally:
+        sctr("rm", "-f", container).ok()
 
 
 def test_import(tmp_path):
