@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "network/live.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
+#include "linux/procfs.hpp"
 #include "network/attaching.hpp"
 #include "network/naming.hpp"
 #include "network/netavark.hpp"
@@ -30,8 +34,15 @@ Attachment find_living(const std::string& container, const char* mend = "see 'sc
     return std::move(*found);
 }
 
-std::string path_of(const Attachment& attachment) {
-    return "/proc/" + std::to_string(attachment.init.pid) + "/ns/net";
+/// The container's own, and not that of another process which has got its number since.
+UniqueFd open_namespace(const Attachment& attachment) {
+    const Process& init = attachment.init;
+    const std::string path = "/proc/" + std::to_string(init.pid) + "/ns/net";
+    UniqueFd opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!opened.valid() || sys::process_start_time(init.pid) != init.start_time) {
+        throw Error("the container does not run").at(attachment.container);
+    }
+    return opened;
 }
 
 /// The container with one of its networks alone.
@@ -42,7 +53,10 @@ Attachment only(const Attachment& attachment, const Attached& network) {
 }
 
 void run_netavark(NetavarkVerb verb, const Attachment& what) {
-    Netavark(find_programs(), verb, what, path_of(what)).finish();
+    const UniqueFd space = open_namespace(what);
+    const std::string path =
+        "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(space.get());
+    Netavark(find_programs(), verb, what, path).finish();
 }
 
 } // namespace
@@ -99,6 +113,7 @@ void disconnect(const std::string& container, const std::string& network) {
 void reload(const std::string& container) {
     const UniqueFd lock = lock_netavark(Patience::wait);
     const Attachment attachment = find_living(container);
+    (void)open_namespace(attachment); // or its own error would be taken for one of the rules
     try {
         run_netavark(NetavarkVerb::teardown, attachment);
     } catch (const Error&) {

@@ -2,6 +2,7 @@
 """Networks with real traffic: names, ports, ways out, isolation, and what stays behind."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -223,6 +224,25 @@ def test_reload_after_the_firewall_was_flushed(start):
         sctr("network", "reload", "--all").ok()
         assert fetch("http://127.0.0.1:18080/").stdout == "again\n"
     assert not [rule for rule in rules() if "dnat" in rule and "18080" in rule]
+
+
+def test_reload_of_one_that_has_died_meanwhile(rootfs):
+    """Its process number may be another one's by then, whose network is none of sctr's business."""
+    before = remains()
+    name = unique_name("killed")
+    with open("/run/sctr/.network/netavark.lock", "a") as lock:
+        process = subprocess.Popen(["sctr", "run", "--name", name, "--rootfs", rootfs, *serve()], stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"ready\n"
+        fcntl.flock(lock, fcntl.LOCK_EX)  # nobody sweeps now
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        reload = subprocess.Popen(["sctr", "network", "reload", name], stderr=subprocess.PIPE, text=True)
+        waiting = f"-> FLOCK  ADVISORY  WRITE {reload.pid} "
+        eventually(lambda: waiting in Path("/proc/locks").read_text(), what="the wait for the lock")
+    assert "the container does not run" in reload.communicate(timeout=DEADLINE)[1]
+    assert reload.returncode == 125
+    eventually(lambda: (sctr("ps"), remains() <= before)[1], what="the end of the rest")
 
 
 def test_nothing_stays_of_a_killed_supervisor(rootfs, run):
