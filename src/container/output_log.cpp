@@ -18,8 +18,10 @@ namespace sctr::container {
 
 namespace {
 
-/// Entries that wait for journald; more is left in the pipe, so that the command waits too.
+/// What waits for journald, entries and bytes; more is left in the pipe, so that the command waits
+/// too. A line may have 1 MiB.
 constexpr std::size_t longest_queue = 256;
+constexpr std::size_t most_queued_bytes = std::size_t{4} << 20U;
 
 bool is_ready(const std::vector<struct pollfd>& items, int fd) {
     for (const struct pollfd& item : items) {
@@ -108,7 +110,7 @@ void OutputLog::add_to(std::vector<struct pollfd>& items) const {
 }
 
 bool OutputLog::takes_more() const {
-    return queue_.size() < longest_queue;
+    return queue_.size() < longest_queue && queued_bytes_ < most_queued_bytes;
 }
 
 void OutputLog::add(std::string_view bytes) {
@@ -156,11 +158,13 @@ void OutputLog::queue_lines(Stream& stream, bool ended) {
             entry.add(field::partial, "true");
         }
         queue_.push_back(entry.bytes() + stream.fields);
+        queued_bytes_ += queue_.back().size();
     }
 }
 
 void OutputLog::send_queued() {
     while (!queue_.empty() && journal_.send(queue_.front(), init_)) {
+        queued_bytes_ -= queue_.front().size();
         queue_.pop_front();
     }
 }

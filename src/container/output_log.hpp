@@ -75,6 +75,7 @@ class OutputLog {
     systemd::JournalSocket journal_;
     std::array<Stream, 2> streams_;
     std::deque<std::string> queue_; ///< entries to be sent
+    std::size_t queued_bytes_ = 0;
     pid_t init_ = 0;
     bool is_terminal_;
 };

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -160,6 +161,27 @@ def test_a_restart_of_journald_loses_nothing(start):
         text = sctr("logs", it.name).out
         assert text.startswith(b"a\n.\n") and text.endswith(b".\nb\n")
         assert set(entries(it.name, "_SYSTEMD_UNIT")) == {(it.unit,)}
+
+
+def test_what_waits_for_journald_is_bounded(start, tmp_path):
+    """Not in lines alone, which may have 1 MiB each: the rest stays in the pipe, and the command waits."""
+    script = "busybox head -c 1048000 /dev/zero >/d/line; echo >>/d/line; n=0; while :; do cat /d/line; n=$((n+1)); echo $n >/d/n; done"
+    journald = int(host("systemctl", "show", "-P", "MainPID", "systemd-journald"))
+    seen = {"": time.monotonic()}
+
+    def stands_still():
+        written = (tmp_path / "n").read_text() if (tmp_path / "n").exists() else ""
+        return written and time.monotonic() - seen.setdefault(written, time.monotonic()) > 1
+
+    os.kill(journald, signal.SIGSTOP)
+    try:
+        with start("--log", "journal", "-v", f"{tmp_path}:/d", command=["sh", "-c", script], ready="") as it:
+            eventually(stands_still, what="a command that waits")
+            peak = Path(f"/proc/{it.process.pid}/status").read_text().split("VmHWM:")[1].split()[0]
+            os.kill(journald, signal.SIGCONT)
+            assert int(peak) < 64 * 1024
+    finally:
+        os.kill(journald, signal.SIGCONT)
 
 
 LINES = ["sh", "-c", "for n in 1 2 3 4 5; do echo $n; done; printf 6"]
