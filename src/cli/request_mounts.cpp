@@ -112,8 +112,15 @@ standard_mounts(const oci::Spec& spec, const MountFlags& flags, bool privileged)
     return mounts;
 }
 
-/// Places that the image wants kept, unless the caller mounts something there himself.
+/// Places that the image wants kept, unless the caller mounts something there himself. Each is made
+/// and filled before the container starts.
 void add_image_volumes(std::vector<CallersMount>& mounts, const oci::ImageProcess& image) {
+    constexpr std::size_t most = 100;
+    if (image.volumes.size() > most) {
+        throw Error("the image wants too many volumes")
+            .at("Volumes")
+            .because("they are more than " + std::to_string(most));
+    }
     for (const auto& [path, present] : image.volumes) {
         const std::string destination = container_path("VOLUME", "/" + path);
         const bool is_taken = std::ranges::any_of(mounts, [&](const CallersMount& callers) {

@@ -159,6 +159,14 @@ def test_what_an_image_says_is_no_talk_to_the_terminal(layout):
         sctr("rmi", digest).ok()
 
 
+def test_volumes_without_end(load):
+    """Each is made, and filled, before anything runs."""
+    name = load(Image(base_layer(), Volumes={f"/v/{number}": {} for number in range(101)}))
+    before = set(os.listdir(STORE / "volumes"))
+    sctr("run", name, "true").failed(125, "the image wants too many volumes", "more than 100")
+    assert set(os.listdir(STORE / "volumes")) == before
+
+
 def test_an_archive_with_more_than_there_is_room_for(tmp_path):
     """Before a byte of it is written."""
     free = shutil.disk_usage(STORE).free
