@@ -29,7 +29,9 @@ short ready(const std::vector<struct pollfd>& items, int fd, short events) {
 } // namespace
 
 TerminalRelay::TerminalRelay(UniqueFd master, int input, int output)
-    : master_(std::move(master)), input_(input), output_(output) {
+    : master_(std::move(master)), input_(input), output_(output),
+      input_is_terminal_(input >= 0 && ::isatty(input) == 1),
+      output_is_terminal_(::isatty(output) == 1) {
     ::fcntl(master_.get(), F_SETFL, O_NONBLOCK);
     container_end_ = UniqueFd(::ioctl(master_.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
 }
@@ -81,6 +83,9 @@ void TerminalRelay::read_caller() {
     const ssize_t size = ::read(input_, buffer.data(), buffer.size());
     if (size > 0) {
         to_container_.append(buffer.data(), static_cast<std::size_t>(size));
+    } else if (input_is_terminal_ && (size == 0 || errno == EIO)) {
+        hung_up_ = true; // a terminal in raw mode has no other end
+        input_ = -1;
     } else if (size == 0) {
         constexpr char end_of_file = 'D' & 0x1f; // what a terminal sends for ctrl-d
         to_container_ += end_of_file;
@@ -97,6 +102,7 @@ void TerminalRelay::write_caller() {
     if (written > 0) {
         to_caller_.erase(0, static_cast<std::size_t>(written));
     } else if (written < 0 && errno != EAGAIN && errno != EINTR) {
+        hung_up_ = hung_up_ || (output_is_terminal_ && errno == EIO);
         to_caller_.clear(); // nobody reads any more; the container goes on
     }
 }

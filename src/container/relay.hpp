@@ -27,6 +27,9 @@ class TerminalRelay {
     /// when a signal comes, since a caller may never read again.
     void drain(const sys::SignalQueue& signals);
 
+    /// The caller's terminal is gone: nobody reads or types there any more.
+    [[nodiscard]] bool hung_up() const { return hung_up_; }
+
     [[nodiscard]] int master() const { return master_.get(); }
 
   private:
@@ -41,7 +44,10 @@ class TerminalRelay {
     UniqueFd container_end_;
     int input_;
     int output_;
+    bool input_is_terminal_;
+    bool output_is_terminal_;
     bool closed_ = false;
+    bool hung_up_ = false;
     std::string to_caller_;
     std::string to_container_;
 };

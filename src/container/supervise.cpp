@@ -158,6 +158,9 @@ class Supervisor {
         }
         if (relay_) {
             relay_->handle(items);
+            if (relay_->hung_up()) {
+                hang_up();
+            }
         }
         if (what_.output != nullptr) {
             what_.output->handle(items);
@@ -175,6 +178,13 @@ class Supervisor {
             process_.child().signal(SIGKILL);
             kill_at_.reset();
         }
+    }
+
+    /// The kernel tells the processes of a terminal that goes, but we need not be among them. What is
+    /// between two terminals passes it on: who reads there gets its end, who works there a signal.
+    void hang_up() {
+        process_.child().signal(SIGHUP);
+        relay_.reset();
     }
 
     void look_after_health(const std::vector<struct pollfd>& items) {

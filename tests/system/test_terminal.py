@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """-t: a terminal that works as people expect, and is theirs again afterwards."""
 
+import contextlib
 import os
+import pty
 import re
+import select
 import signal
 import subprocess
 
 import pytest
 
-from harness import eventually, sctr, unique_name
+from harness import DEADLINE, eventually, sctr, unique_name
 from terminal import Terminal
 
 SIZES = 'trap "stty size" WINCH; echo ready; while :; do sleep 1000 & wait $!; done'
@@ -226,3 +229,55 @@ def test_input_from_a_pipe_with_it(rootfs):
     result = sctr("run", "-it", "--rootfs", rootfs, "cat", input="piped\n", timeout=20)
     assert result.status == 0, result
     assert b"piped\r\n" in result.out
+
+
+@contextlib.contextmanager
+def on_a_vanishing_terminal(*words):
+    """Not its controlling terminal: the kernel sends nothing when it goes."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(list(map(str, words)), stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    seen = b""
+    try:
+        while b"ready" not in seen:
+            assert select.select([master], [], [], DEADLINE)[0], seen
+            seen += os.read(master, 1000)
+        os.close(master)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+VANISHED = {
+    "a handler": ("-it", "trap 'exit 5' HUP; echo ready; while :; do sleep 1000 & wait $!; done", 5),
+    "a reader": ("-it", "trap '' HUP; echo ready; cat; exit 6", 6),
+    "a command in a shell": ("-it", "echo ready; sleep 1000; exit 7", 7),
+    "a writer": ("-t", "trap 'exit 8' HUP; echo ready; while :; do echo x; sleep 0.05; done", 8),
+}
+
+
+@pytest.mark.parametrize("what", VANISHED)
+def test_a_terminal_that_vanishes(rootfs, what):
+    flags, script, status = VANISHED[what]
+    name = unique_name()
+    with on_a_vanishing_terminal("sctr", "run", flags, "--name", name, "--rootfs", rootfs, "sh", "-c", script) as process:
+        assert process.wait(DEADLINE) == status
+    sctr("rm", "-f", name)
+
+
+def test_a_terminal_of_exec_that_vanishes(start):
+    with start() as container:
+        with on_a_vanishing_terminal("sctr", "exec", "-it", container.name, "sh", "-c", "echo ready; sleep 1000") as process:
+            assert process.wait(DEADLINE) == 128 + signal.SIGHUP
+        assert container.exec("ps", "-o", "args").ok().splitlines().count("sleep 1000") == 1
+
+
+def test_a_terminal_of_attach_that_vanishes(rootfs):
+    name = unique_name()
+    words = ["--name", name, "--network", "none", "--rootfs", str(rootfs), "sh", "-c", "while :; do echo ready; sleep 0.1; done"]
+    sctr("run", "-d", "-it", *words).ok()
+    with on_a_vanishing_terminal("sctr", "attach", name) as process:
+        assert process.wait(DEADLINE) is not None
+    assert name in sctr("ps", "-q").lines
+    sctr("rm", "-f", name).ok()
