@@ -144,6 +144,8 @@ void Manager::dispatch() {
         connection_->advance_start(broken);
     } else if (broken) {
         throw *broken;
+    } else if (connection_->start) {
+        connection_->start->forget_signals();
     }
 }
 

@@ -21,7 +21,7 @@ constexpr const char* what_failed = "cannot start the container's scope";
 ScopeStart::ScopeStart(Bus& bus, plan::UnitPlan plan, const ScopeLaunch& launch)
     : bus_(&bus), plan_(std::move(plan)), launch_(launch),
       deadline_(Clock::now() + bus.deadlines().job), phase_ends_(deadline_),
-      jobs_(bus, plan_.name) {
+      jobs_(std::make_unique<JobWatch>(bus, plan_.name)) {
     send_call();
 }
 
@@ -110,6 +110,17 @@ void ScopeStart::fail(Error failure) {
     }
 }
 
+void ScopeStart::forget_signals() {
+    jobs_.reset();
+    if (removed_slot_ != nullptr) {
+        removed_slot_.reset();
+        // systemd tells the whole bus of every unit's changes while it has one subscriber.
+        subscribe_slot_ =
+            bus_->send(bus_->manager_call("Unsubscribe"),
+                       [](const sdbus::MethodReply&, const std::optional<sdbus::Error>&) {});
+    }
+}
+
 void ScopeStart::send_call() {
     auto message = bus_->manager_call("StartTransientUnit");
     message << plan_.name << "fail";
@@ -169,7 +180,7 @@ void ScopeStart::answered(Clock::time_point now) {
 }
 
 void ScopeStart::check_job() {
-    const auto outcome = jobs_.outcome(reply_.value, reply_.sender);
+    const auto outcome = jobs_->outcome(reply_.value, reply_.sender);
     if (!outcome) {
         return;
     }

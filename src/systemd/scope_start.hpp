@@ -6,6 +6,7 @@
 #include "systemd/job_watch.hpp"
 #include "systemd/types.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -29,6 +30,9 @@ class ScopeStart {
 
     /// Ends with `failure`, unless it has ended already.
     void fail(Error failure);
+
+    /// Once it has ended: what systemd does with other units no longer wakes this process.
+    void forget_signals();
 
     /// When advance() wants to be called at the latest.
     [[nodiscard]] Clock::time_point wake_at() const noexcept;
@@ -89,7 +93,7 @@ class ScopeStart {
     bool cgroup_asked_ = false;
     Reply reset_; ///< to ResetFailedUnit
     std::optional<JobResult> result_;
-    JobWatch jobs_;
+    std::unique_ptr<JobWatch> jobs_;
     sdbus::Slot call_slot_;
     sdbus::Slot cancel_slot_;
     sdbus::Slot state_slot_;

@@ -121,6 +121,7 @@ void FakeSystemd::add_manager() {
             [this](sdbus::MethodCall call) { start_transient_unit(std::move(call)); },
         .flags = {}});
     table.emplace_back(method("Subscribe", "", "", [](sdbus::MethodCall&) { return ""; }));
+    table.emplace_back(method("Unsubscribe", "", "", [](sdbus::MethodCall&) { return ""; }));
     for (const char* name : {"ResetFailedUnit", "FreezeUnit", "ThawUnit", "RefUnit", "UnrefUnit"}) {
         table.emplace_back(method(name, "s", "", unit_only));
     }

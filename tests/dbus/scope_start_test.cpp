@@ -259,6 +259,17 @@ TEST_F(Scope, FreesTheNameInThisOrder) {
               (std::vector<std::string>{"Subscribe", std::string("ResetFailedUnit ") + unit}));
 }
 
+TEST_F(Scope, IsNoSubscriberForLife) {
+    FakeSystemd fake(
+        bus_.address(), refuse_first(1, unit_exists, "exists"), remove_unit_after("Subscribe"));
+    fake.have_unit(unit, "inactive", "");
+    Manager manager(Instance::system, patient);
+    ASSERT_FALSE(start_scope(manager, launch_));
+    manager.dispatch(); // of its life, after the start
+    EXPECT_TRUE(manager.unit_status(unit));
+    EXPECT_EQ(fake.calls(), (std::vector<std::string>{"Subscribe", "Unsubscribe"}));
+}
+
 TEST_F(Scope, WaitsForADeadUnitToGoWithoutReset) {
     // It may go at any time after systemd has told us of its state.
     FakeSystemd fake(

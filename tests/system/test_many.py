@@ -2,9 +2,11 @@
 """Many containers, one after the other and at once: nothing piles up anywhere."""
 
 import contextlib
+import re
 import socket
 import struct
 import subprocess
+from pathlib import Path
 
 from harness import DEADLINE, eventually, host, sctr, unique_name
 from leftovers import open_files, records
@@ -79,6 +81,22 @@ def test_many_execs_at_once(start):
             out, _ = process.communicate(timeout=60)
             assert (process.returncode, out) == (number, f"{number}\n")
         assert container.exec("ps", "-o", "args").ok().count("echo") <= 1
+
+
+def switches(pid):
+    """How often the process has begun to wait; proc_pid_status(5)."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.MULTILINE)[1])
+
+
+def test_a_supervisor_sleeps_while_others_start(start, run):
+    """A thousand of them would be woken by each start else."""
+    with start() as container:
+        run("true").ok()
+        before = switches(container.process.pid)
+        for _ in range(20):
+            run("true").ok()
+        assert switches(container.process.pid) < before + 10
 
 
 def bus_connection():
