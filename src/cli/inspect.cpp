@@ -165,6 +165,29 @@ nlohmann::ordered_json running_json(const container::RecordStore& store,
     return json;
 }
 
+/// What is there of it now: it may end, and its record with it, at any moment.
+nlohmann::ordered_json one_json(const container::RecordStore& store,
+                                const container::DefinitionStore& definitions,
+                                std::optional<systemd::Manager>& manager,
+                                const std::string& name) {
+    if (store.has(name)) {
+        try {
+            return running_json(store, definitions, manager, name);
+        } catch (const Error&) {
+            if (store.has(name)) {
+                throw;
+            }
+        }
+    }
+    if (definitions.has(name)) {
+        return stored_json(definitions, name);
+    }
+    if (const auto declared = find_declared(name)) {
+        return declared_json(*declared, store);
+    }
+    return running_json(store, definitions, manager, name);
+}
+
 } // namespace
 
 int inspect_verb(const Words& words) {
@@ -190,15 +213,7 @@ int inspect_verb(const Words& words) {
     auto list = nlohmann::ordered_json::array();
     for (const std::string& name : names) {
         container::check_id(name); // before it becomes a path
-        const bool runs = store.has(name);
-        const auto declared = runs || definitions.has(name) ? std::nullopt : find_declared(name);
-        if (declared) {
-            list.push_back(declared_json(*declared, store));
-        } else if (!runs && definitions.has(name)) {
-            list.push_back(stored_json(definitions, name));
-        } else {
-            list.push_back(running_json(store, definitions, manager, name));
-        }
+        list.push_back(one_json(store, definitions, manager, name));
     }
     std::puts(json_text(list).c_str());
     return 0;

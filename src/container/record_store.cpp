@@ -194,6 +194,8 @@ void LockedRecord::remove() const {
     // Somebody may have swept this container and made another one of the same name.
     if (is_current()) {
         std::error_code ignored;
+        // Without it nobody takes what is left for a container (has()).
+        fs::remove(directory_ + "/" + state_file, ignored);
         fs::remove_all(directory_, ignored);
     }
 }
