@@ -180,8 +180,9 @@ class Supervisor {
         }
     }
 
-    /// The kernel tells the processes of a terminal that goes, but we need not be among them. What is
-    /// between two terminals passes it on: who reads there gets its end, who works there a signal.
+    /// The kernel tells the processes of a terminal that goes, but we need not be among them. What
+    /// is between two terminals passes it on: who reads there gets its end, who works there a
+    /// signal.
     void hang_up() {
         process_.child().signal(SIGHUP);
         relay_.reset();

@@ -250,10 +250,10 @@ def on_a_vanishing_terminal(*words):
 
 
 VANISHED = {
-    "a handler": ("-it", "trap 'exit 5' HUP; echo ready; while :; do sleep 1000 & wait $!; done", 5),
-    "a reader": ("-it", "trap '' HUP; echo ready; cat; exit 6", 6),
-    "a command in a shell": ("-it", "echo ready; sleep 1000; exit 7", 7),
-    "a writer": ("-t", "trap 'exit 8' HUP; echo ready; while :; do echo x; sleep 0.05; done", 8),
+    "a handler": (["-it"], "trap 'exit 5' HUP; echo ready; while :; do sleep 1000 & wait $!; done", 5),
+    "a reader": (["-it"], "trap '' HUP; echo ready; cat; exit 6", 6),
+    "a command without a handler": (["-it", "--init"], "echo ready; sleep 1000", 128 + signal.SIGHUP),
+    "a writer": (["-t"], "trap 'exit 8' HUP; echo ready; while :; do echo x; sleep 0.05; done", 8),
 }
 
 
@@ -261,7 +261,7 @@ VANISHED = {
 def test_a_terminal_that_vanishes(rootfs, what):
     flags, script, status = VANISHED[what]
     name = unique_name()
-    with on_a_vanishing_terminal("sctr", "run", flags, "--name", name, "--rootfs", rootfs, "sh", "-c", script) as process:
+    with on_a_vanishing_terminal("sctr", "run", *flags, "--name", name, "--rootfs", rootfs, "sh", "-c", script) as process:
         assert process.wait(DEADLINE) == status
     sctr("rm", "-f", name)
 
