@@ -10,6 +10,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -77,6 +80,15 @@ void enter_private_tree() {
     need(::chdir(scratch.c_str()) == 0, "chdir");
 }
 
+/// What the sanitizer does at the end of main(), to which a child never comes.
+bool leaks() {
+#ifdef __SANITIZE_ADDRESS__
+    return __lsan_do_recoverable_leak_check() != 0;
+#else
+    return false;
+#endif
+}
+
 [[noreturn]] void run_child(const Body& body, Ids ids, int control) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::alarm(deadline_seconds);
@@ -96,6 +108,9 @@ void enter_private_tree() {
         body();
     } catch (const std::exception& error) {
         ADD_FAILURE() << "exception: " << error.what();
+    }
+    if (leaks()) {
+        ADD_FAILURE() << "memory has leaked, see above";
     }
     std::cout << std::flush;
     std::fflush(nullptr);
