@@ -48,7 +48,7 @@ build_tree() {
 # build_product LOWER [BUILD]: leaves what `meson install` installs in $build_dir/dest-$kind, for push_product.
 build_product() {
     local lower=$1 build=${2:-default} outputs
-    if [ "$build" = default ]; then build_configure_default "$lower"; else build_configure_quick "$lower"; fi || return
+    "build_configure_$build" "$lower" || return
     # Again after a change of meson.build, which may change the list that follows.
     quietly "$build_dir/$build.log" builder "$lower" ninja --quiet -C "/build/$build" build.ninja || return
     # Without the tests: nobody who tries sctr should wait for them.

@@ -1,7 +1,7 @@
 """Sums up a directory of test results: prints failures and skips, then "N passed, N failed, N skipped".
 
 SUITE.xml is JUnit's format (meson, pytest), SUITE.json meson's own log of the test programs.
-SUITE.could-not-run holds why a suite gave no result.
+SUITE.could-not-run holds why a suite gave no result, SUITE.note what is worth to be read each time.
 """
 
 import json
@@ -58,6 +58,8 @@ def read_suite(path):
 
 def main():
     directory = pathlib.Path(sys.argv[1])
+    for note in sorted(directory.glob("*.note")):
+        print(note.read_text(), end="")
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for path in sorted(directory.iterdir()):
         if path.suffix == ".could-not-run":

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154 # variables of host and common.sh
 # The verb test: every suite leaves its JUnit file in $results, and report.py adds them up.
 
-all_suites=(lint unit dbus ns asan fuzz system oci clients conformance vm powercut)
+all_suites=(lint unit dbus ns asan fuzz system oci coverage clients conformance vm powercut)
 results=$build_dir/results
 
 verb_test() {
