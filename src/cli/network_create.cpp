@@ -72,7 +72,8 @@ void add_range(Definition& definition, const std::string& text) {
     const auto [from, to] = split_once(text, '-');
     const auto part = to ? std::nullopt : network::Subnet::parse(text);
     const auto first = part ? part->base : network::Address::parse(from);
-    const auto last = part ? part->base.plus(part->last_offset()) : network::Address::parse(*to);
+    const auto last =
+        part ? part->base.plus(part->last_offset()) : network::Address::parse(to.value_or(""));
     const auto found =
         std::ranges::find_if(definition.subnets, [&](const network::SubnetPlan& each) {
             return first && last && each.subnet.length > 0 && each.subnet.contains(*first) &&

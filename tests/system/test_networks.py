@@ -442,6 +442,7 @@ def test_servers_of_a_network(start, background):
     (["create", "--mtu", "1", "x"], "--mtu"),
     (["create", "--subnet", "10.209.0.0/24", "--ip-range", "10.208.0.0/25", "x"], "--ip-range"),
     (["create", "--ip-range", "10.208.0.0/25", "x"], "--ip-range"),
+    (["create", "--ip-range", "10.208.0.7", "x"], "--ip-range"),
     (["create", "--dns", "here", "x"], "--dns"),
     (["create", "--opt", "vlan=5", "x"], "--opt"),
     (["create", "--interface-name", "a/b", "x"], "a/b"),
