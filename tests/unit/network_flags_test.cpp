@@ -81,8 +81,14 @@ TEST(NetworkFlags, Create) {
         flags.ranges = {range};
         EXPECT_THROW(make_network(flags, "front"), Error) << range;
     }
-    for (const char* option :
-         {"mtu", "mtu=x", "mode=l2", "mode=x", "vlan=5", "isolate", "isolate=maybe", "parent=eth0"}) {
+    for (const char* option : {"mtu",
+                               "mtu=x",
+                               "mode=l2",
+                               "mode=x",
+                               "vlan=5",
+                               "isolate",
+                               "isolate=maybe",
+                               "parent=eth0"}) {
         flags = {.options = {option}};
         EXPECT_THROW(make_network(flags, "front"), Error) << option;
     }
