@@ -35,6 +35,8 @@ struct PublishedPort {
 struct HostEntry {
     std::string address; ///< "host-gateway": that of the host, as the container sees it
     std::string name;
+
+    bool operator==(const HostEntry&) const = default;
 };
 
 /// The files below /etc by which a container finds others.
@@ -46,6 +48,8 @@ struct NameFiles {
     std::vector<std::string> servers; ///< empty: those of the networks, or the host's
     std::vector<std::string> search;  ///< empty: the host's; ".": none
     std::vector<std::string> options;
+
+    bool operator==(const NameFiles&) const = default;
 };
 
 /// How a container with a network namespace of its own gets in touch with others.
