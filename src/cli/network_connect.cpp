@@ -21,7 +21,6 @@ namespace sctr::cli {
 
 namespace {
 
-using container::Definition;
 using container::RecordStore;
 using container::Stored;
 using Networks = std::vector<plan::NetworkUse>;
@@ -58,7 +57,7 @@ void change(const std::string& container,
     check(stored, container);
     UndoList undo;
     if (stored.has(container)) {
-        const Definition before = stored.definitions().load(container);
+        const container::Definition before = stored.definitions().load(container);
         const auto options = service_options(parse_run_flags(words_of(before)));
         Networks networks = networks_of(before);
         stored_part(networks);
@@ -73,7 +72,7 @@ void change(const std::string& container,
 
 } // namespace
 
-Networks networks_of(const Definition& definition) {
+Networks networks_of(const container::Definition& definition) {
     const RunFlags flags = parse_run_flags(words_of(definition));
     NetworkChoice choice = parse_networks(flags.network.networks);
     if (choice.pasta || !choice.zone.empty() || choice.space.value_or("none") != "none") {
@@ -92,7 +91,7 @@ Networks networks_of(const Definition& definition) {
     return network.networks;
 }
 
-Definition on_networks(Definition definition, const Networks& networks) {
+container::Definition on_networks(container::Definition definition, const Networks& networks) {
     definition.flags = without_networks(definition.flags);
     for (const plan::NetworkUse& use : networks) {
         definition.flags.push_back("--network=" + network_word(use));

@@ -162,6 +162,15 @@ std::function<void(const HealthState&)> health_announcer(const Record& record,
     };
 }
 
+/// With the variables of secrets: in memory, as everything of them.
+oci::Spec config_of_health(const plan::Request& request) {
+    oci::Spec config = config_to_keep(request);
+    auto& environment = config.process->env;
+    environment.insert(
+        environment.end(), request.secret_variables.begin(), request.secret_variables.end());
+    return config;
+}
+
 network::Who who(const plan::Request& request, const LockedRecord& directory) {
     return {.container = request.id,
             .hostname = request.spec.hostname,
@@ -226,11 +235,7 @@ Outcome run_locked(systemd::EarlyBus bus,
     connection.follow_host();
     std::optional<HealthWatch> health;
     if (request.health) {
-        oci::Spec config = config_to_keep(request);
-        auto& environment = config.process->env; // in memory, as everything of secrets
-        environment.insert(
-            environment.end(), request.secret_variables.begin(), request.secret_variables.end());
-        health.emplace(*request.health, record, std::move(config), directory.directory());
+        health.emplace(*request.health, record, config_of_health(request), directory.directory());
     }
     const Supervision supervision{
         .interactive = options.interactive,

@@ -88,8 +88,8 @@ UniqueFd namespace_of_another(pid_t pid) {
 }
 
 void become_its_root(const void* context) noexcept {
-    if (::setns(*static_cast<const int*>(context), CLONE_NEWUSER) < 0 ||
-        ::setresgid(0, 0, 0) < 0 || ::setresuid(0, 0, 0) < 0) {
+    if (::setns(*static_cast<const int*>(context), CLONE_NEWUSER) < 0 || ::setresgid(0, 0, 0) < 0 ||
+        ::setresuid(0, 0, 0) < 0) {
         ::_exit(1);
     }
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); // the kernel drops it with the change of ids

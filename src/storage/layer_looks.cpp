@@ -18,12 +18,12 @@
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "storage/files.hpp"
+#include "storage/meaning.hpp"
 
 namespace sctr::storage {
 
 namespace {
 
-constexpr std::string_view whiteout_prefix = ".wh.";
 constexpr const char* capability = "security.capability";
 constexpr mode_t permissions = 07777;
 

@@ -20,7 +20,6 @@ namespace sctr::storage {
 namespace {
 
 constexpr const char* cannot_unpack = "cannot unpack the layer";
-constexpr std::string_view whiteout_prefix = ".wh.";
 constexpr std::string_view opaque_marker = ".wh..wh..opq";
 constexpr std::string_view aufs_prefix = ".wh..wh.";
 

@@ -14,7 +14,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 DOCS = ("docs/security.md", "docs/reliability.md")
-SUITES = "clients|conformance|dbus|fuzz|host|ns|oci|powercut|system|unit|vm"
+SUITES = "clients|conformance|dbus|fuzz|host|long|ns|oci|powercut|system|unit|vm"
 
 
 def functions(*files):
