@@ -36,7 +36,9 @@ Error no_image(const std::string& name) {
 std::optional<storage::ImageUse> open_image(const RunFlags& flags) {
     if (!flags.image) {
         for (const auto& [flag, given] : {std::pair{"--pull", flags.pull.has_value()},
-                                          std::pair{"--platform", flags.platform.has_value()}}) {
+                                          std::pair{"--platform", flags.platform.has_value()},
+                                          std::pair{"--authfile", flags.auth_file.has_value()},
+                                          std::pair{"--tls-verify", !flags.verify_tls}}) {
             if (given) {
                 throw Error("a directory is not fetched")
                     .at(flag)
@@ -56,7 +58,10 @@ std::optional<storage::ImageUse> open_image(const RunFlags& flags) {
         }
     }
     store.prepare();
-    const std::string digest = storage::pull(store, *flags.image, {.platform = flags.platform});
+    const std::string digest = storage::pull(
+        store,
+        *flags.image,
+        {.platform = flags.platform, .auth_file = flags.auth_file, .verify_tls = flags.verify_tls});
     auto pulled = store.find_by_digest(digest);
     if (!pulled) {
         throw no_image(*flags.image);

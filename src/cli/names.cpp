@@ -43,4 +43,13 @@ int for_each_name(const std::vector<std::string>& names,
     });
 }
 
+void require_prune_to_force(bool force, const std::string& verb) {
+    if (force && verb != "prune") {
+        throw Error("only prune takes it")
+            .at("--force")
+            .because("what a container uses is not removed, and nothing else is asked about")
+            .mend("drop it; remove the containers first, if there are any: sctr rm -f");
+    }
+}
+
 } // namespace sctr::cli

@@ -21,4 +21,8 @@ int for_each_name(const std::vector<std::string>& names,
                   const CLI::App& app,
                   const std::function<void(const std::string&)>& act);
 
+/// Throws Error where --force is given to anything but the verb prune of a kind of things: what is
+/// in use is never removed with its users.
+void require_prune_to_force(bool force, const std::string& verb);
+
 } // namespace sctr::cli

@@ -37,6 +37,7 @@ struct Flags {
     NetworkFlags addresses; ///< of connect
     bool ignore = false;
     bool all = false;
+    bool force = false; ///< a habit of people and scripts: sctr asks nothing
     bool json = false;
     bool quiet = false;
 };
@@ -261,6 +262,7 @@ int network_verb(const Words& words) {
     add_text(app, "--mac-address", flags.addresses.mac, "of connect: its hardware address there");
     add_texts(app, "--alias", flags.addresses.aliases, "of connect: one more name there");
     add_switch(app, "-a,--all", flags.all, "of reload: every container");
+    add_switch(app, "-f,--force", flags.force, "of prune: nothing is asked anyway");
     add_switch(app, "--json", flags.json, "of ls: as a JSON array");
     add_switch(app, "-q,--quiet", flags.quiet, "of ls: names alone");
     Names names = parse_names(app, words);
@@ -268,6 +270,7 @@ int network_verb(const Words& words) {
     if (!names.empty()) {
         names.erase(names.begin());
     }
+    require_prune_to_force(flags.force, what);
     return act(what, flags, names, app);
 }
 

@@ -67,6 +67,9 @@ void add_container_flags(Registrar& to, RunFlags& flags) {
             "written goes above it and is forgotten");
     to.text("--pull", flags.pull, "fetch the image: missing (default), always, never");
     to.text("--platform", flags.platform, "of the image to fetch: OS/ARCHITECTURE[/VARIANT]");
+    to.text(
+        "--authfile", flags.auth_file, "credentials to fetch it with, as podman login writes them");
+    to.on_off("--tls-verify", flags.verify_tls, "false: from a registry without (valid) TLS");
     to.text("--name", flags.name, "name of the container (default: random)");
     to.text("--hostname", flags.hostname, "host name (default: the container's name)");
     to.text("--entrypoint", flags.entrypoint, "program that gets COMMAND as its arguments");

@@ -132,6 +132,8 @@ struct RunFlags {
     std::optional<std::string> image;  ///< the first word, where there is no --rootfs
     std::optional<std::string> pull;
     std::optional<std::string> platform;
+    std::optional<std::string> auth_file;
+    bool verify_tls = true;
     std::optional<std::string> hostname;
     std::optional<std::string> entrypoint;
     std::optional<std::string> stop_signal;

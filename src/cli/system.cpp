@@ -6,6 +6,7 @@
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
 #include "cli/log.hpp"
+#include "cli/names.hpp"
 #include "cli/table.hpp"
 #include "cli/verbs.hpp"
 #include "storage/check.hpp"
@@ -85,14 +86,17 @@ int check(const Store& store, bool repair) {
 int system_verb(const Words& words) {
     bool all = false;
     bool repair = false;
+    bool force = false; // a habit of people and scripts: sctr asks nothing
     CLI::App app("Shows, checks and clears what is stored.", "sctr system");
     describe(app,
              "df|prune|check [OPTIONS]",
              {"sctr system df", "sctr system prune --all", "sctr system check --repair"});
     add_switch(app, "-a,--all", all, "of prune: every image that no container needs");
+    add_switch(app, "-f,--force", force, "of prune: nothing is asked anyway");
     add_switch(app, "--repair", repair, "of check: remove what is damaged");
     const auto names = parse_names(app, words);
     const std::string what = names.size() == 1 ? names.front() : "";
+    require_prune_to_force(force, what);
     const Store store = Store::own();
     if (what == "df") {
         return disk_free(store);

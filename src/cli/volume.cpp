@@ -42,6 +42,7 @@ struct VolumeFlags {
     bool quiet = false;
     bool all = false;
     bool ignore = false;
+    bool force = false; ///< a habit of people and scripts: sctr asks nothing
 };
 
 using Names = std::vector<std::string>;
@@ -230,11 +231,13 @@ int volume_verb(const Words& words) {
     add_switch(app, "--json", flags.json, "of ls: as a JSON array");
     add_switch(app, "-q,--quiet", flags.quiet, "of ls: names alone");
     add_switch(app, "-a,--all", flags.all, "of prune: named ones that no container mounts, too");
+    add_switch(app, "-f,--force", flags.force, "of prune: nothing is asked anyway");
     Names names = parse_names(app, words);
     const std::string what = names.empty() ? "" : names.front();
     if (!names.empty()) {
         names.erase(names.begin());
     }
+    require_prune_to_force(flags.force, what);
     const Store store = Store::own();
     if (what == "create") {
         return create(store, flags, names);

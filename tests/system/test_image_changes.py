@@ -102,7 +102,7 @@ def test_system(load, tmp_path):
     assert "leads to no image" in sctr("system", "check").stdout
     sctr("system", "check", "--repair").ok()
     assert sctr("system", "check").ok() == ""
-    sctr("system", "prune").ok()
+    sctr("system", "prune", "-f").ok()
     assert sctr("run", name).ok() == "x"
     sctr("system", "nothing").failed(125, "df, prune or check")
 

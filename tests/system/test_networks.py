@@ -418,7 +418,7 @@ def test_networks_are_listed_and_pruned(start):
         assert "mtu 1400" in container.exec("ip", "link", "show", "eth0").ok()
         assert name not in sctr("network", "prune").lines
     sctr("network", "create", name).failed(125, "in use", name)
-    assert name in sctr("network", "prune").lines
+    assert name in sctr("network", "prune", "-f").lines
     sctr("network", "inspect", name).failed(125, "no such network")
 
 

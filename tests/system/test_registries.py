@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """pull and push, with a registry on loopback."""
 
+import base64
 import json
 import os
 import subprocess
@@ -41,6 +42,18 @@ def test_run_fetches(registry, pulled):
     pulled.append(name)
     with registry.without_tls():
         assert sctr("run", "--userns", "auto", name).ok() == "y"
+
+
+def test_run_fetches_with_the_callers_credentials(registry, pulled, tmp_path):
+    registry.password = "user:secret"
+    name = registry.add("a/run", "2", Image(base_layer(), Layer().file("x", "y"), Cmd=["cat", "/x"]))
+    sctr("run", "--tls-verify=false", name).failed(125, name)
+    told = {"auths": {registry.address: {"auth": base64.b64encode(b"user:secret").decode()}}}
+    (tmp_path / "auth.json").write_text(json.dumps(told))
+    flags = ("--tls-verify=false", "--authfile", tmp_path / "auth.json")
+    pulled.append(name)
+    assert sctr("run", *flags, name).ok() == "y"
+    sctr("run", *flags, "--rootfs", tmp_path, "true").failed(125, "--authfile", "a directory is not fetched")
 
 
 def test_pull_of_a_new_version(registry, pulled):
