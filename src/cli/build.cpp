@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 
 #include "base/error.hpp"
 #include "cli/flags.hpp"
@@ -12,6 +13,7 @@
 #include "linux/process.hpp"
 #include "linux/procfs.hpp"
 #include "linux/program.hpp"
+#include "oci/containerfile.hpp"
 #include "storage/skopeo.hpp"
 #include "storage/store.hpp"
 #include "storage/work_directory.hpp"
@@ -36,6 +38,44 @@ std::vector<std::string> tags_of(const Words& words) {
         }
     }
     return tags;
+}
+
+/// The file that buildah will read; empty: its standard input.
+std::string file_of(const Words& words) {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const std::string& word = words[i];
+        if ((word == "-f" || word == "--file") && i + 1 < words.size()) {
+            return words[i + 1] == "-" ? "" : words[i + 1];
+        }
+        if (word.starts_with("--file=")) {
+            return word.substr(7);
+        }
+    }
+    const std::string context = words.empty() || words.back().starts_with('-') ? "." : words.back();
+    const std::string file = context + "/Containerfile";
+    return ::access(file.c_str(), F_OK) == 0 ? file : context + "/Dockerfile";
+}
+
+/// The image of sctr's store that a Containerfile means by a name, if there is one.
+std::optional<storage::ImageUse> find_base(const storage::Store& store, const std::string& name) {
+    try {
+        auto found = store.find(name);
+        return found && !found->name.empty() ? std::move(found) : std::nullopt;
+    } catch (const Error&) {
+        return std::nullopt; // no name of an image: buildah says so
+    }
+}
+
+/// Gives buildah the images of sctr's store that the file builds on: it looks into its own alone.
+void lend_bases(const storage::Store& store, const Words& words) {
+    const auto text = sys::read_small_file(file_of(words));
+    for (const std::string& base : oci::bases_of(text.value_or(""))) {
+        const auto image = find_base(store, base);
+        if (image && storage::image_id("containers-storage:" + image->name) != image->image.id) {
+            storage::send(
+                store, image->image.digest, "containers-storage:" + image->name, {.quiet = true});
+        }
+    }
 }
 
 /// With this process's terminal and output; returns the exit status.
@@ -67,6 +107,7 @@ int build_verb(const Words& words) {
     const UniqueFd locked = store.lock(storage::Sharing::shared);
     const storage::WorkDirectory work(store);
     const std::string id_file = work.file("id");
+    lend_bases(store, words);
     std::vector<std::string> command{"buildah", "build", "--iidfile", id_file};
     command.insert(command.end(), words.begin(), words.end());
     const int status = run_buildah(command);

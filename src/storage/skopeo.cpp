@@ -266,4 +266,14 @@ std::string pull(const Store& store, const std::string& name, const TransferOpti
     throw Error("cannot pull the image").at(name).because(reasons);
 }
 
+std::string image_id(const std::string& source) {
+    try {
+        const oci::ImageManifest manifest =
+            oci::parse_manifest(ask_skopeo({"inspect", "--raw", source}));
+        return oci::sha256_of_digest(manifest.config.digest, "/config");
+    } catch (const Error&) {
+        return {};
+    }
+}
+
 } // namespace sctr::storage

@@ -35,6 +35,9 @@ void send(const Store& store,
           const std::string& destination,
           const TransferOptions& options);
 
+/// The id of the image at `source`, skopeo's name for a place; empty where skopeo finds none.
+std::string image_id(const std::string& source);
+
 /// Pulls by a name as people type it; returns the digest of the manifest. Whoever waits for another
 /// that pulls the same takes what that one got. Throws Error.
 std::string pull(const Store& store, const std::string& name, const TransferOptions& options);

@@ -322,6 +322,19 @@ def test_build(tmp_path):
     sctr("build", "-t", "NO", tmp_path).failed(125, "NO", "invalid image name")
 
 
+def test_build_on_an_image_that_is_here(load, tmp_path):
+    """buildah has a store of its own, of which nobody should have to know."""
+    tag = unique_name("above")
+    for text in ("old", "new"):
+        base = load(Image(base_layer(), Layer().file("text", text)), name="localhost/lent:1")
+        (tmp_path / "Containerfile").write_text(f'FROM {base} AS one\nFROM one\nCMD ["cat", "/text"]\n')
+        sctr("build", "-q", "-t", tag, tmp_path, timeout=120).ok()
+        assert sctr("run", tag).ok() == text
+        sctr("rmi", tag).ok()
+        sctr("rmi", base).ok()
+    harness.host("buildah", "rmi", "--all", "--force")
+
+
 def test_load_of_nonsense(tmp_path):
     path = tmp_path / "x.tar"
     path.write_bytes(Layer().file("x", "y").bytes())
