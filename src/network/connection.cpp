@@ -221,7 +221,14 @@ void Connection::end() {
     }
     is_open_ = false;
     watched_.clear();
-    netavark_.reset(); // one that still runs is killed
+    if (netavark_) {
+        try {
+            netavark_->finish(); // killed, it could leave a bridge without addresses
+        } catch (const Error&) {
+            // What it has made is taken away below.
+        }
+        netavark_.reset();
+    }
     pasta_.reset();
     if (!lock_.valid() && has_begun_) {
         lock_ = lock_netavark(Patience::wait);

@@ -192,12 +192,11 @@ def test_the_umask_is_nothing_to_the_store(umask):
     """Neither can others write there, nor is it closed to those who only pass through."""
     shutil.rmtree(STORE, ignore_errors=True)
     name = unique_name("g")
-    for words in (f"create --name {name} --network none --rootfs /srv/rootfs/debian true", f"network create {name}"):
-        guest.guest("sh", "-c", f"umask {umask}; exec sctr {words}").ok()
-        assert stat.S_IMODE(STORE.stat().st_mode) == 0o755
-        for path in STORE.iterdir():
-            wanted = {"networks": 0o755, "lock": 0o600}.get(path.name, 0o700)
-            assert stat.S_IMODE(path.stat().st_mode) == wanted, path
-        sctr("rm", name)
-        sctr("network", "rm", name)
-        shutil.rmtree(STORE, ignore_errors=True)
+    words = f"create --name {name} --network none --rootfs /srv/rootfs/debian true"
+    guest.guest("sh", "-c", f"umask {umask}; exec sctr {words}").ok()
+    assert stat.S_IMODE(STORE.stat().st_mode) == 0o755
+    for path in STORE.iterdir():
+        wanted = {"networks": 0o755, "lock": 0o600}.get(path.name, 0o700)
+        assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+    sctr("rm", name).ok()
+    shutil.rmtree(STORE, ignore_errors=True)

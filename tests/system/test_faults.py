@@ -154,7 +154,7 @@ def test_init_is_killed_during_the_set_up(launch):
     """A name is reused at once, whatever step the first process had come to."""
     for _ in range(20):
         name = unique_name()
-        process = launch(name)
+        process = launch(name, "--network", "none")  # netavark is a child, too
         # Its first child is not always sctr-init (see linux/cgroup_lock.hpp).
         eventually(lambda: kill_children(process.pid) or process.poll() is not None)
         status = process.wait(20)
