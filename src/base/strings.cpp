@@ -24,14 +24,6 @@ bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-std::string to_lower(std::string_view text) {
-    std::string lower(text);
-    std::ranges::transform(lower, lower.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return lower;
-}
-
 std::string_view trim(std::string_view text) {
     constexpr std::string_view blanks = " \t\n";
     const auto first = text.find_first_not_of(blanks);
@@ -122,6 +114,14 @@ std::optional<int> signal_offset(std::string_view text, char sign) {
 }
 
 } // namespace
+
+std::string to_lower(std::string_view text) {
+    std::string lower(text);
+    std::ranges::transform(lower, lower.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return lower;
+}
 
 std::vector<std::string> split(std::string_view text, char separator) {
     std::vector<std::string> parts;
@@ -220,6 +220,25 @@ std::string escape_controls(std::string_view text) {
             }
         }
         text.remove_prefix(std::max<std::size_t>(size, 1));
+    }
+    return escaped;
+}
+
+std::string escape_json_controls(std::string_view json) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string escaped;
+    escaped.reserve(json.size());
+    while (!json.empty()) {
+        const std::size_t size = control_size(json);
+        const auto last = static_cast<unsigned char>(json[std::max<std::size_t>(size, 1) - 1]);
+        if (size == 0 || last < 0x20) { // the latter is white space between values
+            escaped += json.front();
+        } else {
+            escaped += "\\u00";
+            escaped += digits[last >> 4U];
+            escaped += digits[last & 15U];
+        }
+        json.remove_prefix(std::max<std::size_t>(size, 1));
     }
     return escaped;
 }

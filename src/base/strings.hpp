@@ -22,8 +22,15 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 /// The text with U+FFFD in the place of each byte that is not part of valid UTF-8 (RFC 3629).
 std::string valid_utf8(std::string_view text);
 
+/// With the letters of ASCII in lower case, whatever the locale.
+std::string to_lower(std::string_view text);
+
 /// The text on one line: control characters are written as C escapes ("\n", "\x1b").
 std::string escape_controls(std::string_view text);
+
+/// A JSON text that means the same and does nothing to a terminal: JSON itself escapes U+0000 to
+/// U+001F alone, not DEL and C1 (U+009B is there what ESC [ is). Source: RFC 8259, 7.
+std::string escape_json_controls(std::string_view json);
 
 /// The whole text as a decimal number; nothing when it is not one or out of range.
 std::optional<std::int64_t> parse_int(std::string_view text);

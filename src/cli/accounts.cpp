@@ -61,17 +61,25 @@ const Entry* find_entry(const std::vector<Entry>& all, const std::string& word) 
     return nullptr;
 }
 
-std::uint32_t number_or_throw(const std::string& word, const std::string& kind, const char* file) {
+std::uint32_t number_or_throw(const char* flag,
+                              const std::string& word,
+                              const std::string& kind,
+                              const char* file) {
     if (!is_number(word)) {
         throw Error("no " + kind + " '" + word + "' in the container's " + file)
-            .at("--user")
+            .at(flag)
             .mend("give a number, or a name that is there");
     }
     const auto id = parse_id(word);
     if (!id) {
-        throw bad_value("--user", word, "out of range", "an id from 0 to 4294967294");
+        throw bad_value(flag, word, "out of range", "an id from 0 to 4294967294");
     }
     return *id;
+}
+
+std::uint32_t gid_of(const char* flag, const std::string& word, const std::vector<Entry>& groups) {
+    const Entry* named = find_entry(groups, word);
+    return named != nullptr ? named->id : number_or_throw(flag, word, "group", "/etc/group");
 }
 
 bool is_member(const Entry& group, const std::string& user) {
@@ -97,12 +105,10 @@ Account find_account(const std::string& user, const std::string& passwd, const s
             account.home = known->fields[5];
         }
     } else {
-        account.uid = number_or_throw(user_word, "user", "/etc/passwd");
+        account.uid = number_or_throw("--user", user_word, "user", "/etc/passwd");
     }
     if (group_word) {
-        const Entry* named = find_entry(groups, *group_word);
-        account.gid =
-            named != nullptr ? named->id : number_or_throw(*group_word, "group", "/etc/group");
+        account.gid = gid_of("--user", *group_word, groups);
         account.additional_gids = {account.gid};
         return account;
     }
@@ -114,6 +120,13 @@ Account find_account(const std::string& user, const std::string& passwd, const s
         }
     }
     return account;
+}
+
+gid_t find_group(const char* flag, const std::string& word, const std::string& group) {
+    if (word.empty()) {
+        throw bad_value(flag, word, "", "NAME or GID");
+    }
+    return gid_of(flag, word, entries(group, 3));
 }
 
 } // namespace sctr::cli

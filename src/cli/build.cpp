@@ -10,6 +10,7 @@
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
 #include "cli/verbs.hpp"
+#include "linux/find_program.hpp"
 #include "linux/process.hpp"
 #include "linux/procfs.hpp"
 #include "linux/program.hpp"
@@ -21,8 +22,6 @@
 /// sctr build: buildah builds, and what it has built is taken over from its storage.
 namespace sctr::cli {
 namespace {
-
-constexpr int not_found = 127;
 
 /// Values of -t and --tag, in the forms that buildah takes.
 std::vector<std::string> tags_of(const Words& words) {
@@ -79,11 +78,11 @@ void lend_bases(const storage::Store& store, const Words& words) {
 }
 
 /// With this process's terminal and output; returns the exit status.
-int run_buildah(const std::vector<std::string>& words) {
+int run_buildah(const std::string& program, const std::vector<std::string>& words) {
     const auto argv = sys::argument_pointers(words);
     sys::Child child = sys::fork_child(0, [&] {
-        ::execvp(argv.front(), argv.data());
-        ::_exit(errno == ENOENT ? not_found : 1);
+        ::execv(program.c_str(), argv.data());
+        ::_exit(1);
     });
     return child.wait();
 }
@@ -98,6 +97,10 @@ int build_verb(const Words& words) {
     if (words.size() == 1 && (words.front() == "--help" || words.front() == "-h")) {
         parse_flags(app, words);
     }
+    const std::string program = sys::find_program("buildah");
+    if (program.empty()) {
+        throw Error("cannot build").because("there is no buildah").mend("install buildah");
+    }
     const storage::Store store = storage::Store::own();
     store.prepare();
     std::vector<std::string> names;
@@ -110,10 +113,7 @@ int build_verb(const Words& words) {
     lend_bases(store, words);
     std::vector<std::string> command{"buildah", "build", "--iidfile", id_file};
     command.insert(command.end(), words.begin(), words.end());
-    const int status = run_buildah(command);
-    if (status == not_found) {
-        throw Error("cannot build").because("there is no buildah").mend("install buildah");
-    }
+    const int status = run_buildah(program, command);
     if (status != 0) {
         return status; // it has said why
     }

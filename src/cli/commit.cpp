@@ -134,7 +134,9 @@ int commit_verb(const Words& words) {
     CLI::App app("Makes an image of what a container has written above its own.", "sctr commit");
     describe(app,
              "[OPTIONS] CONTAINER [NAME]",
-             {"sctr commit web web-with-data", "sctr commit --cmd httpd --cmd -f web site:2"});
+             {"sctr commit web web-with-data",
+              "sctr commit --cmd httpd --cmd -f web site:2",
+              "sctr commit -c 'CMD [\"httpd\", \"-f\"]' -c 'EXPOSE 80' web site:3"});
     add_text(app, "-a,--author", author, "who made it");
     add_text(app, "-m,--message", message, "comment in the image's history");
     add_texts(app, "--cmd", options.cmd, "a word of its command; more than once");
@@ -142,6 +144,11 @@ int commit_verb(const Words& words) {
     add_texts(app, "-e,--env", options.env, "NAME=VALUE");
     add_text(app, "-u,--user", user, "whose the command is");
     add_text(app, "-w,--workdir", workdir, "where it runs");
+    add_texts(app,
+              "-c,--change",
+              options.changes,
+              "line of a Containerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, "
+              "VOLUME, WORKDIR; more than once");
     add_switch(app, "-p,--pause", pause, "pause it while it is copied (default: true)");
     const auto names = parse_names(app, words);
     if (names.empty() || names.size() > 2) {

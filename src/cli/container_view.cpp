@@ -13,7 +13,6 @@
 #include "container/engine.hpp"
 #include "container/id.hpp"
 #include "linux/process.hpp"
-#include "linux/syscalls.hpp"
 #include "storage/kept_layers.hpp"
 #include "storage/volumes.hpp"
 
@@ -58,15 +57,14 @@ ContainerView::ContainerView(const std::string& name, bool write) {
 void ContainerView::open_running(const std::string& name) {
     const RecordStore records(RecordStore::default_root());
     const auto record = container::load_running(records, name, true).first;
-    const UniqueFd pidfd(sys::pidfd_open(record.pid));
     root_ = open_of(record.pid, "root", O_PATH | O_DIRECTORY);
     user_namespace_ = open_of(record.pid, "ns/user", O_RDONLY);
+    mount_namespace_ = open_of(record.pid, "ns/mnt", O_RDONLY);
     if (is_own_namespace(user_namespace_.get())) {
         user_namespace_.reset();
     }
-    // The pid was still its own when these were opened.
-    if (!pidfd.valid() ||
-        container::current_status(records.load(name)) == container::Status::stopped) {
+    // The pid was still its own when these were opened; another record may be there by now.
+    if (!container::is_alive(record.pid, record.start_time)) {
         throw Error("the container has ended").at(name);
     }
     words_ = {"fd"};
@@ -137,7 +135,7 @@ void ContainerView::add_to(storage::LayerWork& work) const {
     work.words.insert(work.words.end(), words_.begin(), words_.end());
     work.kept = kept_;
     if (root_.valid()) {
-        work.passed = {root_.get(), user_namespace_.get()};
+        work.passed = {root_.get(), user_namespace_.get(), mount_namespace_.get()};
         work.map_ids = false; // it joins the namespace of the container
     }
 }

@@ -38,6 +38,7 @@ class ContainerView {
     std::vector<std::string> words_{"host"};
     UniqueFd root_;
     UniqueFd user_namespace_;
+    UniqueFd mount_namespace_;
     std::optional<storage::ImageUse> image_;
     std::optional<plan::KeptIds> kept_;
     std::optional<storage::ContainerRoot> lock_;

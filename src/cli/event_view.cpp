@@ -36,7 +36,7 @@ std::string event_text(const EventEntry& entry) {
            escape_controls(entry.name) + " (" + join(details, ", ") + ")\n";
 }
 
-std::string event_json(const EventEntry& entry) {
+nlohmann::ordered_json event_object(const EventEntry& entry) {
     nlohmann::ordered_json json{
         {"time", precise_timestamp(entry.time_usec)},
         {"event", container::to_string(entry.event)},
@@ -56,7 +56,11 @@ std::string event_json(const EventEntry& entry) {
     if (entry.exit_status) {
         json["exitStatus"] = *entry.exit_status;
     }
-    return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+    return json;
+}
+
+std::string event_json(const EventEntry& entry) {
+    return json_line(event_object(entry)) + '\n';
 }
 
 void EventFilter::add(std::string_view text) {

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "container/announce.hpp"
 
 /// What `sctr events` shows. Pure.
@@ -26,6 +28,8 @@ struct EventEntry {
 
 /// "2026-11-22T10:00:00.000000Z die web (status=1, unit=sctr-web.scope)"
 std::string event_text(const EventEntry& entry);
+
+nlohmann::ordered_json event_object(const EventEntry& entry);
 
 /// One line of JSON.
 std::string event_json(const EventEntry& entry);

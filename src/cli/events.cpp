@@ -8,7 +8,9 @@
 #include "cli/event_view.hpp"
 #include "cli/flags.hpp"
 #include "cli/journal_wait.hpp"
+#include "cli/output_format.hpp"
 #include "cli/target.hpp"
+#include "cli/template_views.hpp"
 #include "cli/time_point.hpp"
 #include "cli/verbs.hpp"
 #include "container/log_fields.hpp"
@@ -29,7 +31,7 @@ constexpr const char* unit_failure_id = "d9b373ed55a64feb8242e02dbe79a49c";
 constexpr const char* unit_oom_id = "fe6faa94e7774663a0da52717891d8ef";
 
 struct EventsFlags {
-    bool json = false;
+    OutputFormat format{std::nullopt, false};
     bool no_stream = false;
     std::optional<std::int64_t> since_usec;
     std::optional<std::int64_t> until_usec;
@@ -39,6 +41,8 @@ struct EventsFlags {
 EventsFlags read_flags(const Words& words) {
     EventsFlags flags;
     std::optional<std::string> since;
+    std::optional<std::string> format;
+    bool json = false;
     std::optional<std::string> until;
     std::vector<std::string> filters;
     CLI::App app("Shows what happens to containers, as it is in the journal.", "sctr events");
@@ -47,13 +51,20 @@ EventsFlags read_flags(const Words& words) {
              {"sctr events",
               "sctr events --since 1h --no-stream",
               "sctr events --filter container=web --filter event=die --json",
+              "sctr events --format '{{.Time}} {{.Status}} {{.Name}} {{.ContainerExitCode}}'",
               "journalctl MESSAGE_ID=" + std::string(container::event_message_id)});
     add_text(app, "--since", since, "from this time on: 10:00, 10m, '2 hours ago', RFC 3339");
     add_text(app, "--until", until, "up to this time, which may be yet to come");
     add_texts(app, "--filter", filters, "container=NAME, image=NAME or event=TYPE; many times");
     add_switch(app, "--no-stream", flags.no_stream, "end after what has happened so far");
-    add_switch(app, "--json", flags.json, "a JSON object a line");
+    add_switch(app, "--json", json, "a JSON object a line");
+    add_format(app, "--format", format);
     parse_flags(app, words);
+    flags.format = OutputFormat(format, json);
+    flags.format.refuse_table();
+    if (flags.format.is_template()) { // what is wrong with it is said at once, and not a day later
+        (void)flags.format.lines({event_view(event_object({.exit_status = 0}))});
+    }
     for (const std::string& filter : filters) {
         flags.filter.add(filter);
     }
@@ -183,7 +194,10 @@ class EventReader {
 
     void print(const EventEntry& entry) const {
         if (flags_.filter.matches(entry)) {
-            const std::string text = flags_.json ? event_json(entry) : event_text(entry);
+            const std::string text = flags_.format.is_template()
+                                         ? flags_.format.lines({event_view(event_object(entry))})
+                                     : flags_.format.is_json() ? event_json(entry)
+                                                               : event_text(entry);
             std::fwrite(text.data(), 1, text.size(), stdout);
         }
     }

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
@@ -36,6 +37,24 @@ bool short_group_wants_value(const CLI::App& app, const std::string& word) {
 bool is_before_value(const CLI::App& app, const std::string& word) {
     return word.starts_with("--") ? !word.contains('=') && takes_value(find_option(app, word))
                                   : short_group_wants_value(app, word);
+}
+
+/// A flag as it was given, with the word that is its value.
+struct FlagWords {
+    std::string name;
+    std::vector<std::string> words;
+};
+
+std::vector<FlagWords> with_values(const CLI::App& app, const std::vector<std::string>& flags) {
+    std::vector<FlagWords> all;
+    for (std::size_t i = 0; i < flags.size(); ++i) {
+        FlagWords given{.name = flags[i].substr(0, flags[i].find('=')), .words = {flags[i]}};
+        if (is_before_value(app, flags[i]) && i + 1 < flags.size()) {
+            given.words.push_back(flags[++i]);
+        }
+        all.push_back(std::move(given));
+    }
+    return all;
 }
 
 std::string help_hint(const CLI::App& app) {
@@ -144,13 +163,29 @@ std::vector<std::string> without_flags(const CLI::App& app,
                                        const std::vector<std::string>& flags,
                                        const std::vector<std::string>& names) {
     std::vector<std::string> kept;
-    for (std::size_t i = 0; i < flags.size(); ++i) {
-        const std::size_t words = is_before_value(app, flags[i]) && i + 1 < flags.size() ? 2 : 1;
-        if (!std::ranges::contains(names, flags[i].substr(0, flags[i].find('=')))) {
-            const auto first = flags.begin() + static_cast<std::ptrdiff_t>(i);
-            kept.insert(kept.end(), first, first + static_cast<std::ptrdiff_t>(words));
+    for (const FlagWords& given : with_values(app, flags)) {
+        if (!std::ranges::contains(names, given.name)) {
+            kept.insert(kept.end(), given.words.begin(), given.words.end());
         }
-        i += words - 1;
+    }
+    return kept;
+}
+
+std::vector<std::string> without_overridden(const CLI::App& app,
+                                            const std::vector<std::string>& flags) {
+    const auto all = with_values(app, flags);
+    std::map<const CLI::Option*, const FlagWords*> last;
+    for (const FlagWords& given : all) {
+        last[find_option(app, given.name)] = &given;
+    }
+    std::vector<std::string> kept;
+    for (const FlagWords& given : all) {
+        const CLI::Option* option = find_option(app, given.name);
+        const bool counts_once = option != nullptr && option->get_multi_option_policy() ==
+                                                          CLI::MultiOptionPolicy::TakeLast;
+        if (!counts_once || last.at(option) == &given) {
+            kept.insert(kept.end(), given.words.begin(), given.words.end());
+        }
     }
     return kept;
 }

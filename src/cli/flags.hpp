@@ -44,6 +44,11 @@ std::vector<std::string> without_flags(const CLI::App& app,
                                        const std::vector<std::string>& flags,
                                        const std::vector<std::string>& names);
 
+/// The same without those that a later one takes the place of: of flags with one value, and of
+/// switches, the last counts. A group of short ones ("-it") stays.
+std::vector<std::string> without_overridden(const CLI::App& app,
+                                            const std::vector<std::string>& flags);
+
 /// Sets what --help says beside the flags: the words after the verb, and examples. Adds
 /// --log-level, which every verb has.
 void describe(CLI::App& app, const std::string& words, const std::vector<std::string>& examples);

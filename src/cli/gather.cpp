@@ -43,14 +43,14 @@ std::map<std::string, std::string> caller_environment() {
     return values;
 }
 
-pid_t running_init(const container::RecordStore& store, const std::string& name) {
+plan::JoinedProcess running_init(const container::RecordStore& store, const std::string& name) {
     container::check_id(name); // before it becomes a path
     const container::Record record = store.load(name);
     switch (container::current_status(record)) {
     case container::Status::running:
     case container::Status::paused:
     case container::Status::created:
-        return record.pid;
+        return {.pid = record.pid, .start_time = record.start_time};
     case container::Status::creating:
     case container::Status::stopped:
         break;
@@ -222,7 +222,8 @@ RootfsFacts gather(const RunFlags& flags,
         facts.random_id = random_id();
     }
     for (const std::string& name : joined_containers(flags.namespaces)) {
-        facts.containers[name] = running_init(store, name);
+        facts.joined.push_back(running_init(store, name));
+        facts.containers[name] = facts.joined.back().pid;
     }
     gather_ids(flags.namespaces, facts);
     gather_root(flags, image, facts);
@@ -240,6 +241,12 @@ RootfsFacts gather(const RunFlags& flags,
     gather_secrets(flags, flags.detach && caller == nullptr, facts);
     for (const std::string& path : device_sources(flags.mounts, flags.limits)) {
         facts.devices[path] = find_devices(path);
+    }
+    if (flags.mounts.time_zone) {
+        facts.time_zone_file = find_time_zone(*flags.mounts.time_zone);
+    }
+    for (const std::string& path : flags.label_files) {
+        facts.label_files.push_back({path, read_host_file(path, "--label-file")});
     }
     gather_network(flags.network, store, facts);
     if (const std::string file = seccomp_file(flags.privileges); !file.empty()) {

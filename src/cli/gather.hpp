@@ -45,6 +45,10 @@ void gather_secrets(const RunFlags& flags, bool for_later, RootfsFacts& facts);
 /// its config has not. One that is gone is left out, with a warning.
 void add_secret_variables(oci::Spec& config, const container::Record& record);
 
+/// The host's file of a time zone: of ZONE, or of the host's own for "local". Throws Error where
+/// there is none.
+std::string find_time_zone(const std::string& zone);
+
 /// The device node at a path, or those below it (gather_devices.cpp).
 std::vector<HostDevice> find_devices(const std::string& path);
 

@@ -7,8 +7,10 @@
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
+#include "cli/output_format.hpp"
 #include "cli/record_json.hpp"
 #include "cli/table.hpp"
+#include "cli/template_views.hpp"
 #include "cli/verbs.hpp"
 #include "linux/procfs.hpp"
 #include "storage/store.hpp"
@@ -42,7 +44,9 @@ std::vector<storage::ImageUse> images_of(const Store& store,
     return found;
 }
 
-void inspect(const Store& store, const std::vector<storage::ImageUse>& images) {
+void inspect(const Store& store,
+             const std::vector<storage::ImageUse>& images,
+             const OutputFormat& format) {
     using nlohmann::ordered_json;
     auto list = ordered_json::array();
     for (const auto& [image, name, lock] : images) {
@@ -65,10 +69,14 @@ void inspect(const Store& store, const std::vector<storage::ImageUse>& images) {
              {"config", ordered_json::parse(read_text(store.blob(image.id)))},
              {"manifest", ordered_json::parse(read_text(store.manifest(image.digest)))}});
     }
-    std::puts(json_text(list).c_str());
+    show_inspected(list, format, image_view);
 }
 
-void history(const Store& store, const std::vector<storage::ImageUse>& images) {
+void history(const Store& store,
+             const std::vector<storage::ImageUse>& images,
+             const OutputFormat& format) {
+    auto all = nlohmann::ordered_json::array();
+    std::string text;
     for (const storage::ImageUse& use : images) {
         const auto config = oci::parse_image_config(read_text(store.blob(use.image.id)));
         const auto manifest = oci::parse_manifest(read_text(store.manifest(use.image.digest)));
@@ -80,9 +88,15 @@ void history(const Store& store, const std::vector<storage::ImageUse>& images) {
                 size = manifest.layers[layer++].size;
             }
             table.add({entry.created.substr(0, 19), std::to_string(size), entry.created_by});
+            all.push_back({{"created", entry.created},
+                           {"size", size},
+                           {"createdBy", entry.created_by},
+                           {"comment", entry.comment},
+                           {"emptyLayer", entry.empty_layer}});
         }
-        std::fputs(table.text().c_str(), stdout);
+        text += table.text();
     }
+    show_list(all, format, history_view, text);
 }
 
 void tree(const Store& store, const std::vector<storage::ImageUse>& images) {
@@ -109,19 +123,30 @@ void tree(const Store& store, const std::vector<storage::ImageUse>& images) {
 int image_verb(const Words& words) {
     CLI::App app("Shows what is known of an image.", "sctr image");
     describe(app,
-             "inspect|history|tree IMAGE...",
-             {"sctr image inspect debian", "sctr image history debian", "sctr image tree debian"});
+             "inspect|history|tree [OPTIONS] IMAGE...",
+             {"sctr image inspect debian",
+              "sctr image inspect --format '{{join .Config.Entrypoint \" \"}}' debian",
+              "sctr image history debian",
+              "sctr image tree debian"});
+    std::optional<std::string> format_text;
+    add_format(app, "-f,--format", format_text);
     auto names = parse_names(app, words);
     const std::string what = names.empty() ? "" : names.front();
     if (!names.empty()) {
         names.erase(names.begin());
     }
+    const OutputFormat format(format_text, false);
     const Store store = Store::own();
     if (what == "inspect") {
-        inspect(store, images_of(store, names));
+        inspect(store, images_of(store, names), format);
     } else if (what == "history") {
-        history(store, images_of(store, names));
+        history(store, images_of(store, names), format);
     } else if (what == "tree") {
+        if (format_text) {
+            throw Error("a tree has one look")
+                .at("--format")
+                .mend("see 'sctr image inspect --help'");
+        }
         tree(store, images_of(store, names));
     } else {
         throw Error("nothing known by that name").at(what).mend("see 'sctr image --help'");

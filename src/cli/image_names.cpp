@@ -5,13 +5,22 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "base/strings.hpp"
 #include "cli/log.hpp"
+#include "cli/request_builder.hpp"
 #include "container/definition.hpp"
+#include "container/engine.hpp"
 #include "container/id.hpp"
 #include "container/record_store.hpp"
 #include "oci/reference.hpp"
 
 namespace sctr::cli {
+
+namespace {
+
+constexpr std::size_t short_id = 12; // as docker and podman show
+
+} // namespace
 
 storage::ImageUse require_image(const storage::Store& store, const std::string& name) {
     auto found = store.find(name);
@@ -41,6 +50,48 @@ std::string size_text(std::int64_t bytes) {
     char text[32];
     std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, units.at(unit));
     return text;
+}
+
+ImageUsers users_of_image(const std::string& digest) {
+    ImageUsers users;
+    const container::RecordStore records(container::RecordStore::default_root());
+    for (const container::Record& record : records.list()) {
+        if (container::current_status(record) == container::Status::stopped) {
+            continue;
+        }
+        try {
+            const auto annotations = records.load_config(record.id).annotations;
+            const auto found = annotations.find(image_digest_annotation);
+            if (found != annotations.end() && found->second == digest) {
+                users.running.push_back(record.id);
+            }
+        } catch (const Error& error) {
+            log(LogLevel::debug, error.what()); // it has ended meanwhile
+        }
+    }
+    const container::DefinitionStore stored(container::DefinitionStore::default_root());
+    for (const container::Definition& definition : stored.list()) {
+        if (definition.image_digest == digest) {
+            users.stored.push_back(definition.name);
+        }
+    }
+    return users;
+}
+
+void refuse_if_used(const std::string& digest) {
+    const auto [running, stored] = users_of_image(digest);
+    Error error("cannot remove the image");
+    error.at(digest.substr(0, short_id));
+    if (!running.empty()) {
+        error.because("a container runs on it: " + join(running, ", "))
+            .mend("end it first: sctr rm -f " + join(running, " "));
+        throw Error(error);
+    }
+    if (!stored.empty()) {
+        error.because("made from it is the stored container '" + join(stored, "', '") + "'")
+            .mend("remove that first, as --force does: sctr rm " + join(stored, " "));
+        throw Error(error);
+    }
 }
 
 bool keeps_root(const std::string& name) {

@@ -19,8 +19,18 @@ std::vector<std::string> names_of(const storage::Store& store, const std::string
 /// Whether a container's root is to be kept: it is stored, or has a record.
 bool keeps_root(const std::string& name);
 
-/// Throws Error when a stored container is made from the image.
-void refuse_if_stored(const std::string& digest);
+/// Containers that an image may not go from under.
+struct ImageUsers {
+    std::vector<std::string> running;
+    std::vector<std::string> stored; ///< which start from it again; they may be running, too
+};
+
+/// Who uses the image as his root. Whoever only mounts it is not among them; the store's own locks
+/// know of him.
+ImageUsers users_of_image(const std::string& digest);
+
+/// Throws Error that names the containers which run on the image, or else are made from it.
+void refuse_if_used(const std::string& digest);
 
 /// The lock of whoever removes things from the store. A word is said where it must be waited for.
 UniqueFd lock_to_remove(const storage::Store& store);

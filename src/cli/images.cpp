@@ -8,11 +8,16 @@
 #include "base/strings.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
+#include "cli/log.hpp"
 #include "cli/names.hpp"
+#include "cli/output_format.hpp"
 #include "cli/record_json.hpp"
+#include "cli/removal.hpp"
+#include "cli/store_filter.hpp"
 #include "cli/table.hpp"
+#include "cli/template_views.hpp"
 #include "cli/verbs.hpp"
-#include "container/definition.hpp"
+#include "linux/clock.hpp"
 #include "oci/reference.hpp"
 #include "storage/remove.hpp"
 #include "storage/store.hpp"
@@ -48,8 +53,8 @@ std::string table_of(const std::vector<oci::StoredImage>& images,
     return table.text();
 }
 
-std::string json_of(const std::vector<oci::StoredImage>& images,
-                    const std::multimap<std::string, std::string>& names) {
+nlohmann::ordered_json json_of(const std::vector<oci::StoredImage>& images,
+                               const std::multimap<std::string, std::string>& names) {
     auto list = nlohmann::ordered_json::array();
     for (const oci::StoredImage& image : images) {
         auto own = nlohmann::ordered_json::array();
@@ -66,46 +71,77 @@ std::string json_of(const std::vector<oci::StoredImage>& images,
                         {"os", image.os},
                         {"layers", image.layers.size()}});
     }
-    return json_text(list) + '\n';
+    return list;
 }
 
-} // namespace
-
-/// A container that is stored starts from the image again.
-void refuse_if_stored(const std::string& digest) {
-    const container::DefinitionStore store(container::DefinitionStore::default_root());
-    for (const container::Definition& definition : store.list()) {
-        if (definition.image_digest == digest) {
-            throw Error("cannot remove the image")
-                .at(digest.substr(0, short_id))
-                .because("the stored container '" + definition.name + "' is made from it")
-                .mend("remove that first: sctr rm " + definition.name);
+/// before and since name images: their times are what is asked for.
+std::vector<std::string> with_times(const Store& store, std::vector<std::string> filters) {
+    for (std::string& text : filters) {
+        const auto [key, value] = split_once(text, '=');
+        if ((key == "before" || key == "since") && value && !value->empty()) {
+            text = key + "=" + require_image(store, *value).image.created;
         }
     }
+    return filters;
 }
 
-namespace {
+struct RmiFlags {
+    bool all = false;
+    bool force = false;
+    bool ignore = false;
+};
 
-void remove_one(const Store& store, const std::string& text) {
-    std::string digest;
-    std::string typed;
-    {
-        const storage::ImageUse use = require_image(store, text); // which keeps it from going
-        digest = use.image.digest;
-        typed = use.name;
+/// Containers that do not run go first. One that runs is somebody's work, and he is asked to end
+/// it.
+void remove_users(const std::string& digest) {
+    const ImageUsers users = users_of_image(digest);
+    if (!users.running.empty()) {
+        refuse_if_used(digest);
     }
-    const auto names = names_of(store, digest);
-    if (names.size() > 1 && typed.empty()) {
+    for (const std::string& container : users.stored) {
+        remove_container(container, {});
+        log(LogLevel::warn, "removed the container '" + container + "', made from the image");
+    }
+}
+
+/// What is to go of an image.
+struct ImageRemoval {
+    std::string digest;
+    std::vector<std::string> names;
+    bool goes = false; ///< the image itself, not one of its names alone
+};
+
+ImageRemoval removal_of(const Store& store, const std::string& text, bool every_name) {
+    const storage::ImageUse use = require_image(store, text);
+    const auto names = names_of(store, use.image.digest);
+    if (names.size() <= 1 || (use.name.empty() && every_name)) {
+        return {.digest = use.image.digest, .names = names, .goes = true};
+    }
+    if (use.name.empty()) {
         throw Error("cannot remove the image")
             .at(text)
             .because("it has several names")
-            .mend("remove them one by one: " + join(names, ", "));
+            .mend("remove them one by one, or all with --force: " + join(names, ", "));
     }
-    if (names.size() > 1) {
-        store.remove_name(typed);
+    return {.digest = use.image.digest, .names = {use.name}};
+}
+
+void remove_one(const Store& store, const std::string& text, const RmiFlags& flags) {
+    const bool every_name = flags.all || flags.force;
+    if (flags.force) {
+        // Before the store is locked: whoever makes a container waits for that with others in hand.
+        if (const auto first = removal_of(store, text, every_name); first.goes) {
+            remove_users(first.digest);
+        }
+    }
+    const UniqueFd locked = lock_to_remove(store);
+    const ImageRemoval removal = removal_of(store, text, every_name);
+    if (!removal.goes) {
+        store.remove_name(removal.names.front());
         return;
     }
-    storage::remove_image(store, digest, names, [&] { refuse_if_stored(digest); });
+    storage::remove_image(
+        store, removal.digest, removal.names, [&] { refuse_if_used(removal.digest); });
 }
 
 } // namespace
@@ -113,24 +149,59 @@ void remove_one(const Store& store, const std::string& text) {
 int images_verb(const Words& words) {
     bool json = false;
     bool quiet = false;
+    std::optional<std::string> format_text;
+    std::vector<std::string> filters;
     CLI::App app("Lists images.", "sctr images");
-    describe(app, "[OPTIONS]", {"sctr images", "sctr images --json", "sctr rmi $(sctr images -q)"});
+    describe(app,
+             "[OPTIONS] [NAME...]",
+             {"sctr images",
+              "sctr images --json debian",
+              "sctr images --format '{{.Repository}}:{{.Tag}} {{.Size}}'",
+              "sctr images --filter reference='debian*' --filter since=debian:12",
+              "sctr rmi $(sctr images -q --filter dangling=true)"});
+    add_texts(app,
+              "-f,--filter",
+              filters,
+              "KEY=VALUE: reference=PATTERN, dangling=true|false, label=NAME[=VALUE], "
+              "label!=NAME[=VALUE], before=IMAGE, since=IMAGE");
     add_switch(app, "--json", json, "as a JSON array");
     add_switch(app, "-q,--quiet", quiet, "ids alone");
-    parse_flags(app, words);
+    add_format(app, "--format", format_text);
+    const auto wanted = parse_names(app, words);
+    const OutputFormat format(format_text, json, quiet);
     const Store store = Store::own();
-    const auto images = store.images();
+    const auto filter = image_filter(with_times(store, filters));
+    const auto patterns = filter.values("reference");
+    auto images = store.images();
+    std::erase_if(images, [&](const oci::StoredImage& image) {
+        return !filter.takes({.image = image, .names = names_of(store, image.digest)});
+    });
     std::multimap<std::string, std::string> names;
     for (const auto& [name, digest] : store.names()) {
-        names.emplace(digest, name);
+        const auto is_meant = [&](const std::string& word) { return oci::is_called(name, word); };
+        const auto fits = [&](const std::string& word) { return fits_reference(name, word); };
+        if ((wanted.empty() || std::ranges::any_of(wanted, is_meant)) &&
+            (patterns.empty() || std::ranges::any_of(patterns, fits))) {
+            names.emplace(digest, name);
+        }
+    }
+    if (!wanted.empty()) {
+        std::erase_if(images, [&](const auto& image) { return !names.contains(image.digest); });
     }
     std::string text;
     if (quiet) {
         for (const oci::StoredImage& image : images) {
             text += image.id.substr(0, short_id) + '\n';
         }
+    } else if (format.is_template()) {
+        std::vector<TemplateView> rows;
+        for (const TemplateView& image : json_of(images, names)) {
+            std::ranges::move(image_rows(image, sys::now_usec()), std::back_inserter(rows));
+        }
+        text = format.lines(rows);
     } else {
-        text = json ? json_of(images, names) : table_of(images, names);
+        text =
+            format.is_json() ? json_text(json_of(images, names)) + '\n' : table_of(images, names);
     }
     std::fputs(text.c_str(), stdout);
     return 0;
@@ -154,20 +225,52 @@ int tag_verb(const Words& words) {
 }
 
 int rmi_verb(const Words& words) {
+    RmiFlags flags;
     CLI::App app("Removes names of images, and images without any.", "sctr rmi");
-    describe(app, "IMAGE...", {"sctr rmi docker.io/library/debian:13", "sctr rmi 3f57d9401f8d"});
-    const auto names = parse_names(app, words);
-    if (names.empty()) {
-        throw Error("no image named").mend("see 'sctr rmi --help'");
+    describe(app,
+             "[OPTIONS] IMAGE...",
+             {"sctr rmi docker.io/library/debian:13",
+              "sctr rmi 3f57d9401f8d",
+              "sctr rmi -f debian       # with the stopped containers that are made from it"});
+    add_switch(app, "-a,--all", flags.all, "every image");
+    add_switch(app,
+               "-f,--force",
+               flags.force,
+               "stored containers that do not run go with it; by its id: with all its names; "
+               "what is not there is no error");
+    add_switch(app, "-i,--ignore", flags.ignore, "what is not there is no error");
+    auto names = parse_names(app, words);
+    if (names.empty() != flags.all) {
+        throw Error(flags.all ? "all are to go, and some are named, too" : "no image named")
+            .mend("see 'sctr rmi --help'");
     }
     const Store store = Store::own();
     store.prepare();
-    const UniqueFd locked = lock_to_remove(store);
-    const int status =
-        for_each_word(names, app, [&](const std::string& name) { remove_one(store, name); });
-    storage::sweep_store(store, keeps_root);
-    storage::sweep_volumes(store);
-    return status;
+    if (flags.all) {
+        for (const oci::StoredImage& image : store.images()) {
+            names.push_back(image.digest);
+        }
+    }
+    if (names.empty()) {
+        return 0;
+    }
+    const auto sweep = [&] {
+        const UniqueFd locked = lock_to_remove(store);
+        storage::sweep_store(store, keeps_root);
+        storage::sweep_volumes(store);
+    };
+    try {
+        const auto remove = [&](const std::string& name) { remove_one(store, name, flags); };
+        const auto is_there = [&](const std::string& name) { return store.find(name).has_value(); };
+        const int status = flags.all || flags.force || flags.ignore
+                               ? for_each_present(names, app, is_there, remove)
+                               : for_each_word(names, app, remove);
+        sweep();
+        return status;
+    } catch (const Error&) {
+        sweep();
+        throw;
+    }
 }
 
 } // namespace sctr::cli

@@ -9,9 +9,12 @@
 #include "cli/declared.hpp"
 #include "cli/flags.hpp"
 #include "cli/health_view.hpp"
+#include "cli/output_format.hpp"
 #include "cli/ps_view.hpp"
 #include "cli/record_json.hpp"
+#include "cli/request_builder.hpp"
 #include "cli/target.hpp"
+#include "cli/template_views.hpp"
 #include "cli/verbs.hpp"
 #include "container/id.hpp"
 #include "container/record_store.hpp"
@@ -71,6 +74,7 @@ nlohmann::ordered_json stored_json(const container::DefinitionStore& definitions
     if (run) {
         add_last_run(json, *run);
     }
+    json["labels"] = definition.labels;
     json["definition"] = definition_json(definition);
     return json;
 }
@@ -161,7 +165,9 @@ nlohmann::ordered_json running_json(const container::RecordStore& store,
     if (definitions.has(name)) {
         json["definition"] = definition_json(definitions.load(name));
     }
-    json["config"] = nlohmann::ordered_json::parse(oci::serialize(store.load_config(name)));
+    const oci::Spec config = store.load_config(name);
+    json["labels"] = labels_of(config.annotations);
+    json["config"] = nlohmann::ordered_json::parse(oci::serialize(config));
     return json;
 }
 
@@ -192,11 +198,18 @@ nlohmann::ordered_json one_json(const container::RecordStore& store,
 
 int inspect_verb(const Words& words) {
     CLI::App app("Shows all that is known of containers, as a JSON array.", "sctr inspect");
-    describe(app, "NAME...", {"sctr inspect web", "sctr inspect web | jq '.[0].config.mounts'"});
+    describe(app,
+             "[OPTIONS] NAME...",
+             {"sctr inspect web",
+              "sctr inspect web | jq '.[0].config.mounts'",
+              "sctr inspect -f '{{.State.Status}} {{.NetworkSettings.IPAddress}}' web"});
+    std::optional<std::string> format_text;
+    add_format(app, "-f,--format", format_text);
     const auto names = parse_names(app, words);
     if (names.empty()) {
         throw Error("no container named").mend("see 'sctr inspect --help'");
     }
+    const OutputFormat format(format_text, false);
     if (is_for_system()) {
         container::SystemContainers system;
         auto found = nlohmann::ordered_json::array();
@@ -204,7 +217,7 @@ int inspect_verb(const Words& words) {
             container::check_id(name);
             found.push_back(system_json(system, name));
         }
-        std::puts(json_text(found).c_str());
+        show_inspected(found, format, container_view);
         return 0;
     }
     const container::RecordStore store(container::RecordStore::default_root());
@@ -215,7 +228,7 @@ int inspect_verb(const Words& words) {
         container::check_id(name); // before it becomes a path
         list.push_back(one_json(store, definitions, manager, name));
     }
-    std::puts(json_text(list).c_str());
+    show_inspected(list, format, container_view);
     return 0;
 }
 

@@ -7,17 +7,14 @@
 #include "base/strings.hpp"
 #include "cli/declared.hpp"
 #include "cli/flags.hpp"
-#include "cli/log.hpp"
 #include "cli/names.hpp"
-#include "cli/request_builder.hpp"
+#include "cli/removal.hpp"
 #include "cli/target.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
 #include "container/stored.hpp"
 #include "container/system_containers.hpp"
-#include "storage/root.hpp"
-#include "storage/volumes.hpp"
 
 /// The verbs that do one thing to each container named: kill, stop, pause, unpause, rm.
 namespace sctr::cli {
@@ -53,26 +50,6 @@ void kill_in_system(SystemContainers& system, const std::string& name, int signa
             .mend("use --all, or become root");
     }
     system.kill(name, signal);
-}
-
-std::string volume_owner_of(const container::DefinitionStore& stored,
-                            const RecordStore& records,
-                            const std::string& name) {
-    if (stored.has(name)) {
-        return stored.load(name).volume_owner;
-    }
-    if (!records.has(name)) {
-        return {};
-    }
-    const auto annotations = records.load_config(name).annotations;
-    const auto found = annotations.find(volume_owner_annotation);
-    return found != annotations.end() ? found->second : "";
-}
-
-void remove_files(const std::string& name, const std::string& volume_owner) {
-    const storage::Store store = storage::Store::own();
-    storage::remove_root(store, name);
-    storage::remove_volumes_of(store, volume_owner);
 }
 
 } // namespace
@@ -157,35 +134,40 @@ int unpause_verb(const Words& words) {
 }
 
 int rm_verb(const Words& words) {
-    bool force = false;
-    bool volumes = false;
+    Removal how;
+    bool all = false;
+    bool ignore = false;
     CLI::App app("Forgets stopped containers, stored ones with their services.", "sctr rm");
-    describe(app, "[OPTIONS] NAME...", {"sctr rm web", "sctr rm -f web db"});
-    add_switch(app, "-f,--force", force, "kill what still runs first");
-    add_switch(app, "-v,--volumes", volumes, "its anonymous volumes, too");
-    const auto names = parse_names(app, words);
-    const RecordStore store(RecordStore::default_root());
-    container::Stored stored = container::Stored::own();
-    return for_each_name(names, app, [&](const std::string& name) {
-        const std::string volume_owner =
-            volumes ? volume_owner_of(stored.definitions(), store, name) : "";
-        if (stored.has(name)) {
-            stored.remove(name, force);
-            remove_files(name, volume_owner);
-            return;
+    describe(app, "[OPTIONS] NAME...", {"sctr rm web", "sctr rm -f web db", "sctr rm -af"});
+    add_switch(app, "-a,--all", all, "every container, but for those that files describe");
+    add_switch(
+        app, "-f,--force", how.force, "kill what still runs first; what is not there is no error");
+    add_switch(app, "-i,--ignore", ignore, "what is not there is no error");
+    add_switch(app, "-v,--volumes", how.volumes, "its anonymous volumes, too");
+    auto names = parse_names(app, words);
+    if (all && !names.empty()) {
+        throw Error("all are to go, and some are named, too").mend("see 'sctr rm --help'");
+    }
+    if (all) {
+        names = removable_containers();
+    }
+    if (all && names.empty()) {
+        return 0;
+    }
+    const auto remove = [&](const std::string& name) { remove_container(name, how); };
+    if (!all && !how.force && !ignore) {
+        return for_each_name(names, app, remove);
+    }
+    const auto is_there = [&](const std::string& name) {
+        if (has_container(name)) {
+            return true;
         }
-        refuse_declared("remove",
-                        name,
-                        "stop it with 'sctr stop " + name +
-                            "', remove the file, then `systemctl daemon-reload`");
-        if (const std::string unit = declared_unit(store, name); force && !unit.empty()) {
-            stored.stop(name, unit, std::chrono::microseconds(0)); // else it might be started again
-        } else {
-            container::remove(
-                store, name, force, [](const Error& error) { log(LogLevel::warn, error.what()); });
+        if (how.force) {
+            container::end_scope_without_record(RecordStore(RecordStore::default_root()), name);
         }
-        remove_files(name, volume_owner);
-    });
+        return false;
+    };
+    return for_each_present(names, app, is_there, remove);
 }
 
 } // namespace sctr::cli

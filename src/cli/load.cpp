@@ -5,11 +5,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
 
 #include "base/error.hpp"
-#include "base/scope_exit.hpp"
-#include "base/strings.hpp"
 #include "cli/current_directory.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
@@ -21,7 +18,7 @@
 #include "storage/store.hpp"
 #include "storage/work_directory.hpp"
 
-/// The verbs by which images come and go: pull, push, load, save, import.
+/// The verbs by which images come and go: pull, push, load, import.
 namespace sctr::cli {
 namespace {
 
@@ -36,12 +33,15 @@ struct AccessFlags {
 
     void add_to(CLI::App& app) {
         add_text(app, "--authfile", auth_file, "file of credentials, as podman login writes it");
-        add_text(app, "--creds", credentials, "USER:PASSWORD for the registry");
+        add_text(app, "--creds", credentials, "USER:PASSWORD (ps shows it: --authfile does not)");
         add_switch(app, "--tls-verify", verify_tls, "false: a registry without (valid) TLS");
         add_switch(app, "-q,--quiet", quiet, "no progress");
     }
 
     [[nodiscard]] TransferOptions options() const {
+        if (credentials && !credentials->contains(':')) {
+            throw Error("no password").at("--creds").mend("USER:PASSWORD, or use --authfile");
+        }
         return {.auth_file = auth_file,
                 .credentials = credentials,
                 .verify_tls = verify_tls,
@@ -84,25 +84,15 @@ std::string spool_input(const storage::WorkDirectory& work) {
     return path;
 }
 
-storage::ArchiveFormat parse_format(const std::string& format) {
-    if (format == "oci-archive") {
-        return storage::ArchiveFormat::oci_archive;
-    }
-    if (format == "docker-archive") {
-        return storage::ArchiveFormat::docker_archive;
-    }
-    if (format == "oci-dir") {
-        return storage::ArchiveFormat::oci_layout;
-    }
-    throw bad_value("--format", format, "", "oci-archive, docker-archive or oci-dir");
-}
-
 } // namespace
 
 int pull_verb(const Words& words) {
     AccessFlags access;
     std::optional<std::string> platform;
-    CLI::App app("Fetches images from registries, through skopeo.", "sctr pull");
+    CLI::App app("Fetches images from registries, through skopeo. Short names are those of "
+                 "containers-registries.conf(5): $CONTAINERS_REGISTRIES_CONF, "
+                 "~/.config/containers/registries.conf, /etc/containers/registries.conf.",
+                 "sctr pull");
     describe(app,
              "[OPTIONS] IMAGE...",
              {"sctr pull docker.io/library/debian:13",
@@ -177,62 +167,19 @@ int load_verb(const Words& words) {
     return 0;
 }
 
-int save_verb(const Words& words) {
-    std::optional<std::string> output;
-    std::optional<std::string> format;
-    CLI::App app("Writes an image to an archive.", "sctr save");
-    describe(
-        app,
-        "[OPTIONS] IMAGE",
-        {"sctr save -o debian.tar debian:13", "sctr save --format docker-archive x | docker load"});
-    add_text(app, "-o,--output", output, "file (default: standard output)");
-    add_text(app, "--format", format, "oci-archive (default), docker-archive or oci-dir");
-    const auto names = parse_names(app, words);
-    if (names.size() != 1) {
-        throw Error("one image is saved").mend("see 'sctr save --help'");
-    }
-    const auto kind = parse_format(format.value_or("oci-archive"));
-    if (!output && (kind == storage::ArchiveFormat::oci_layout || ::isatty(STDOUT_FILENO) == 1)) {
-        throw Error("where to write the image?").mend("give -o, or a pipe for an archive");
-    }
-    const Store store = Store::own();
-    const auto image = require_image(store, names.front());
-    const std::string name =
-        image.name.empty() ? "localhost/" + image.image.id.substr(0, 12) + ":latest" : image.name;
-    const UniqueFd locked = store.lock(storage::Sharing::shared);
-    const storage::WorkDirectory work(store);
-    const std::string made = work.file("image");
-    storage::save(store, image.image.digest, name, kind, made);
-    if (kind == storage::ArchiveFormat::oci_layout) {
-        std::error_code failure;
-        std::filesystem::copy(made, *output, std::filesystem::copy_options::recursive, failure);
-        if (failure) {
-            throw Error("cannot write").at(*output).because(failure.value());
-        }
-        return 0;
-    }
-    const UniqueFd from(::open(made.c_str(), O_RDONLY | O_CLOEXEC));
-    const UniqueFd to(output
-                          ? ::open(output->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
-                          : ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
-    if (!from.valid() || !to.valid()) {
-        throw Error("cannot write").at(output.value_or("standard output")).because(errno);
-    }
-    copy_all(from.get(), to.get(), output.value_or("standard output"));
-    return 0;
-}
-
 int import_verb(const Words& words) {
     std::optional<std::string> message;
     std::vector<std::string> env;
     std::optional<std::string> user;
     std::optional<std::string> workdir;
     std::vector<std::string> command;
+    std::vector<std::string> changes;
     CLI::App app("Makes an image of one layer from a root file system: an archive or a directory.",
                  "sctr import");
     describe(app,
              "[OPTIONS] FILE|DIRECTORY|- [NAME]",
              {"sctr import debian.tar.zst debian",
+              "sctr import -c 'CMD [\"bash\"]' -c 'EXPOSE 80' debian.tar debian",
               "sctr import /srv/rootfs/debian debian",
               "mmdebstrap trixie - | sctr import --cmd bash - debian"});
     add_text(app, "-m,--message", message, "comment in the image's history");
@@ -241,6 +188,7 @@ int import_verb(const Words& words) {
     add_texts(app, "-e,--env", env, "NAME=VALUE");
     add_text(app, "-u,--user", user, "whose the command is");
     add_text(app, "-w,--workdir", workdir, "where it runs");
+    add_texts(app, "-c,--change", changes, "line of a Containerfile: CMD, ENV, LABEL, ...");
     const auto names = parse_names(app, words);
     if (names.empty() || names.size() > 2) {
         throw Error("an archive or a directory is needed, and a name for the image")
@@ -260,7 +208,8 @@ int import_verb(const Words& words) {
                                           .cmd = command,
                                           .working_dir = workdir.value_or("")},
                               .created_by = "sctr import",
-                              .comment = message.value_or("")});
+                              .comment = message.value_or(""),
+                              .changes = changes});
     if (!name.empty()) {
         store.set_name(name, digest);
     }

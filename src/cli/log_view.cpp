@@ -45,7 +45,7 @@ std::string log_json(const LogEntry& entry) {
         }
         json["message"] = std::move(bytes);
     }
-    return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+    return json_line(json) + '\n';
 }
 
 bool LineCount::take(int stream, bool ends) {

@@ -67,7 +67,7 @@ MadeFrom made_from(const std::string& name) {
     }
     const container::RecordStore records(container::RecordStore::default_root());
     const auto [record, config] = container::load_settled(records, name);
-    const auto digest = config.annotations.find("io.sctr.image.digest");
+    const auto digest = config.annotations.find(image_digest_annotation);
     const auto lower = config.annotations.find(lower_annotation);
     return {.image_digest = digest != config.annotations.end() ? digest->second : "",
             .rootfs = record.rootfs,

@@ -10,17 +10,21 @@
 
 namespace sctr::cli {
 
-int for_each_word(const std::vector<std::string>& names,
-                  const CLI::App& app,
-                  const std::function<void(const std::string&)>& act) {
+namespace {
+
+/// `act` returns whether the name is printed.
+int for_each(const std::vector<std::string>& names,
+             const CLI::App& app,
+             const std::function<bool(const std::string&)>& act) {
     if (names.empty()) {
         throw Error("no container named").mend("see '" + app.get_name() + " --help'");
     }
     std::optional<Error> failure;
     for (const std::string& name : names) {
         try {
-            act(name);
-            std::puts(name.c_str());
+            if (act(name)) {
+                std::puts(name.c_str());
+            }
         } catch (const Error& error) {
             if (failure) {
                 log(LogLevel::error, failure->what());
@@ -32,6 +36,41 @@ int for_each_word(const std::vector<std::string>& names,
         throw Error(*failure);
     }
     return 0;
+}
+
+} // namespace
+
+int for_each_word(const std::vector<std::string>& names,
+                  const CLI::App& app,
+                  const std::function<void(const std::string&)>& act) {
+    return for_each(names, app, [&act](const std::string& name) {
+        act(name);
+        return true;
+    });
+}
+
+bool act_unless_gone(const std::string& word,
+                     const std::function<bool(const std::string&)>& is_there,
+                     const std::function<void(const std::string&)>& act) {
+    try {
+        act(word);
+        return true;
+    } catch (const Error& error) {
+        // One of another place is about what stays behind.
+        if (error.where() != word || is_there(word)) {
+            throw;
+        }
+        return false;
+    }
+}
+
+int for_each_present(const std::vector<std::string>& words,
+                     const CLI::App& app,
+                     const std::function<bool(const std::string&)>& is_there,
+                     const std::function<void(const std::string&)>& act) {
+    return for_each(words, app, [&](const std::string& word) {
+        return is_there(word) && act_unless_gone(word, is_there, act);
+    });
 }
 
 int for_each_name(const std::vector<std::string>& names,

@@ -12,9 +12,11 @@
 #include "cli/network_connect.hpp"
 #include "cli/network_create.hpp"
 #include "cli/network_flags.hpp"
+#include "cli/output_format.hpp"
 #include "cli/record_json.hpp"
 #include "cli/service_flags.hpp"
 #include "cli/table.hpp"
+#include "cli/template_views.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/definition.hpp"
@@ -23,6 +25,7 @@
 #include "network/connection.hpp"
 #include "network/live.hpp"
 #include "network/network_store.hpp"
+#include "network/state.hpp"
 
 /// sctr network create, ls, inspect, rm, prune, connect, disconnect, reload.
 namespace sctr::cli {
@@ -40,6 +43,7 @@ struct Flags {
     bool force = false; ///< a habit of people and scripts: sctr asks nothing
     bool json = false;
     bool quiet = false;
+    std::optional<std::string> format;
 };
 
 int create(const Flags& flags, const Names& names) {
@@ -87,6 +91,7 @@ nlohmann::ordered_json network_json(const Definition& network) {
 }
 
 int list(const Flags& flags) {
+    const OutputFormat format(flags.format, flags.json, flags.quiet);
     auto all = nlohmann::ordered_json::array();
     Table table({"NAME", "DRIVER", "DEVICE", "SUBNETS", "CONTAINERS"});
     std::string ids;
@@ -107,20 +112,20 @@ int list(const Flags& flags) {
                    containers.empty() ? "-" : join(containers, ",")});
         ids += network.name + '\n';
     }
-    const std::string text = flags.quiet ? ids : flags.json ? json_text(all) + '\n' : table.text();
-    std::fputs(text.c_str(), stdout);
+    show_list(all, format, network_view, flags.quiet ? ids : table.text());
     return 0;
 }
 
-int inspect(const Names& names) {
+int inspect(const Flags& flags, const Names& names) {
     if (names.empty()) {
         throw Error("no network named").mend("see 'sctr network ls'");
     }
+    const OutputFormat format(flags.format, false);
     auto all = nlohmann::ordered_json::array();
     for (const std::string& name : names) {
         all.push_back(network_json(NetworkStore::own().load(name)));
     }
-    std::puts(json_text(all).c_str());
+    show_inspected(all, format, network_view);
     return 0;
 }
 
@@ -143,6 +148,7 @@ Names stored_on(const std::string& network) {
 }
 
 void remove_one(const std::string& name) {
+    const UniqueFd lock = network::lock_state(); // or a container could start on it meanwhile
     (void)NetworkStore::own().load(name);
     if (const auto running = network::attachments_of(name); !running.empty()) {
         const std::string& user = running.front().container;
@@ -220,7 +226,7 @@ int act(const std::string& what, const Flags& flags, const Names& names, const C
         return list(flags);
     }
     if (what == "inspect") {
-        return inspect(names);
+        return inspect(flags, names);
     }
     if (what == "rm" || what == "remove") {
         return for_each_word(names, app, remove_one);
@@ -264,6 +270,7 @@ int network_verb(const Words& words) {
     add_switch(app, "-a,--all", flags.all, "of reload: every container");
     add_switch(app, "-f,--force", flags.force, "of prune: nothing is asked anyway");
     add_switch(app, "--json", flags.json, "of ls: as a JSON array");
+    add_format(app, "--format", flags.format);
     add_switch(app, "-q,--quiet", flags.quiet, "of ls: names alone");
     Names names = parse_names(app, words);
     const std::string what = names.empty() ? "" : names.front();

@@ -74,30 +74,40 @@ std::string format_age(std::int64_t microseconds) {
     return "0 seconds";
 }
 
+std::string uptime_of(const PsRow& row, std::int64_t since_boot_usec) {
+    const bool lives = row.status != container::Status::stopped && row.record.pid > 0;
+    return lives ? format_age(since_boot_usec - started_usec(row.record)) : "";
+}
+
 std::string ps_table(const std::vector<PsRow>& rows, std::int64_t since_boot_usec) {
     Table table({"NAME", "IMAGE", "PID", "STATUS", "UPTIME", "COMMAND", "UNIT"});
     for (const PsRow& row : rows) {
         const container::Record& record = row.record;
         const bool lives = row.status != container::Status::stopped && record.pid > 0;
+        const std::string uptime = uptime_of(row, since_boot_usec);
         table.add({record.id,
                    record.image.empty() ? "-" : record.image,
                    lives ? std::to_string(record.pid) : "-",
                    status_text(row),
-                   lives ? format_age(since_boot_usec - started_usec(record)) : "-",
+                   uptime.empty() ? "-" : uptime,
                    record.description,
                    record.unit});
     }
     return table.text();
 }
 
+nlohmann::ordered_json ps_row_json(const PsRow& row) {
+    auto json = record_json(row.record, row.status);
+    if (row.health) {
+        json["health"] = container::to_string(*row.health);
+    }
+    return json;
+}
+
 std::string ps_json(const std::vector<PsRow>& rows) {
     auto list = nlohmann::ordered_json::array();
     for (const PsRow& row : rows) {
-        auto json = record_json(row.record, row.status);
-        if (row.health) {
-            json["health"] = container::to_string(*row.health);
-        }
-        list.push_back(std::move(json));
+        list.push_back(ps_row_json(row));
     }
     return json_text(list) + '\n';
 }

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "container/definition.hpp"
 #include "container/health.hpp"
@@ -16,7 +19,8 @@ namespace sctr::cli {
 struct PsRow {
     container::Record record;
     container::Status status = container::Status::stopped;
-    std::optional<container::Health> health{}; ///< of one that runs and has a health check
+    std::optional<container::Health> health{};   ///< of one that runs and has a health check
+    std::map<std::string, std::string> labels{}; ///< where somebody wants to know
 };
 
 /// A stored container that does not run, as `definition` and its latest run have it.
@@ -26,9 +30,15 @@ PsRow stored_row(const container::Definition& definition,
 /// "3 seconds", "2 hours": the largest unit that is not zero.
 std::string format_age(std::int64_t microseconds);
 
+/// How long it has been running; nothing of one that does not.
+std::string uptime_of(const PsRow& row, std::int64_t since_boot_usec);
+
 /// Columns under a heading, one line a container. `since_boot_usec` is CLOCK_BOOTTIME, as a clock
 /// that is set makes nothing older or younger.
 std::string ps_table(const std::vector<PsRow>& rows, std::int64_t since_boot_usec);
+
+/// One container.
+nlohmann::ordered_json ps_row_json(const PsRow& row);
 
 /// A JSON array with one object a container.
 std::string ps_json(const std::vector<PsRow>& rows);

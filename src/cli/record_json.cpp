@@ -4,6 +4,8 @@
 #include <ctime>
 #include <string>
 
+#include "base/strings.hpp"
+
 namespace sctr::cli {
 
 std::string timestamp(std::int64_t usec) {
@@ -36,7 +38,13 @@ nlohmann::ordered_json record_json(const container::Record& record, container::S
 }
 
 std::string json_text(const nlohmann::ordered_json& json) {
-    return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    return escape_json_controls(
+        json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+std::string json_line(const nlohmann::ordered_json& json) {
+    return escape_json_controls(
+        json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 } // namespace sctr::cli

@@ -16,4 +16,7 @@ std::string timestamp(std::int64_t usec);
 /// JSON text for people. What is not UTF-8 in a name or command is replaced.
 std::string json_text(const nlohmann::ordered_json& json);
 
+/// The same in one line.
+std::string json_line(const nlohmann::ordered_json& json);
+
 } // namespace sctr::cli

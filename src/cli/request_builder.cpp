@@ -82,7 +82,6 @@ void add_lifecycle(plan::Request& request, const RunFlags& flags, const RootfsFa
     request.run_init = flags.init;
 }
 
-/// Labels stay apart from the annotations that have a meaning: they are whatever a stranger wrote.
 void add_image(plan::Request& request, const RootfsFacts& facts) {
     request.image = facts.image;
     request.overlay = facts.overlay;
@@ -91,13 +90,41 @@ void add_image(plan::Request& request, const RootfsFacts& facts) {
     request.own_group = facts.own_group;
     if (!facts.image.empty()) {
         request.spec.annotations["io.sctr.image"] = facts.image;
-        request.spec.annotations["io.sctr.image.digest"] = facts.image_digest;
+        request.spec.annotations[image_digest_annotation] = facts.image_digest;
     }
     if (facts.image.empty() && !facts.overlay.lower.empty()) {
         request.spec.annotations[lower_annotation] = facts.overlay.lower.front();
     }
     for (const auto& [name, value] : facts.image_process.labels) {
-        request.spec.annotations["io.sctr.label/" + name] = value;
+        request.spec.annotations[label_annotation_prefix + name] = value;
+    }
+}
+
+/// What the caller says, which has the last word over the image's labels.
+void add_labels(oci::Spec& spec, const RunFlags& flags, const RootfsFacts& facts) {
+    for (const std::string& text : flags.annotations) {
+        const auto [name, value] = split_once(text, '=');
+        if (name.empty() || !value) {
+            throw bad_value("--annotation", text, "", "NAME=VALUE");
+        }
+        if (name.starts_with("io.sctr.")) {
+            throw bad_value("--annotation", text, "sctr keeps its own notes there", "another name");
+        }
+        if (name.starts_with("org.systemd.property.")) { // or a limit would not be there
+            throw bad_value(
+                "--annotation", text, "only sctr-oci reads it", "--property NAME=VALUE instead");
+        }
+        spec.annotations[name] = *value;
+    }
+    for (const auto& [name, value] : labels_of_files(facts)) {
+        spec.annotations[label_annotation_prefix + name] = value;
+    }
+    for (const std::string& text : flags.labels) {
+        const auto [name, value] = split_once(text, '=');
+        if (name.empty()) {
+            throw bad_value("--label", text, "", "NAME=VALUE or NAME");
+        }
+        spec.annotations[label_annotation_prefix + name] = value.value_or("");
     }
 }
 
@@ -128,10 +155,49 @@ void validate_flags(const oci::Spec& spec) {
 
 } // namespace
 
+std::map<std::string, std::string> labels_of_files(const RootfsFacts& facts) {
+    std::map<std::string, std::string> labels;
+    for (const LabelFile& file : facts.label_files) {
+        const auto lines = split(file.text, '\n');
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            std::string line = lines[i];
+            if (line.ends_with('\r')) {
+                line.pop_back();
+            }
+            line.erase(0, line.find_first_not_of(" \t"));
+            if (line.empty() || line.starts_with('#')) {
+                continue;
+            }
+            const auto [name, value] = split_once(line, '=');
+            if (name.empty() || name.find_first_of(" \t") != std::string::npos) {
+                throw bad_value("--label-file " + file.path + ":" + std::to_string(i + 1),
+                                line,
+                                "a name is not empty and has no blanks",
+                                "NAME=VALUE or NAME");
+            }
+            labels[name] = value.value_or("");
+        }
+    }
+    return labels;
+}
+
+std::map<std::string, std::string>
+labels_of(const std::map<std::string, std::string>& annotations) {
+    constexpr std::string_view prefix = label_annotation_prefix;
+    std::map<std::string, std::string> labels;
+    for (const auto& [name, value] : annotations) {
+        if (name.starts_with(prefix)) {
+            labels[name.substr(prefix.size())] = value;
+        }
+    }
+    return labels;
+}
+
 plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
     plan::Request request;
     oci::Spec& spec = request.spec;
     request.id = flags.name.value_or(facts.random_id);
+    request.joined = facts.joined;
     container::check_id(request.id);
     spec.root.path = facts.rootfs;
     spec.root.readonly = flags.mounts.read_only;
@@ -142,7 +208,7 @@ plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
     add_privileges(request, flags, facts);
     add_systemd(request, flags.systemd); // before the --property of limits, which has the last word
     add_limits(request, flags.limits, facts);
-    add_devices(spec, flags.mounts.devices, flags.process.privileged, facts);
+    add_devices(spec, flags.mounts, flags.process.privileged, facts);
     add_mounts(request, flags.mounts, flags.process.privileged, facts);
     add_network(request, flags.network, facts);
     add_secrets(request, flags.mounts, facts);
@@ -150,6 +216,7 @@ plan::Request build_request(const RunFlags& flags, const RootfsFacts& facts) {
     share_memory(request, flags, facts);
     add_lifecycle(request, flags, facts);
     add_image(request, facts);
+    add_labels(spec, flags, facts);
     request.health = health_check(flags);
     validate_flags(spec);
     request.description =

@@ -38,7 +38,7 @@ void add_systemd(plan::Request& request, const SystemdFlags& flags);
 
 /// Device nodes and the rules for them (request_devices.cpp).
 void add_devices(oci::Spec& spec,
-                 const std::vector<std::string>& flags,
+                 const MountFlags& flags,
                  bool privileged,
                  const RootfsFacts& facts);
 
@@ -49,8 +49,24 @@ inline constexpr const char* volume_owner_annotation = "io.sctr.volumes.owner";
 /// secret:NAME or credential:NAME.
 inline constexpr const char* secret_variable_annotation = "io.sctr.secret-variable/";
 
+/// Before the name of a label, which is whatever a stranger wrote, and so stands apart from the
+/// annotations that have a meaning.
+inline constexpr const char* label_annotation_prefix = "io.sctr.label/";
+
+/// Names of the variables that tell programs of a proxy.
+std::vector<std::string> proxy_variables();
+
+/// What the files of --label-file say; of one name the last line counts. Throws Error at file and
+/// line.
+std::map<std::string, std::string> labels_of_files(const RootfsFacts& facts);
+
+/// The labels among annotations, by their own names.
+std::map<std::string, std::string> labels_of(const std::map<std::string, std::string>& annotations);
+
 /// In the config: the directory below the container's root, of --rootfs DIR:O.
 inline constexpr const char* lower_annotation = "io.sctr.rootfs.lower";
+/// The image that its root is, by the digest of the manifest.
+inline constexpr const char* image_digest_annotation = "io.sctr.image.digest";
 
 /// The caller's mounts, with the sources of volumes; those of the image and of --volumes-from come
 /// last, where nothing else is (request_mounts.cpp).
@@ -120,6 +136,9 @@ struct Account {
 /// Reads NAME|UID[:GROUP|GID]. Supplementary groups are the user's in /etc/group, unless a group is
 /// named, as docker does. Throws Error for a name that the container does not know.
 Account find_account(const std::string& user, const std::string& passwd, const std::string& group);
+
+/// Reads NAME|GID. Throws Error that names `flag` for a name that the container does not know.
+gid_t find_group(const char* flag, const std::string& word, const std::string& group);
 
 /// Environment variables in order of first appearance; a later value replaces an earlier one.
 class Environment {

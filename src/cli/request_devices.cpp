@@ -66,6 +66,69 @@ std::vector<oci::DeviceCgroup> default_rules() {
     return rules;
 }
 
+constexpr const char* rule_form = "a, b or c, then MAJOR:MINOR (* for any), then of r, w and m: "
+                                  "'c 1:3 rwm'";
+
+/// -1 for any. Nothing: no such number.
+std::optional<std::int64_t> parse_device_number(const std::string& text) {
+    constexpr std::uint64_t highest = 0xffffffff;
+    if (text == "*") {
+        return -1;
+    }
+    const auto number = parse_uint(text);
+    return number && *number <= highest ? std::optional<std::int64_t>(*number) : std::nullopt;
+}
+
+/// As cgroup v1's devices.allow took it, and docker and podman still do.
+oci::DeviceCgroup parse_rule(const std::string& text) {
+    constexpr const char* flag = "--device-cgroup-rule";
+    const auto words = words_of(text);
+    const bool has_type =
+        words.size() == 3 && words[0].size() == 1 && std::string_view("abc").contains(words[0]);
+    if (!has_type || !is_access(words[2])) {
+        throw bad_value(flag, text, "", rule_form);
+    }
+    const auto [major_text, minor_text] = split_once(words[1], ':');
+    const auto major = parse_device_number(major_text);
+    const auto minor = parse_device_number(minor_text.value_or(""));
+    if (!major || !minor) {
+        throw bad_value(flag, text, "'" + words[1] + "' is not MAJOR:MINOR", rule_form);
+    }
+    if (*major < 0 && *minor >= 0) {
+        throw bad_value(
+            flag, text, "systemd has no word for a minor number of any major number", rule_form);
+    }
+    if (words[0] == "a" && *major >= 0) {
+        throw bad_value(flag, text, "of all types there are all devices alone", "'a *:* rwm'");
+    }
+    oci::DeviceCgroup rule{.allow = true, .type = words[0], .access = words[2]};
+    if (*major >= 0) {
+        rule.major = major;
+    }
+    if (*minor >= 0) {
+        rule.minor = minor;
+    }
+    return rule;
+}
+
+void add_rules(std::vector<oci::DeviceCgroup>& rules,
+               const std::vector<std::string>& flags,
+               bool privileged,
+               const RootfsFacts& facts) {
+    for (const std::string& text : flags) {
+        oci::DeviceCgroup rule = parse_rule(text);
+        if (!facts.own_uids.empty()) {
+            throw Error("a plain user's systemd has no say in devices")
+                .at("--device-cgroup-rule " + text)
+                .because("what the container may use is what you may, by the files' own modes")
+                .mend("use --device, or run it as root");
+        }
+        if (!privileged) { // to whom everything is allowed
+            rules.push_back(std::move(rule));
+        }
+    }
+}
+
 void add_node(oci::Spec& spec, const HostDevice& device, const std::string& target) {
     std::erase_if(spec.linux.devices, [&](const auto& other) { return other.path == target; });
     spec.linux.devices.push_back({.path = target,
@@ -80,7 +143,7 @@ void add_node(oci::Spec& spec, const HostDevice& device, const std::string& targ
 } // namespace
 
 void add_devices(oci::Spec& spec,
-                 const std::vector<std::string>& flags,
+                 const MountFlags& flags,
                  bool privileged,
                  const RootfsFacts& facts) {
     auto& rules = spec.linux.resources.devices;
@@ -92,7 +155,8 @@ void add_devices(oci::Spec& spec,
     } else {
         rules = default_rules();
     }
-    for (const std::string& text : flags) {
+    add_rules(rules, flags.device_rules, privileged, facts);
+    for (const std::string& text : flags.devices) {
         const DeviceFlag flag = parse_device(text);
         const auto found = facts.devices.find(flag.source);
         if (found == facts.devices.end() || found->second.empty()) {

@@ -116,6 +116,36 @@ std::int64_t parse_cpus(const std::string& text) {
     return std::llround(cpus * static_cast<double>(cpu_period_usec));
 }
 
+/// Of cpu.max, as the cgroup takes them: microseconds (cgroup-v2, "cpu.max").
+void add_quota(oci::Cpu& cpu, const LimitFlags& flags) {
+    constexpr std::int64_t shortest = 1'000;
+    constexpr std::int64_t longest = 1'000'000;
+    if (flags.cpus && (flags.cpu_period || flags.cpu_quota)) {
+        throw Error("--cpus says what --cpu-quota and --cpu-period say").mend("give one");
+    }
+    if (flags.cpus) {
+        cpu.quota = parse_cpus(*flags.cpus);
+        cpu.period = cpu_period_usec;
+    }
+    if (flags.cpu_period && !flags.cpu_quota) {
+        throw Error("--cpu-period needs --cpu-quota").mend("give both, or --cpus");
+    }
+    if (flags.cpu_quota) {
+        constexpr std::int64_t most = std::int64_t{1} << 40;
+        const std::int64_t quota = parse_in_range("--cpu-quota", *flags.cpu_quota, -1, most);
+        if (quota > 0 && quota < shortest) {
+            throw bad_value("--cpu-quota",
+                            *flags.cpu_quota,
+                            "less than a millisecond",
+                            "1000 microseconds or more, or -1 for no limit");
+        }
+        cpu.quota = quota == 0 ? unlimited : quota;
+        cpu.period = static_cast<std::uint64_t>(
+            flags.cpu_period ? parse_in_range("--cpu-period", *flags.cpu_period, shortest, longest)
+                             : cpu_period_usec);
+    }
+}
+
 std::string parse_list(const char* flag, const std::string& text) {
     if (!parse_cpu_list(text)) {
         throw bad_value(flag, text, "not a list", "numbers and ranges, as 0-3,7");
@@ -131,14 +161,12 @@ void add_cpu(oci::Resources& resources, const LimitFlags& flags) {
         resources.unified["cpu.weight"] =
             std::to_string(parse_in_range("--cpu-weight", *flags.cpu_weight, 1, 10000));
     }
-    if (!flags.cpus && !flags.cpu_shares && !flags.cpuset_cpus && !flags.cpuset_mems) {
+    if (!flags.cpus && !flags.cpu_quota && !flags.cpu_period && !flags.cpu_shares &&
+        !flags.cpuset_cpus && !flags.cpuset_mems) {
         return;
     }
     oci::Cpu& cpu = resources.cpu.emplace();
-    if (flags.cpus) {
-        cpu.quota = parse_cpus(*flags.cpus);
-        cpu.period = cpu_period_usec;
-    }
+    add_quota(cpu, flags);
     if (flags.cpu_shares) {
         cpu.shares = static_cast<std::uint64_t>(
             parse_in_range("--cpu-shares", *flags.cpu_shares, 2, 262144));
@@ -229,14 +257,15 @@ void add_io(oci::Resources& resources, const LimitFlags& flags, const RootfsFact
     }
 }
 
-std::string parse_slice(const std::string& text) {
+std::string parse_slice(const LimitFlags& flags) {
+    const std::string& text = *flags.slice;
     const std::string name = text.ends_with(".slice") ? text : text + ".slice";
     constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                          "0123456789:-_.\\";
     const std::string stem = name.substr(0, name.size() - 6);
     if (stem.empty() || stem.find_first_not_of(letters) != std::string::npos ||
         (stem != "-" && (stem.starts_with('-') || stem.ends_with('-') || stem.contains("--")))) {
-        throw bad_value("--slice", text, "", "a slice unit, as machine.slice or a-b.slice");
+        throw bad_value(flags.slice_flag, text, "", "a slice unit, as machine.slice or a-b.slice");
     }
     return name;
 }
@@ -282,7 +311,7 @@ void add_limits(plan::Request& request, const LimitFlags& flags, const RootfsFac
     }
     request.flag_of.insert(flag_of_pointer.begin(), flag_of_pointer.end());
     if (flags.slice) {
-        request.slice = parse_slice(*flags.slice);
+        request.slice = parse_slice(flags);
     }
 }
 

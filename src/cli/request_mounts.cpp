@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 
+#include "cli/log.hpp"
 #include "cli/mount_flags.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/values.hpp"
+#include "linux/chosen_path.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -112,6 +116,18 @@ standard_mounts(const oci::Spec& spec, const MountFlags& flags, bool privileged)
     return mounts;
 }
 
+/// Where the kernel's files and devices are. An image that had its own there would do without what
+/// is mounted, masked and read-only.
+bool is_kernels(const std::string& path) {
+    return std::ranges::any_of(
+        std::array<std::string, 3>{"/proc", "/sys", "/dev"},
+        [&](const std::string& place) { return path == place || path.starts_with(place + "/"); });
+}
+
+std::string volume_place(const std::string& path) {
+    return container_path("VOLUME", "/" + path);
+}
+
 /// Places that the image wants kept, unless the caller mounts something there himself. Each is made
 /// and filled before the container starts.
 void add_image_volumes(std::vector<CallersMount>& mounts, const oci::ImageProcess& image) {
@@ -122,12 +138,21 @@ void add_image_volumes(std::vector<CallersMount>& mounts, const oci::ImageProces
             .because("they are more than " + std::to_string(most));
     }
     for (const auto& [path, present] : image.volumes) {
-        const std::string destination = container_path("VOLUME", "/" + path);
+        const std::string destination = volume_place(path);
         const bool is_taken = std::ranges::any_of(mounts, [&](const CallersMount& callers) {
             return callers.mount.destination == destination;
         });
-        if (destination != "/" && !is_taken) {
+        if (destination != "/" && !is_kernels(destination) && !is_taken) {
             mounts.push_back(parse_volume(destination, ""));
+        }
+    }
+}
+
+void tell_missing_volumes(const oci::ImageProcess& image) {
+    for (const auto& [path, present] : image.volumes) {
+        if (const std::string place = volume_place(path); is_kernels(place)) {
+            log(LogLevel::warn,
+                "no volume at " + place + ", which the image wants: it is the kernel's");
         }
     }
 }
@@ -264,11 +289,8 @@ owner_ids(const oci::Mount& mount, const oci::Spec& spec, const RootfsFacts& fac
 
 /// A host whose own directories belong to a container's user does not come up again.
 void refuse_to_give(const std::string& path) {
-    constexpr std::array<std::string_view, 22> own = {
-        "/",      "/bin",    "/boot",  "/dev", "/etc", "/home", "/lib",  "/lib32",
-        "/lib64", "/libx32", "/media", "/mnt", "/opt", "/proc", "/root", "/run",
-        "/sbin",  "/srv",    "/sys",   "/tmp", "/usr", "/var"};
-    if (std::ranges::contains(own, path)) {
+    const UniqueFd directory(::open(path.c_str(), O_PATH | O_CLOEXEC));
+    if (directory.valid() && sys::is_hosts_own(directory.get())) {
         throw Error("cannot give the directory to the container's user")
             .at("--volume " + path)
             .because("it is the host's own")
@@ -283,6 +305,18 @@ bool replaces(const oci::Mount& callers, const oci::Mount& standard) {
            (callers.destination == "/dev" && standard.destination.starts_with("/dev/"));
 }
 
+/// Over the link that images have there, and not over the zone that it leads to.
+void add_time_zone(std::vector<oci::Mount>& mounts, const std::string& file) {
+    constexpr const char* place = "/etc/localtime";
+    if (std::ranges::contains(mounts, place, &oci::Mount::destination)) {
+        throw Error("two mounts at one place").at(place).mend("drop --tz, or the other one");
+    }
+    mounts.push_back({.destination = place,
+                      .type = "bind",
+                      .source = file,
+                      .options = {"bind", "cover-symlink", "ro", "nosuid", "nodev", "noexec"}});
+}
+
 } // namespace
 
 void add_mounts(plan::Request& request,
@@ -290,7 +324,9 @@ void add_mounts(plan::Request& request,
                 bool privileged,
                 const RootfsFacts& facts) {
     auto mounts = standard_mounts(request.spec, flags, privileged);
-    for (CallersMount& callers : callers_mounts(flags, facts)) {
+    auto all = callers_mounts(flags, facts);
+    tell_missing_volumes(facts.image_process);
+    for (CallersMount& callers : all) {
         oci::Mount& mount = callers.mount;
         std::erase_if(mounts, [&](const oci::Mount& other) { return replaces(mount, other); });
         if (callers.volume || callers.image) {
@@ -313,6 +349,9 @@ void add_mounts(plan::Request& request,
         !facts.volume_owner.empty()) {
         request.volume_owner = facts.volume_owner;
         request.spec.annotations[volume_owner_annotation] = facts.volume_owner;
+    }
+    if (!facts.time_zone_file.empty()) {
+        add_time_zone(mounts, facts.time_zone_file);
     }
     // A mount comes before those below it, whatever the order of the flags.
     std::ranges::stable_sort(mounts, {}, [](const oci::Mount& mount) {

@@ -201,6 +201,19 @@ void add_sysctls(oci::Spec& spec) {
     sysctls.emplace("net.ipv4.ip_unprivileged_port_start", "0");
 }
 
+/// pasta enters the network namespace while sctr-init is in it, and of a process that has joined a
+/// user namespace the kernel shows a plain user none before it executes something.
+void check_pasta(const oci::Spec& spec) {
+    const bool joins = std::ranges::any_of(spec.linux.namespaces, [](const auto& each) {
+        return each.type == oci::NamespaceType::user && !each.path.empty();
+    });
+    if (joins) {
+        throw Error("pasta cannot connect a container in another one's user namespace")
+            .at("--userns")
+            .mend("add --network container:NAME, to be in its network, too, or none or host");
+    }
+}
+
 } // namespace
 
 void add_addresses(plan::ContainerNetwork& network, const NetworkFlags& flags) {
@@ -260,6 +273,9 @@ void add_network(plan::Request& request, const NetworkFlags& flags, const Rootfs
     network.pasta =
         network.pasta || (choice.is_default && facts.default_network == DefaultNetwork::pasta);
     network.is_hosts = choice.space == "host";
+    if (network.pasta) {
+        check_pasta(request.spec);
+    }
     if (network.is_attached()) {
         add_sysctls(request.spec);
     }

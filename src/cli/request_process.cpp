@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <limits>
 
 #include "base/strings.hpp"
@@ -39,12 +40,35 @@ std::vector<std::string> arguments(const RunFlags& flags, const RootfsFacts& fac
     return args;
 }
 
-std::vector<std::string> environment(const RunFlags& flags,
-                                     const RootfsFacts& facts,
-                                     const oci::Spec& spec,
-                                     const std::string& home) {
-    Environment result;
+/// What systemd tells a process of itself, which another one takes for its own.
+bool is_of_one_process(const std::string& name) {
+    constexpr std::array<std::string_view, 7> names = {"NOTIFY_SOCKET",
+                                                       "LISTEN_FDS",
+                                                       "LISTEN_FDNAMES",
+                                                       "LISTEN_PID",
+                                                       "JOURNAL_STREAM",
+                                                       "WATCHDOG_PID",
+                                                       "WATCHDOG_USEC"};
+    return std::ranges::contains(names, name);
+}
+
+/// What the image and the flags may say otherwise.
+void add_callers_variables(Environment& result, const RunFlags& flags, const RootfsFacts& facts) {
+    const auto proxies = flags.identity.http_proxy ? proxy_variables() : std::vector<std::string>();
+    for (const auto& [name, value] : facts.environment) {
+        const bool is_asked_for = flags.identity.env_host && !is_of_one_process(name);
+        if (is_asked_for || std::ranges::contains(proxies, name)) {
+            result.set(name, value);
+        }
+    }
+}
+
+void add_default_variables(Environment& result,
+                           const RunFlags& flags,
+                           const RootfsFacts& facts,
+                           const oci::Spec& spec) {
     result.set("PATH", default_path);
+    add_callers_variables(result, flags, facts);
     for (const std::string& line : facts.image_process.env) {
         const auto [name, value] = split_once(line, '=');
         result.set(name, value.value_or(""));
@@ -57,8 +81,26 @@ std::vector<std::string> environment(const RunFlags& flags,
         result.set("TERM", term != facts.environment.end() ? term->second : "xterm");
     }
     result.set("container", "sctr");
+}
+
+std::vector<std::string> environment(const RunFlags& flags,
+                                     const RootfsFacts& facts,
+                                     const oci::Spec& spec,
+                                     const std::string& home) {
+    Environment result;
+    const IdentityFlags& identity = flags.identity;
+    if (!identity.unset_all_env) {
+        add_default_variables(result, flags, facts, spec);
+    }
+    for (const std::string& name : identity.unset_env) {
+        if (name.empty() || name.contains('=')) {
+            throw bad_value("--unsetenv", name, "", "the NAME of a variable");
+        }
+        result.unset(name);
+    }
     apply_environment(result, flags.process, facts);
-    if (!result.has("HOME")) {
+    if (!result.has("HOME") && !identity.unset_all_env &&
+        !std::ranges::contains(identity.unset_env, "HOME")) {
         result.set("HOME", home);
     }
     return result.lines();
@@ -178,7 +220,47 @@ std::vector<oci::Rlimit> rlimits(const std::vector<std::string>& flags) {
     return limits;
 }
 
+mode_t parse_umask(const std::string& text) {
+    constexpr unsigned most = 0777;
+    constexpr int octal = 8;
+    unsigned mask = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, failure] = std::from_chars(text.data(), end, mask, octal);
+    if (failure != std::errc{} || stop != end || mask > most) {
+        throw bad_value("--umask", text, "", "an octal number from 0000 to 0777");
+    }
+    return mask;
+}
+
+void add_groups(oci::User& user,
+                const RunFlags& flags,
+                const oci::Linux& config,
+                const RootfsFacts& facts) {
+    for (const std::string& word : flags.identity.groups) {
+        const gid_t gid = find_group("--group-add", word, facts.group);
+        if (!is_mapped(gid, config.gid_mappings)) {
+            throw Error("group " + std::to_string(gid) + " has no id in the container")
+                .at("--group-add " + word)
+                .because("it is not in any map of group ids");
+        }
+        if (!std::ranges::contains(user.additional_gids, gid)) {
+            user.additional_gids.push_back(gid);
+        }
+    }
+}
+
 } // namespace
+
+std::vector<std::string> proxy_variables() {
+    return {"http_proxy",
+            "https_proxy",
+            "ftp_proxy",
+            "no_proxy",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "FTP_PROXY",
+            "NO_PROXY"};
+}
 
 void add_process(oci::Spec& spec, const RunFlags& flags, const RootfsFacts& facts) {
     oci::Process& process = spec.process.emplace();
@@ -193,6 +275,10 @@ void add_process(oci::Spec& spec, const RunFlags& flags, const RootfsFacts& fact
     process.user.gid = account.gid;
     process.user.additional_gids = account.additional_gids;
     check_mapped(process.user, spec.linux, facts);
+    add_groups(process.user, flags, spec.linux, facts);
+    if (flags.identity.umask) {
+        process.user.umask = parse_umask(*flags.identity.umask);
+    }
     process.cwd = container_path(
         "--workdir",
         flags.process.workdir.value_or(image.working_dir.empty() ? "/" : image.working_dir));

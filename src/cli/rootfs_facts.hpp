@@ -15,6 +15,7 @@
 #include "oci/spec.hpp"
 #include "plan/init_plan.hpp"
 #include "plan/own_ids.hpp"
+#include "plan/request.hpp"
 
 namespace sctr::cli {
 
@@ -35,6 +36,12 @@ struct Caller {
     std::map<std::string, std::string> environment;
     std::vector<std::string> env_files; ///< texts, in the order of the flags
     std::string volume_owner;           ///< as of RootfsFacts
+};
+
+/// A file of --label-file.
+struct LabelFile {
+    std::string path;
+    std::string text;
 };
 
 /// The network of a container that names none.
@@ -61,9 +68,12 @@ struct RootfsFacts {
     std::string working_directory;                          ///< of the caller
     std::vector<std::string> env_files;                     ///< texts, in the order of the flags
     std::map<std::string, std::string> environment;         ///< of the caller
+    std::vector<LabelFile> label_files;                     ///< in the order of the flags
+    std::string time_zone_file;                             ///< of the host, for --tz
     std::map<std::string, std::vector<HostDevice>> devices; ///< by the path in the flag
     std::vector<HostDevice> all_devices;                    ///< for --privileged
     std::map<std::string, pid_t> containers;                ///< init's pid, by container name
+    std::vector<plan::JoinedProcess> joined;                ///< the same
     std::string seccomp_profile;                            ///< text of seccomp=FILE
     std::string kernel_release;                             ///< as uname -r, for that file
     std::vector<std::string> thermal_paths;         ///< per-CPU throttle counters, which are masked

@@ -11,6 +11,8 @@
 #include "cli/gather.hpp"
 #include "cli/image_source.hpp"
 #include "cli/log.hpp"
+#include "cli/names.hpp"
+#include "cli/removal.hpp"
 #include "cli/request_builder.hpp"
 #include "cli/run_flags.hpp"
 #include "cli/service_flags.hpp"
@@ -71,6 +73,29 @@ void forget(container::Stored& stored, const std::string& name) {
     }
 }
 
+/// --replace, once nothing else is wrong with the command line.
+void remove_replaced(const RunFlags& flags) {
+    if (!flags.replace) {
+        return;
+    }
+    if (has_container(*flags.name)) {
+        act_unless_gone(*flags.name, has_container, [](const std::string& name) {
+            remove_container(name, {.force = true});
+        });
+    }
+}
+
+void check_replace(const RunFlags& flags) {
+    if (flags.replace && !flags.name) {
+        throw Error("--replace needs --name").mend("say which container is replaced");
+    }
+    if (flags.replace && flags.service) {
+        throw Error("--replace does not go with --service")
+            .because("the container is its service's, which systemd starts anew")
+            .mend("drop it");
+    }
+}
+
 int run_as_service(const RunFlags& flags, const RecordStore& store, bool start) {
     const plan::ServiceOptions service = service_options(flags);
     const auto image = open_image(flags);
@@ -80,6 +105,7 @@ int run_as_service(const RunFlags& flags, const RecordStore& store, bool start) 
         std::puts(container::dry_run(request).c_str());
         return 0;
     }
+    remove_replaced(flags);
     check_name_is_not_running(store, request.id);
     refuse_declared("store", request.id, "choose another --name");
     container::Definition definition = make_definition(flags, request, facts);
@@ -108,6 +134,7 @@ int run_in_foreground(const RunFlags& flags, const container::RunOptions& option
         std::puts(container::dry_run(request).c_str());
         return 0;
     }
+    remove_replaced(flags);
     if (flags.name) {
         check_name_is_free(request.id);
     }
@@ -142,6 +169,7 @@ void check_name_is_free(const std::string& name) {
 int run_verb(const Words& words) {
     const RunFlags flags = parse_run_flags(words);
     check_id_file(flags.id_file);
+    check_replace(flags);
     if (flags.detach) {
         return run_as_service(flags, RecordStore(RecordStore::default_root()), true);
     }
@@ -162,6 +190,7 @@ int run_verb(const Words& words) {
 int create_verb(const Words& words) {
     RunFlags flags = parse_run_flags(words, "create");
     check_id_file(flags.id_file);
+    check_replace(flags);
     flags.detach = true;
     return run_as_service(flags, RecordStore(RecordStore::default_root()), false);
 }

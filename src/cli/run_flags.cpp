@@ -71,6 +71,10 @@ void add_container_flags(Registrar& to, RunFlags& flags) {
         "--authfile", flags.auth_file, "credentials to fetch it with, as podman login writes them");
     to.on_off("--tls-verify", flags.verify_tls, "false: from a registry without (valid) TLS");
     to.text("--name", flags.name, "name of the container (default: random)");
+    to.on_off("--replace", flags.replace, "remove another container of that name first");
+    to.texts("-l,--label", flags.labels, "NAME[=VALUE], of no meaning to sctr: see sctr inspect");
+    to.texts("--label-file", flags.label_files, "file of NAME[=VALUE] lines");
+    to.texts("--annotation", flags.annotations, "NAME=VALUE, as in the config of an OCI bundle");
     to.text("--hostname", flags.hostname, "host name (default: the container's name)");
     to.text("--entrypoint", flags.entrypoint, "program that gets COMMAND as its arguments");
     to.on_off("-d,--detach", flags.detach, "run it as a service of systemd, and return");
@@ -109,6 +113,8 @@ void add_limit_flags(Registrar& to, LimitFlags& flags, const char* property_name
     to.text("--memory-high", flags.memory_high, "slow it down above this, instead of killing it");
     to.text("--memory-zswap-max", flags.memory_zswap_max, "most of its memory in zswap; 0: none");
     to.text("--cpus", flags.cpus, "CPU time, in CPUs: 1.5");
+    to.text("--cpu-quota", flags.cpu_quota, "the same: microseconds of CPU in each period");
+    to.text("--cpu-period", flags.cpu_period, "length of a period, in microseconds (100000)");
     to.text("--cpu-weight", flags.cpu_weight, "share of CPU against others: 1 to 10000");
     to.text("--cpu-shares", flags.cpu_shares, "the same on cgroup v1's scale: 2 to 262144");
     to.text("--cpuset-cpus", flags.cpuset_cpus, "CPUs it may use: 0-3,7");
@@ -122,7 +128,7 @@ void add_limit_flags(Registrar& to, LimitFlags& flags, const char* property_name
     to.text("--oom-score-adj", flags.oom_score_adj, "-1000 (never killed) to 1000 (first)");
     to.texts("--ulimit", flags.ulimits, "NAME=SOFT[:HARD], as nofile=1024:2048");
     to.texts(property_names, flags.properties, "NAME=VALUE: any property of the scope");
-    to.text("--slice", flags.slice, "slice of the scope (default: sctr.slice)");
+    to.text("--slice,--cgroup-parent", flags.slice, "slice of the scope (default: sctr.slice)");
 }
 
 void add_systemd_flags(Registrar& to, SystemdFlags& flags) {
@@ -140,7 +146,7 @@ void add_systemd_flags(Registrar& to, SystemdFlags& flags) {
     to.text("--restrict-interfaces",
             flags.restrict_interfaces,
             "network interfaces it may use: lo,eth0; with ~ before them: all but these");
-    to.text("--runtime-max", flags.runtime_max, "end it after this time: 90s, 1h 30min");
+    to.text("--runtime-max,--timeout", flags.runtime_max, "end it after this time: 90s, 1h 30min");
     to.text("--oom-policy",
             flags.oom_policy,
             "after an OOM kill: continue (default), stop or kill the container");
@@ -216,6 +222,10 @@ void add_mount_flags(Registrar& to, MountFlags& flags) {
              "NAME[:PATH][,...as --secret]: a credential of the service's; with PATH it loads it");
     to.text("--shm-size", flags.shm_size, "size of /dev/shm (default: 64m)");
     to.texts("--device", flags.devices, "HOST[:CONTAINER][:rwm]: a device of the host");
+    to.texts("--device-cgroup-rule",
+             flags.device_rules,
+             "'a|b|c MAJOR:MINOR rwm', * for any: devices it may use without a node of ours");
+    to.text("--tz", flags.time_zone, "its time zone: Europe/Berlin, or local: the host's");
 }
 
 void add_privilege_flags(Registrar& to, PrivilegeFlags& flags) {
@@ -253,11 +263,23 @@ void add_process_flags(Registrar& to, ProcessFlags& flags) {
     to.on_off("--privileged", flags.privileged, "every capability, no confinement");
 }
 
+void add_identity_flags(Registrar& to, IdentityFlags& flags) {
+    to.texts("--group-add", flags.groups, "NAME|GID: one more group of its user");
+    to.texts("--unsetenv", flags.unset_env, "NAME of a variable that the image sets");
+    to.on_off("--unsetenv-all", flags.unset_all_env, "no variable but those of --env, --env-file");
+    to.on_off("--env-host", flags.env_host, "the caller's variables, below those of the image");
+    to.on_off("--http-proxy",
+              flags.http_proxy,
+              "of the caller's variables http_proxy, https_proxy, ftp_proxy, no_proxy");
+    to.text("--umask", flags.umask, "octal (default: 0022)");
+}
+
 void add_run_flags(Registrar& to, RunFlags& flags) {
     to.heading("Container");
     add_container_flags(to, flags);
     to.heading("Process");
     add_process_flags(to, flags.process);
+    add_identity_flags(to, flags.identity);
     to.heading("Health");
     add_health_flags(to, flags.health);
     to.heading("Limits");
@@ -285,6 +307,19 @@ void settle_networks(RunFlags& flags) {
     flags.namespaces.network = parse_networks(flags.network.networks).space;
 }
 
+/// Of the two names the last counts, as its value does.
+const char* typed_slice_flag(const std::vector<std::string>& words) {
+    const char* name = "--slice";
+    for (const std::string& word : words) {
+        for (const char* known : {"--slice", "--cgroup-parent"}) {
+            if (word.substr(0, word.find('=')) == known) {
+                name = known;
+            }
+        }
+    }
+    return name;
+}
+
 /// `only`: see Registrar.
 RunFlags parse_words(const std::vector<std::string>& words,
                      const std::vector<std::string>* only,
@@ -310,6 +345,7 @@ RunFlags parse_words(const std::vector<std::string>& words,
     parse_flags(app, std::move(flag_words));
     const CLI::Option* remove = app.get_option_no_throw("--rm");
     flags.remove_given = remove != nullptr && remove->count() > 0;
+    flags.limits.slice_flag = typed_slice_flag(flags.words);
     settle_networks(flags);
     flags.command = std::move(command);
     if (!flags.rootfs && !flags.command.empty()) {
@@ -317,6 +353,15 @@ RunFlags parse_words(const std::vector<std::string>& words,
         flags.command.erase(flags.command.begin());
     }
     return flags;
+}
+
+std::vector<std::string> without_run_flags(const std::vector<std::string>& flags,
+                                           const std::vector<std::string>& names) {
+    RunFlags ignored;
+    CLI::App app;
+    Registrar all(app, nullptr);
+    add_run_flags(all, ignored);
+    return without_flags(app, flags, names);
 }
 
 } // namespace
@@ -332,12 +377,38 @@ void add_limit_flags(CLI::App& app, LimitFlags& flags) {
 }
 
 std::vector<std::string> without_networks(const std::vector<std::string>& flags) {
+    return without_run_flags(
+        flags, {"--network", "--net", "--ip", "--ip6", "--mac-address", "--network-alias"});
+}
+
+std::vector<std::string> without_label_files(const std::vector<std::string>& flags) {
+    return without_run_flags(flags, {"--label-file"});
+}
+
+std::vector<std::string> without_overridden(const std::vector<std::string>& flags) {
     RunFlags ignored;
     CLI::App app;
-    Registrar all(app, nullptr);
-    add_run_flags(all, ignored);
-    return without_flags(
-        app, flags, {"--network", "--net", "--ip", "--ip6", "--mac-address", "--network-alias"});
+    Registrar to(app, &flags);
+    add_run_flags(to, ignored);
+    return without_overridden(app, flags);
+}
+
+std::vector<std::string> with_limits(const std::vector<std::string>& flags,
+                                     const std::vector<std::string>& given) {
+    RunFlags ignored;
+    CLI::App app;
+    Registrar to(app, &flags);
+    add_run_flags(to, ignored);
+    std::vector<std::string> all = flags;
+    for (const auto& alternatives :
+         {std::vector<std::string>{"--cpus", "--cpu-quota", "--cpu-period"},
+          std::vector<std::string>{"--cpu-weight", "--cpu-shares"}}) {
+        if (without_flags(app, given, alternatives).size() != given.size()) {
+            all = without_flags(app, all, alternatives);
+        }
+    }
+    all.insert(all.end(), given.begin(), given.end());
+    return without_overridden(app, all);
 }
 
 RunFlags parse_run_flags(const std::vector<std::string>& words, const char* verb) {

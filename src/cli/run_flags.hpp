@@ -22,6 +22,16 @@ struct ProcessFlags {
     bool privileged = false;
 };
 
+/// What only `run` asks of its process, as typed.
+struct IdentityFlags {
+    std::vector<std::string> groups; ///< --group-add
+    std::vector<std::string> unset_env;
+    bool unset_all_env = false; ///< --unsetenv-all
+    bool env_host = false;
+    bool http_proxy = false;
+    std::optional<std::string> umask;
+};
+
 /// Resource limits, as typed.
 struct LimitFlags {
     std::optional<std::string> memory;
@@ -30,6 +40,8 @@ struct LimitFlags {
     std::optional<std::string> memory_high;
     std::optional<std::string> memory_zswap_max;
     std::optional<std::string> cpus;
+    std::optional<std::string> cpu_period;
+    std::optional<std::string> cpu_quota;
     std::optional<std::string> cpu_weight;
     std::optional<std::string> cpu_shares;
     std::optional<std::string> cpuset_cpus;
@@ -43,6 +55,7 @@ struct LimitFlags {
     std::optional<std::string> oom_score_adj;
     std::vector<std::string> properties;
     std::optional<std::string> slice;
+    const char* slice_flag = "--slice"; ///< by the name that was typed
     std::vector<std::string> ulimits;
 };
 
@@ -103,6 +116,8 @@ struct MountFlags {
     std::vector<std::string> credentials;
     std::optional<std::string> shm_size;
     std::vector<std::string> devices;
+    std::vector<std::string> device_rules; ///< --device-cgroup-rule
+    std::optional<std::string> time_zone;
 };
 
 /// Privileges, as typed.
@@ -136,6 +151,9 @@ struct RunFlags {
     bool verify_tls = true;
     std::optional<std::string> hostname;
     std::optional<std::string> entrypoint;
+    std::vector<std::string> labels;
+    std::vector<std::string> label_files;
+    std::vector<std::string> annotations;
     std::optional<std::string> stop_signal;
     std::optional<std::string> stop_timeout;
     std::optional<std::string> pid_file;
@@ -150,10 +168,12 @@ struct RunFlags {
     bool remove = true;
     bool no_register = false;
     bool remove_given = false; ///< --rm was said, with or without a value
+    bool replace = false;      ///< another container of its name goes first
     bool dry_run = false;
     bool no_pivot = false;
     bool init = false;
     ProcessFlags process;
+    IdentityFlags identity;
     LimitFlags limits;
     SystemdFlags systemd;
     NamespaceFlags namespaces;
@@ -171,6 +191,18 @@ RunFlags parse_run_flags(const std::vector<std::string>& words, const char* verb
 
 /// Flags of `sctr run` without those that choose networks, and what it asks for there.
 std::vector<std::string> without_networks(const std::vector<std::string>& flags);
+
+/// Flags of `sctr run` without those that name files of labels.
+std::vector<std::string> without_label_files(const std::vector<std::string>& flags);
+
+/// Flags of `sctr run` without those that later ones take the place of, which say the same and are
+/// no more for each that comes after them.
+std::vector<std::string> without_overridden(const std::vector<std::string>& flags);
+
+/// Flags of `sctr run` with those that `sctr update` was given, in the place of what says the same,
+/// in other words, too: --cpus of --cpu-quota.
+std::vector<std::string> with_limits(const std::vector<std::string>& flags,
+                                     const std::vector<std::string>& given);
 
 /// Registers the flags of limits, as add_process_flags.
 void add_limit_flags(CLI::App& app, LimitFlags& flags);

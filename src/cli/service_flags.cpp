@@ -2,6 +2,8 @@
 #include "cli/service_flags.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <ranges>
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
@@ -91,6 +93,12 @@ std::vector<std::string> inherited_names(const RunFlags& flags, const RootfsFact
     if (flags.process.tty) {
         names.emplace_back("TERM");
     }
+    if (flags.identity.http_proxy) {
+        std::ranges::move(proxy_variables(), std::back_inserter(names));
+    }
+    if (flags.identity.env_host) {
+        std::ranges::copy(facts.environment | std::views::keys, std::back_inserter(names));
+    }
     return names;
 }
 
@@ -171,6 +179,7 @@ make_definition(const RunFlags& flags, const plan::Request& request, const Rootf
                                      .image = facts.image,
                                      .image_digest = facts.image_digest,
                                      .volume_owner = request.volume_owner,
+                                     .labels = labels_of(request.spec.annotations),
                                      .forget = flags.remove_given && flags.remove};
     for (const plan::VolumeUse& use : request.volumes) {
         definition.volumes.push_back(use.name);
@@ -191,6 +200,16 @@ make_definition(const RunFlags& flags, const plan::Request& request, const Rootf
     if (const std::string file = seccomp_file(flags.privileges); !file.empty()) {
         add("--security-opt", "seccomp=" + absolute(file, facts.working_directory));
     }
+    if (!flags.label_files.empty()) {
+        // The files may be gone or say something else by the next start.
+        definition.flags = without_label_files(definition.flags);
+        std::vector<std::string> labels;
+        for (const auto& [name, value] : labels_of_files(facts)) {
+            labels.push_back("--label=" + name + "=" + value);
+        }
+        definition.flags.insert(definition.flags.begin(), labels.begin(), labels.end());
+    }
+    definition.flags = without_overridden(definition.flags);
     for (const std::string& name : inherited_names(flags, facts)) {
         if (const auto found = facts.environment.find(name); found != facts.environment.end()) {
             definition.environment.insert(*found);

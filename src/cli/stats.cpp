@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "cli/flags.hpp"
+#include "cli/output_format.hpp"
 #include "cli/stats_view.hpp"
 #include "cli/target.hpp"
 #include "cli/values.hpp"
@@ -26,7 +27,7 @@ namespace {
 using container::RecordStore;
 using container::Usage;
 
-enum class Format { table, json, openmetrics };
+enum class Format { table, json, openmetrics, by_template };
 
 Format parse_format(const std::optional<std::string>& text, bool json) {
     if (!text) {
@@ -38,7 +39,10 @@ Format parse_format(const std::optional<std::string>& text, bool json) {
     if (*text == "openmetrics") {
         return Format::openmetrics;
     }
-    throw bad_value("--format", *text, "", "table, json or openmetrics");
+    if (text->contains("{{")) {
+        return Format::by_template;
+    }
+    throw bad_value("--format", *text, "", "table, json, openmetrics or a template");
 }
 
 std::chrono::seconds parse_interval(const std::optional<std::string>& text) {
@@ -168,12 +172,13 @@ class Shares {
 
 struct View {
     Format format = Format::table;
+    OutputFormat shape{std::nullopt, false}; ///< of a template
     bool stream = true;
     std::chrono::seconds interval{1};
 };
 
 void run(Source& source, const View& view) {
-    const bool live = view.stream && view.format == Format::table && ::isatty(STDOUT_FILENO) == 1;
+    const bool live = view.stream && view.format != Format::json && ::isatty(STDOUT_FILENO) == 1;
     Shares shares;
     shares.rows(source.sample());
     if (live) {
@@ -187,8 +192,10 @@ void run(Source& source, const View& view) {
         if (view.stream && source.has_names() && rows.empty()) {
             return;
         }
-        const std::string text =
-            view.format == Format::json ? stats_json(rows, view.stream) : stats_table(rows);
+        const std::string text = view.format == Format::by_template
+                                     ? view.shape.lines(stats_views(rows))
+                                 : view.format == Format::json ? stats_json(rows, view.stream)
+                                                               : stats_table(rows);
         show(live ? over_the_last(text) : text);
         if (!view.stream) {
             return;
@@ -210,13 +217,18 @@ int stats_verb(const Words& words) {
              "[OPTIONS] [NAME...]",
              {"sctr stats",
               "sctr stats --no-stream --json web",
+              "sctr stats --no-stream --format 'table {{.Name}}\\t{{.CPUPerc}}\\t{{.MemUsage}}'",
               "sctr stats --format openmetrics > /var/lib/prometheus/node-exporter/sctr.prom"});
     add_switch(app, "--no-stream", no_stream, "once, instead of every second");
     add_switch(app, "--json", json, "a JSON array; one line each time, when it goes on");
-    add_text(app, "--format", format, "table (default), json, or openmetrics (once)");
+    add_text(
+        app, "--format", format, "table (default), json, openmetrics (once), or a Go template");
     add_text(app, "-i,--interval", interval, "seconds between two looks (default: 1)");
     const std::vector<std::string> names = parse_names(app, words);
-    const View view{.format = parse_format(format, json),
+    const Format kind = parse_format(format, json);
+    const View view{.format = kind,
+                    .shape =
+                        OutputFormat(kind == Format::by_template ? format : std::nullopt, json),
                     .stream = !no_stream,
                     .interval = parse_interval(interval)};
     Source source(names);

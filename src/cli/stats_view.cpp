@@ -213,12 +213,35 @@ std::string stats_table(const std::vector<StatsRow>& rows) {
     return table.text();
 }
 
+std::vector<ordered_json> stats_views(const std::vector<StatsRow>& rows) {
+    std::vector<ordered_json> views;
+    for (const StatsRow& row : rows) {
+        ordered_json view = row_json(row);
+        for (const char* const name : {"memory", "swap", "tasks", "io", "network", "pressure"}) {
+            if (!view.contains(name)) { // the host does not count it
+                view[name] = nullptr;
+            }
+        }
+        view["ID"] = row.usage.id;
+        view["Container"] = row.usage.id;
+        view["CPUPerc"] = row.cpu_percent ? std::format("{:.2f}%", *row.cpu_percent) : unknown;
+        view["MemUsage"] = memory_text(row.usage);
+        view["MemPerc"] = memory_share(row.usage);
+        view["NetIO"] = traffic_text(row.usage);
+        view["BlockIO"] = io_text(row.usage);
+        view["PIDs"] =
+            counts(row.usage, "pids") ? std::to_string(row.usage.stats.processes) : unknown;
+        views.push_back(std::move(view));
+    }
+    return views;
+}
+
 std::string stats_json(const std::vector<StatsRow>& rows, bool one_line) {
     auto list = ordered_json::array();
     for (const StatsRow& row : rows) {
         list.push_back(row_json(row));
     }
-    return (one_line ? list.dump() : json_text(list)) + '\n';
+    return (one_line ? json_line(list) : json_text(list)) + '\n';
 }
 
 } // namespace sctr::cli

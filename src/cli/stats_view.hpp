@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "container/usage.hpp"
 
 /// What `sctr stats` shows. Pure.
@@ -24,6 +26,9 @@ std::string format_bytes(std::uint64_t bytes);
 
 /// Columns under a heading, one line a container. What the host does not count is a "-".
 std::string stats_table(const std::vector<StatsRow>& rows);
+
+/// What templates see: the JSON, and the columns of docker and podman.
+std::vector<nlohmann::ordered_json> stats_views(const std::vector<StatsRow>& rows);
 
 /// A JSON array with one object a container, on one line or for people to read.
 std::string stats_json(const std::vector<StatsRow>& rows, bool one_line);

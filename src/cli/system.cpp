@@ -59,7 +59,7 @@ int prune(const Store& store, bool all) {
         }
         try {
             storage::remove_image(
-                store, image.digest, names, [&] { refuse_if_stored(image.digest); });
+                store, image.digest, names, [&] { refuse_if_used(image.digest); });
             std::puts(image.id.c_str());
         } catch (const Error& error) {
             log(LogLevel::debug, error.what()); // a container is made from it

@@ -93,12 +93,12 @@ std::vector<plan::UnitProperty> properties_of(const plan::Request& wanted) {
     return properties;
 }
 
-/// The words are put after the ones that are stored: the last of a kind wins.
+/// The words take the place of those that are stored and say something else.
 void update_stored(container::Stored& stored,
                    const std::string& name,
                    const std::vector<std::string>& words) {
     container::Definition definition = stored.definitions().load(name);
-    definition.flags.insert(definition.flags.end(), words.begin(), words.end());
+    definition.flags = with_limits(definition.flags, words);
     stored.replace(definition, service_options(parse_run_flags(words_of(definition))));
 }
 

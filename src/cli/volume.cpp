@@ -16,8 +16,11 @@
 #include "base/strings.hpp"
 #include "cli/flags.hpp"
 #include "cli/names.hpp"
+#include "cli/output_format.hpp"
 #include "cli/record_json.hpp"
+#include "cli/store_filter.hpp"
 #include "cli/table.hpp"
+#include "cli/template_views.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/definition.hpp"
@@ -37,12 +40,16 @@ using storage::Volume;
 
 struct VolumeFlags {
     std::vector<std::string> labels;
+    std::vector<std::string> filters;
     std::optional<std::string> output;
+    std::optional<std::string> format;
     bool json = false;
     bool quiet = false;
     bool all = false;
     bool ignore = false;
-    bool force = false; ///< a habit of people and scripts: sctr asks nothing
+    /// Of prune a habit of people and scripts, as sctr asks nothing; of rm as in docker. What a
+    /// container uses is never removed.
+    bool force = false;
 };
 
 using Names = std::vector<std::string>;
@@ -91,12 +98,17 @@ int create(const Store& store, const VolumeFlags& flags, const Names& names) {
 }
 
 int list(const Store& store, const VolumeFlags& flags) {
+    const OutputFormat format(flags.format, flags.json, flags.quiet);
+    const auto filter = volume_filter(flags.filters);
     const auto definitions = stored_containers();
     auto all = nlohmann::ordered_json::array();
     Table table({"NAME", "CREATED", "KIND", "CONTAINERS"});
     std::string ids;
     for (const Volume& volume : storage::list_volumes(store)) {
         const Names users = users_of(definitions, volume.name);
+        if (!filter.takes({.volume = volume, .is_mounted = !users.empty()})) {
+            continue;
+        }
         const bool anonymous = !volume.owner.empty();
         all.push_back({{"name", volume.name},
                        {"created", timestamp(volume.created_usec)},
@@ -111,15 +123,15 @@ int list(const Store& store, const VolumeFlags& flags) {
                    users.empty() ? "-" : join(users, ",")});
         ids += volume.name + '\n';
     }
-    const std::string text = flags.quiet ? ids : flags.json ? json_text(all) + '\n' : table.text();
-    std::fputs(text.c_str(), stdout);
+    show_list(all, format, volume_view, flags.quiet ? ids : table.text());
     return 0;
 }
 
-int inspect(const Store& store, const Names& names) {
+int inspect(const Store& store, const VolumeFlags& flags, const Names& names) {
     if (names.empty()) {
         throw Error("no volume named").mend("see 'sctr volume ls'");
     }
+    const OutputFormat format(flags.format, false);
     const auto definitions = stored_containers();
     auto all = nlohmann::ordered_json::array();
     for (const std::string& name : names) {
@@ -131,7 +143,7 @@ int inspect(const Store& store, const Names& names) {
                        {"path", storage::volume_data(store, name)},
                        {"containers", users_of(definitions, name)}});
     }
-    std::puts(json_text(all).c_str());
+    show_inspected(all, format, volume_view);
     return 0;
 }
 
@@ -147,11 +159,22 @@ void remove_one(const Store& store,
     storage::remove_volume(store, name);
 }
 
+int remove(const Store& store, const VolumeFlags& flags, const Names& names, const CLI::App& app) {
+    const auto definitions = stored_containers();
+    const auto remove = [&](const std::string& name) { remove_one(store, definitions, name); };
+    const auto is_there = [&](const std::string& name) { return storage::has_volume(store, name); };
+    return flags.force ? for_each_present(names, app, is_there, remove)
+                       : for_each_word(names, app, remove);
+}
+
 /// What nobody has given a name, as in docker; with --all whatever no container mounts.
 int prune(const Store& store, const VolumeFlags& flags) {
+    const auto filter = volume_filter(flags.filters);
     const auto definitions = stored_containers();
     for (const Volume& volume : storage::list_volumes(store)) {
-        if (!flags.all && volume.owner.empty()) {
+        const bool is_meant = filter.takes(
+            {.volume = volume, .is_mounted = !users_of(definitions, volume.name).empty()});
+        if ((!flags.all && volume.owner.empty()) || !is_meant) {
             continue;
         }
         try {
@@ -228,16 +251,26 @@ int volume_verb(const Words& words) {
     add_texts(app, "--label", flags.labels, "of create: KEY=VALUE");
     add_switch(app, "--ignore", flags.ignore, "of create: one of that name will do");
     add_text(app, "-o,--output", flags.output, "of export: file (default: standard output)");
+    add_texts(app,
+              "--filter",
+              flags.filters,
+              "of ls and prune: KEY=VALUE with name=PART, label=NAME[=VALUE], label!=NAME[=VALUE], "
+              "dangling=true|false (mounted by no stored container), driver=local");
     add_switch(app, "--json", flags.json, "of ls: as a JSON array");
+    add_format(app, "--format", flags.format);
     add_switch(app, "-q,--quiet", flags.quiet, "of ls: names alone");
     add_switch(app, "-a,--all", flags.all, "of prune: named ones that no container mounts, too");
-    add_switch(app, "-f,--force", flags.force, "of prune: nothing is asked anyway");
+    add_switch(app,
+               "-f,--force",
+               flags.force,
+               "of rm: what is not there is no error; of prune: nothing is asked anyway");
     Names names = parse_names(app, words);
     const std::string what = names.empty() ? "" : names.front();
     if (!names.empty()) {
         names.erase(names.begin());
     }
-    require_prune_to_force(flags.force, what);
+    const bool removes = what == "rm" || what == "remove";
+    require_prune_to_force(flags.force && !removes, what);
     const Store store = Store::own();
     if (what == "create") {
         return create(store, flags, names);
@@ -246,12 +279,10 @@ int volume_verb(const Words& words) {
         return list(store, flags);
     }
     if (what == "inspect") {
-        return inspect(store, names);
+        return inspect(store, flags, names);
     }
-    if (what == "rm" || what == "remove") {
-        const auto definitions = stored_containers();
-        return for_each_word(
-            names, app, [&](const std::string& name) { remove_one(store, definitions, name); });
+    if (removes) {
+        return remove(store, flags, names, app);
     }
     if (what == "prune") {
         return prune(store, flags);

@@ -25,6 +25,8 @@ namespace sctr::container {
 
 namespace {
 
+using plan::protocol::Kind;
+
 constexpr const char* start_socket = "start";
 
 /// When its cgroup namespace is made and its command does not run yet.
@@ -93,20 +95,26 @@ void start(const RecordStore& store, const std::string& id) {
     const sys::SignalQueue signals;
     notify::Proxy readiness(directory.directory());
     Control control(sys::connect_in(directory.directory(), start_socket));
+    // Once it is asked for, the command runs whatever becomes of us, and nobody else would say so.
+    record.started = true;
+    directory.save(record);
+    control.send(Kind::start);
     ::unlinkat(AT_FDCWD, (directory.directory() + "/" + start_socket).c_str(), 0);
-    control.send(plan::protocol::Kind::start);
     const auto take_listener = listener_sender(config, record, Status::created);
+    bool executing = false;
     while (!control.is_closed()) {
-        await_packet(control.fd(), signals);
+        await_packet(control.fd(), signals, executing);
         const auto packet = control.receive();
-        if (packet && packet->message.kind == plan::protocol::Kind::seccomp_listener) {
+        executing = executing || (packet && packet->message.kind == Kind::executing);
+        if (packet && packet->message.kind == Kind::seccomp_listener) {
             take_listener(packet->fd.get(), record.pid);
-            control.send(plan::protocol::Kind::listener_taken);
+            control.send(Kind::listener_taken);
         }
     }
+    if (!executing) {
+        throw Error("cannot start the container").at(id).because("sctr-init was killed");
+    }
     try {
-        record.started = true;
-        directory.save(record);
         announce({Event::start}, record, config);
         oci::State state = hook_state(record, config);
         state.pid = record.pid; // a short command may have ended, and the hook is about its start

@@ -9,12 +9,12 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
 #include "base/strings.hpp"
 #include "host/caller.hpp"
+#include "linux/find_program.hpp"
 #include "linux/procfs.hpp"
 
 namespace sctr::container::criu {
@@ -22,20 +22,6 @@ namespace sctr::container::criu {
 namespace {
 
 constexpr int socket_fd = 3;
-
-/// Engines call with a PATH that need not name the administrator's programs.
-std::string find_program() {
-    const char* path = std::getenv("PATH");
-    const std::string directories = std::string(path == nullptr ? "" : path) +
-                                    ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
-    for (const std::string& directory : split(directories, ':')) {
-        const std::string program = directory + "/criu";
-        if (directory.starts_with('/') && ::access(program.c_str(), X_OK) == 0) {
-            return program;
-        }
-    }
-    return {};
-}
 
 /// In the child: `from` under the number `to`, open across the exec. `from` is above them all.
 void place(int from, int to) {
@@ -89,7 +75,7 @@ Worker::Worker(const std::string& purpose,
                const std::function<void()>& prepare,
                const std::vector<int>& inherited)
     : purpose_(purpose) {
-    const std::string program = find_program();
+    const std::string program = sys::find_program("criu");
     if (program.empty()) {
         throw Error("cannot " + purpose)
             .because("the program criu is not installed")

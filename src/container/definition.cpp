@@ -85,6 +85,7 @@ std::string to_json(const Definition& definition) {
                  {"imageDigest", definition.image_digest},
                  {"volumeOwner", definition.volume_owner},
                  {"volumes", definition.volumes},
+                 {"labels", definition.labels},
                  {"createdUsec", definition.created_usec},
                  {"forget", definition.forget}});
 }
@@ -109,6 +110,7 @@ Definition definition_from_json(const std::string& text) {
         definition.image_digest = value.value("imageDigest", "");
         definition.volume_owner = value.value("volumeOwner", "");
         definition.volumes = value.value("volumes", std::vector<std::string>());
+        definition.labels = value.value("labels", definition.labels);
         value.at("createdUsec").get_to(definition.created_usec);
         value.at("forget").get_to(definition.forget);
         return definition;

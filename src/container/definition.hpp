@@ -27,9 +27,10 @@ struct Definition {
     std::string image;        ///< name of the image that it is made from; empty: a directory
     std::string image_digest; ///< of its manifest: what the name meant when it was made
     std::string volume_owner; ///< names its anonymous volumes; empty: it has none
-    std::vector<std::string> volumes; ///< names of all that it mounts
-    std::int64_t created_usec = 0;    ///< CLOCK_REALTIME
-    bool forget = false;              ///< --rm: removed when it ends
+    std::vector<std::string> volumes;          ///< names of all that it mounts
+    std::map<std::string, std::string> labels; ///< of the image and the caller
+    std::int64_t created_usec = 0;             ///< CLOCK_REALTIME
+    bool forget = false;                       ///< --rm: removed when it ends
 
     bool operator==(const Definition&) const = default;
 };

@@ -124,6 +124,10 @@ void unpause(const RecordStore& store, const std::string& id);
 /// Forgets the containers that nobody else will, and ends what is left of them.
 void sweep(const RecordStore& store);
 
+/// A start that was killed together with its sctr may leave a scope without a record. Returns
+/// whether there was one, which is ended now.
+bool end_scope_without_record(const RecordStore& store, const std::string& id);
+
 /// Forgets a stopped container; with `force` a living one is killed first.
 void remove(const RecordStore& store, const std::string& id, bool force, const Warn& warn = {});
 

@@ -50,14 +50,17 @@ void abort_if_asked(const sys::SignalQueue& signals) {
     }
 }
 
-void await_packet(int control, const sys::SignalQueue& signals) {
-    std::array<struct pollfd, 2> items{{{control, POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
-    while (items[0].revents == 0) {
+void await_packet(int control, const sys::SignalQueue& signals, bool executing) {
+    constexpr int long_for_execve = 1000; // ms
+    // poll(2) looks at one after the other: what was there before the signal is seen, this way.
+    std::array<struct pollfd, 2> items{{{signals.fd(), POLLIN, 0}, {control, POLLIN, 0}}};
+    auto& packet = items[1];
+    while (packet.revents == 0) {
         if (::poll(items.data(), items.size(), -1) < 0 && errno != EINTR) {
             throw Error("cannot wait for sctr-init").because(errno);
         }
-        if (items[0].revents == 0) { // else the command may run already, and the signal is its own
-            abort_if_asked(signals);
+        if (packet.revents == 0 && (!executing || ::poll(&packet, 1, long_for_execve) == 0)) {
+            abort_if_asked(signals); // else the command may run already, and the signal is its own
         }
     }
 }
@@ -136,7 +139,7 @@ void InitProcess::pass_on(const UniqueFd& listener) {
 
 void InitProcess::await_joined(const sys::SignalQueue& signals) {
     while (!joined_) {
-        await_packet(control_.fd(), signals);
+        await_packet(control_.fd(), signals, executing_);
         // A quick command has been executed, and the socket closed, by the time that this is read.
         if (!receive() && !joined_) {
             throw Error("sctr-init ended early").because("it was killed, or could not be executed");
@@ -146,7 +149,7 @@ void InitProcess::await_joined(const sys::SignalQueue& signals) {
 
 void InitProcess::await_prepared(const sys::SignalQueue& signals) {
     while (!prepared_) {
-        await_packet(control_.fd(), signals);
+        await_packet(control_.fd(), signals, executing_);
         if (!receive() && !prepared_) {
             throw Error("sctr-init ended while the container was being set up");
         }
@@ -155,7 +158,7 @@ void InitProcess::await_prepared(const sys::SignalQueue& signals) {
 
 void InitProcess::await_execution(const sys::SignalQueue& signals) {
     do {
-        await_packet(control_.fd(), signals);
+        await_packet(control_.fd(), signals, executing_);
     } while (receive());
     if (!executing_) {
         throw Error("sctr-init ended while the container was being set up");
@@ -169,7 +172,7 @@ void InitProcess::await_execution(const sys::SignalQueue& signals) {
 
 void InitProcess::await_created(const sys::SignalQueue& signals) {
     while (!created_) {
-        await_packet(control_.fd(), signals);
+        await_packet(control_.fd(), signals, executing_);
         if (!receive() && !created_) {
             throw Error("sctr-init ended while the container was being set up");
         }

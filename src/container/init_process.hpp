@@ -22,8 +22,10 @@ struct Interrupted {
 void abort_if_asked(const sys::SignalQueue& signals);
 
 /// Waits until something has arrived on a control socket. Throws Interrupted when a signal asks
-/// sctr to end instead.
-void await_packet(int control, const sys::SignalQueue& signals);
+/// sctr to end instead; not once sctr-init has said that it is executing the command, which may
+/// run before the last packet is here: the signal is left in the queue for it, unless execve(2)
+/// hangs.
+void await_packet(int control, const sys::SignalQueue& signals, bool executing);
 
 /// How sctr-init is started.
 struct InitSpawn {
@@ -42,9 +44,9 @@ class InitProcess {
     /// Throws Error.
     explicit InitProcess(const InitSpawn& spawn);
 
-    /// One that runs its command already.
-    InitProcess(sys::Child child, UniqueFd terminal)
-        : child_(std::move(child)), terminal_(std::move(terminal)) {}
+    /// One that runs already, and says what it has left to say over `control`.
+    InitProcess(sys::Child child, UniqueFd terminal, Control control = {})
+        : child_(std::move(child)), control_(std::move(control)), terminal_(std::move(terminal)) {}
 
     [[nodiscard]] sys::Child& child() { return child_; }
 

@@ -73,13 +73,25 @@ open_output_log(const plan::LaunchPlan& plan, const plan::Request& request, std:
                : nullptr;
 }
 
+/// By now that is opened which was named by their pids.
+void require_joined(const plan::Request& request) {
+    for (const plan::JoinedProcess& process : request.joined) {
+        if (!is_alive(process.pid, process.start_time)) {
+            throw Error("cannot join the namespaces of the other container")
+                .because("it has ended");
+        }
+    }
+}
+
 InitProcess start_init(plan::LaunchPlan& plan,
+                       const plan::Request& request,
                        const HostTrees& trees,
                        const LaunchOptions& options,
                        const OutputLog* output,
                        int cgroup) {
     const auto namespaces = open_namespaces(plan.init);
     const UniqueFd shared_memory = share_memory(plan);
+    require_joined(request);
     const UniqueFd null = open_null();
     InitSpawn spawn;
     spawn.plan = plan::codec::encode(plan.init);
@@ -194,25 +206,22 @@ void end_empty_scope(const std::string& unit) {
                 ? sys::read_small_file("/sys/fs/cgroup" + status->control_group + "/cgroup.events")
                 : std::nullopt;
         if (events && events->contains("populated 0")) {
-            manager.stop_abandoned_scope(unit);
+            manager.begin_stop_of_scope(unit);
         }
     } catch (const Error&) {
         // systemd is gone; the caller sees the first error.
     }
 }
 
-/// Ends a scope whose start failed. It ends with the last process in it; but what was dead when
-/// systemd moved it was never in it, and then the scope would stay for good.
+/// Ends a scope whose start failed. It would end with the last process in it; but what was ending
+/// when systemd moved it was never in it (nor need its pidfd say so yet), and then the scope would
+/// stay for good.
 void end_scope(systemd::Manager& manager, InitProcess& process, const std::string& unit) {
     try {
         manager.cancel_start();
         manager.wait_for_scope();
-        struct pollfd end{process.child().pidfd(), POLLIN, 0};
-        const bool was_dead = ::poll(&end, 1, 0) != 0;
         process.child().signal(SIGKILL);
-        if (was_dead) {
-            manager.stop_abandoned_scope(unit);
-        }
+        manager.begin_stop_of_scope(unit);
     } catch (const Error&) {
         process.child().signal(SIGKILL);
         process.child().wait();
@@ -339,7 +348,8 @@ Running launch(systemd::EarlyBus bus,
     UndoList nested_undo;
     const nested::Cgroup cgroup =
         plan.cgroup.path.empty() ? nested::Cgroup() : nested::make(plan.cgroup, nested_undo);
-    InitProcess process = start_init(plan, trees, options, output.get(), cgroup.directory.get());
+    InitProcess process =
+        start_init(plan, request, trees, options, output.get(), cgroup.directory.get());
     set_oom_score(process.child().pid(), plan.init.process);
     const bool has_scope = !plan.unit.name.empty();
     const bool moved_first = has_scope && is_moved_first(plan);

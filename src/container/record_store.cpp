@@ -25,6 +25,7 @@
 #include "oci/parse.hpp"
 #include "oci/serialize.hpp"
 #include "plan/unit.hpp"
+#include "systemd/journal_socket.hpp"
 
 namespace sctr::container {
 
@@ -34,6 +35,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* state_file = "state.json";
 constexpr const char* config_file = "config.json";
+constexpr const char* supervised_file = "supervised";
 
 void write(const std::string& path, const std::string& text) {
     sys::replace_file(
@@ -141,6 +143,13 @@ void take_over(LockedRecord directory, const std::string& id) {
     }
 }
 
+/// True while a supervisor holds what hold() returned, which the kernel takes from it at its end:
+/// then nothing of the record has to be read, which tells at each start of all the others.
+bool is_supervised(const fs::path& directory) {
+    const UniqueFd file(::open((directory / supervised_file).c_str(), O_RDONLY | O_CLOEXEC));
+    return file.valid() && ::flock(file.get(), LOCK_SH | LOCK_NB) < 0;
+}
+
 void sweep_one(const LockedRecord& directory, const std::function<void(const Record&)>& end_rest) {
     const auto record = read_record(directory.directory());
     const bool of_this_boot = record && record->boot_id == sys::boot_id();
@@ -186,6 +195,14 @@ void LockedRecord::unlock() const {
     ::flock(lock_.get(), LOCK_UN);
 }
 
+UniqueFd LockedRecord::hold() const {
+    UniqueFd file(
+        ::open((directory_ + "/" + supervised_file).c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
+    while (file.valid() && ::flock(file.get(), LOCK_EX) < 0 && errno == EINTR) {
+    }
+    return file;
+}
+
 bool LockedRecord::is_current() const {
     return is_same_directory(lock_.get(), directory_);
 }
@@ -193,6 +210,13 @@ bool LockedRecord::is_current() const {
 void LockedRecord::remove() const {
     // Somebody may have swept this container and made another one of the same name.
     if (is_current()) {
+        // As its supervisor does, which may have been killed or have failed before. First: then the
+        // name is free for another. Elsewhere are engines' containers, which may be called as one
+        // that runs.
+        const fs::path place(directory_);
+        if (place.parent_path() == RecordStore::default_root()) {
+            systemd::restore_log_rate_limit(plan::scope_name(place.filename()));
+        }
         std::error_code ignored;
         // Without it nobody takes what is left for a container (has()).
         fs::remove(directory_ + "/" + state_file, ignored);
@@ -322,6 +346,9 @@ void RecordStore::sweep(const std::function<void(const Record&)>& end_rest) cons
     for (const auto& entry : fs::directory_iterator(root_, none)) {
         if (!is_id(entry.path().filename())) {
             remove_unfinished(entry.path());
+            continue;
+        }
+        if (is_supervised(entry.path())) {
             continue;
         }
         UniqueFd directory = open_directory(entry.path());

@@ -32,6 +32,9 @@ class LockedRecord {
     void lock() const;
     /// False when somebody else holds it.
     [[nodiscard]] bool try_lock() const;
+    /// For a supervisor: as long as the fd is open, a sweep passes the container over without a
+    /// look at it. An invalid fd where that cannot be; then it looks.
+    [[nodiscard]] UniqueFd hold() const;
 
   private:
     std::string directory_;

@@ -203,6 +203,7 @@ Outcome run_locked(systemd::EarlyBus bus,
     UndoList undo;
     undo.add([&] { clean_up(request.spec, hook_state(request, 0), options.warn); });
     undo.add([&] { directory.remove(); });
+    const UniqueFd held = directory.hold();
     network::Connection connection(request.network, who(request, directory));
     const bool stop_rest = may_outlive_init(plan);
     if (!options.notify_socket.empty()) {
@@ -253,6 +254,8 @@ Outcome run_locked(systemd::EarlyBus bus,
         .stop_timeout = request.stop_timeout,
         .health = health ? &*health : nullptr,
         .ready_when_healthy = options.ready_when_healthy,
+        .network = &connection,
+        .warn = options.warn,
         .on_directory_change = [&connection] { connection.follow_host(); },
         .on_health = health_announcer(record, request)};
     const Outcome outcome = supervise(running.process, signals, supervision);
@@ -266,9 +269,9 @@ Outcome run_locked(systemd::EarlyBus bus,
     if (options.ended) {
         options.ended(to_run_outcome(outcome));
     }
+    running.output.reset(); // the rest is never destroyed
     keep_or_forget(directory, record, outcome, options);
     announce_end(record, request.spec, outcome, options.remove);
-    running.output.reset(); // the rest is never destroyed
     if (options.remove) {
         clean_up(request.spec, hook_state(request, 0), options.warn);
     }

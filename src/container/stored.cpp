@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <functional>
+#include <thread>
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
@@ -26,6 +29,30 @@ using plan::service_name;
 
 bool is_enabled(const systemd::ServiceStatus& status) {
     return status.unit_file_state.starts_with("enabled");
+}
+
+/// How a container went that has ended. Where its supervisor was killed, its service has that
+/// written down (ExecStopPost=), which is waited for, and systemd asked: a subscription to its
+/// signals would have it tell everybody of every unit.
+std::optional<LastRun> settled_run(const std::function<std::optional<LastRun>()>& load,
+                                   const std::string& unit) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    std::optional<systemd::Services> services;
+    bool ends = true;
+    for (;;) {
+        auto run = load();
+        if (!run || run->finished_usec != 0 || run->boot_id != sys::boot_id() || unit.empty() ||
+            !ends || std::chrono::steady_clock::now() >= deadline) {
+            return run;
+        }
+        if (!services) {
+            services.emplace(systemd::own_instance());
+        } else {
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        const std::string state = services->status(unit).active_state;
+        ends = state == "active" || state == "deactivating";
+    }
 }
 
 } // namespace
@@ -186,6 +213,7 @@ void Stored::rename(const std::string& name, const std::string& new_name) {
     }
     Definition definition = definitions_.load(name);
     definition.name = new_name;
+    std::erase(definition.flags, "--name=" + name); // of the last time
     definition.flags.push_back("--name=" + new_name);
     definitions_.copy(name, definition, [&] { write_drop_in(new_name, read_drop_in(name)); });
     UndoList undo;
@@ -243,6 +271,7 @@ int wait_for_exit(const DefinitionStore& definitions,
     const bool stored = definitions.has(name);
     const ServiceRuns runs(records.root());
     const bool known = stored || runs.load(name);
+    std::string unit = stored ? service_name(name) : "";
     if (records.has(name) || !known) {
         const Record record = records.load(name);
         const UniqueFd pidfd(sys::pidfd_open(record.pid));
@@ -252,9 +281,11 @@ int wait_for_exit(const DefinitionStore& definitions,
             }
         }
         wait_for_supervisor(record);
+        unit = record.service_unit;
     }
     if (known || runs.load(name)) {
-        const auto run = stored ? definitions.last_run(name) : runs.load(name);
+        const auto run = settled_run(
+            [&] { return stored ? definitions.last_run(name) : runs.load(name); }, unit);
         if (run && run->exit_status) {
             return *run->exit_status;
         }

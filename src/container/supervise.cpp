@@ -21,6 +21,7 @@
 #include "container/relay.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
+#include "network/connection.hpp"
 #include "systemd/manager.hpp"
 #include "systemd/notify.hpp"
 #include "systemd/services.hpp"
@@ -137,9 +138,17 @@ class Supervisor {
             what_.health->add_to(items);
             timeout = earlier(timeout, what_.health->timeout_ms());
         }
+        if (what_.network != nullptr) {
+            what_.network->add_to(items);
+            timeout = earlier(timeout, what_.network->timeout_ms());
+        }
         if (::poll(items.data(), items.size(), timeout) < 0 && errno != EINTR) {
             throw Error("cannot wait for the container").because(errno);
         }
+        act_on(items);
+    }
+
+    void act_on(const std::vector<struct pollfd>& items) {
         ended_ = items[0].revents != 0;
         if (items[1].revents != 0) {
             pass_signals_on();
@@ -171,6 +180,9 @@ class Supervisor {
         if (what_.health != nullptr) {
             look_after_health(items);
         }
+        if (what_.network != nullptr && !ended_) {
+            look_after_network(items);
+        }
         if (kill_at_ && Clock::now() >= *kill_at_) {
             if (what_.timeout) {
                 ::kill(-process_.child().pid(), SIGKILL); // it began a session
@@ -186,6 +198,13 @@ class Supervisor {
     void hang_up() {
         process_.child().signal(SIGHUP);
         relay_.reset();
+    }
+
+    void look_after_network(const std::vector<struct pollfd>& items) {
+        const auto said = what_.network->handle(items);
+        if (said && what_.warn) {
+            what_.warn(*said);
+        }
     }
 
     void look_after_health(const std::vector<struct pollfd>& items) {

@@ -6,12 +6,17 @@
 #include <optional>
 #include <string>
 
+#include "base/error.hpp"
 #include "container/init_process.hpp"
 #include "container/notify.hpp"
 #include "linux/signals.hpp"
 
 namespace sctr::systemd {
 class Manager;
+}
+
+namespace sctr::network {
+class Connection;
 }
 
 namespace sctr::container {
@@ -39,6 +44,9 @@ struct Supervision {
     std::chrono::microseconds stop_timeout{0};
     HealthWatch* health = nullptr;   ///< asks it whether it does its work, if it has such a check
     bool ready_when_healthy = false; ///< for a service
+    network::Connection* network = nullptr; ///< is kept up, if there is one
+    /// Told what is wrong without ending the container.
+    std::function<void(const Error&)> warn{};
     std::function<void()> on_directory_change{}; ///< of a directory that is watched
     /// Told of each change of its health.
     std::function<void(const HealthState&)> on_health{};

@@ -16,7 +16,6 @@
 #include "linux/syscalls.hpp"
 #include "network/connection.hpp"
 #include "plan/unit.hpp"
-#include "systemd/journal_socket.hpp"
 #include "systemd/manager.hpp"
 
 namespace sctr::container {
@@ -93,7 +92,6 @@ void end_rest(const Record& record) {
         remove_nested(record);
         return;
     }
-    systemd::restore_log_rate_limit(record.unit);
     try {
         systemd::Manager manager(systemd::own_instance());
         manager.kill_unit(record.unit, "all", SIGKILL);
@@ -101,13 +99,6 @@ void end_rest(const Record& record) {
     } catch (const Error&) {
         // Whoever comes next finds the name in use, and is told what to do.
     }
-}
-
-/// A start that was killed together with its sctr may leave a scope without a record.
-bool end_scope_without_record(const RecordStore& store, const std::string& id) {
-    const auto records = store.list();
-    return std::ranges::find(records, id, &Record::id) == records.end() &&
-           systemd::Manager(systemd::own_instance()).stop_abandoned_scope(plan::scope_name(id));
 }
 
 void freeze(const Record& record) {
@@ -324,6 +315,12 @@ void remove_engine(const RecordStore& store, const std::string& id, bool force, 
         systemd::Manager(systemd::own_instance()).kill_unit(record.unit, "all", SIGKILL);
     }
     forget(store, record, *locked, warn);
+}
+
+bool end_scope_without_record(const RecordStore& store, const std::string& id) {
+    const auto records = store.list();
+    return std::ranges::find(records, id, &Record::id) == records.end() &&
+           systemd::Manager(systemd::own_instance()).stop_abandoned_scope(plan::scope_name(id));
 }
 
 void remove(const RecordStore& store, const std::string& id, bool force, const Warn& warn) {

@@ -308,10 +308,7 @@ std::string quote_word(std::string_view word) {
 }
 
 std::optional<bool> parse_boolean(std::string_view value) {
-    std::string lower(value);
-    std::ranges::transform(lower, lower.begin(), [](unsigned char letter) {
-        return static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter + 32 : letter);
-    });
+    const std::string lower = to_lower(value);
     for (const char* yes : {"1", "yes", "y", "true", "t", "on"}) {
         if (lower == yes) {
             return true;

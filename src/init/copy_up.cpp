@@ -21,6 +21,7 @@ namespace sctr::init {
 namespace {
 
 constexpr const char* failure = "cannot copy into the new tmpfs";
+constexpr std::size_t shown = 80; ///< bytes of a path that is too long
 
 /// An entry of a directory that is being copied; both directories are held open.
 struct Entry {
@@ -76,7 +77,8 @@ void copy_file(const Entry& entry) noexcept {
     copy_metadata(from.get(), to.get(), info, entry.where);
 }
 
-void copy_link(const Entry& entry) noexcept {
+/// Not inlined: its buffer would be on the stack once a level.
+[[gnu::noinline]] void copy_link(const Entry& entry) noexcept {
     char target[PATH_MAX];
     const ssize_t size = ::readlinkat(entry.from, entry.name, target, sizeof target - 1);
     require(size >= 0, failure, entry.where);
@@ -139,6 +141,12 @@ void copy_entry(const Entry& entry) noexcept {
 } // namespace
 
 void copy_up(int from, int to, const std::string& where) noexcept {
+    if (where.size() >= PATH_MAX) { // what a payload has made has no other end
+        fail({.what = failure,
+              .where = where.substr(0, shown),
+              .why = "directories in directories without end"},
+             0);
+    }
     struct stat own{};
     // A file description of its own: the stream closes it, and `from` may be an O_PATH one.
     const int listed = ::openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -28,6 +28,14 @@ UniqueFd open_path(int root, const std::string& path, Symlinks symlinks) noexcep
         sys::openat2(root, path.c_str(), O_PATH | O_CLOEXEC, 0, resolve_flags(symlinks)));
 }
 
+UniqueFd open_symlink(int root, const std::string& path) noexcept {
+    UniqueFd found(sys::openat2(
+        root, path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, resolve_flags(Symlinks::follow)));
+    struct stat info{};
+    const bool is_link = found.valid() && ::fstat(found.get(), &info) == 0 && S_ISLNK(info.st_mode);
+    return is_link ? std::move(found) : UniqueFd();
+}
+
 namespace {
 
 /// The target of a symlink; an empty text and errno for what is none.

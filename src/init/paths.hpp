@@ -16,6 +16,9 @@ enum class Symlinks { follow, refuse };
 UniqueFd
 open_path(int root, const std::string& path, Symlinks symlinks = Symlinks::follow) noexcept;
 
+/// As open_path of a symlink itself; an invalid fd where there is none.
+UniqueFd open_symlink(int root, const std::string& path) noexcept;
+
 /// As open_path, and makes the missing directories (mode 0755), those that a followed symlink
 /// leads to as well.
 UniqueFd

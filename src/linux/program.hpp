@@ -61,6 +61,12 @@ class RunningProgram {
     /// readable before, and can then be called again.
     bool wait(int timeout_seconds, int wake_fd) noexcept;
 
+    /// Its number, which is its session's, too; -1 once it has ended.
+    [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+
+    /// Readable when it has ended; -1 where it was not started.
+    [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }
+
     /// After wait() has returned true.
     [[nodiscard]] ProgramEnd end() const noexcept { return end_; }
 

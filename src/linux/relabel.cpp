@@ -7,29 +7,23 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <memory>
 #include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
+#include "linux/chosen_path.hpp"
 
 namespace sctr::sys {
 
 namespace {
 
-/// What the host could not run with under a container's label; podman refuses the same.
-constexpr std::array<std::string_view, 24> precious = {
-    "/",      "/bin", "/boot", "/dev",  "/etc",     "/home",    "/lib",     "/lib64",
-    "/media", "/mnt", "/opt",  "/proc", "/root",    "/run",     "/sbin",    "/srv",
-    "/sys",   "/tmp", "/usr",  "/var",  "/var/lib", "/var/log", "/var/run", "/var/tmp"};
+constexpr const char* cannot_relabel = "cannot relabel for SELinux";
 
 Error failure(const std::string& path, int error_number) {
-    Error error("cannot relabel for SELinux");
+    Error error(cannot_relabel);
     error.at(path).because(error_number);
     return error;
 }
@@ -70,51 +64,53 @@ std::vector<std::string> names_in(int file, const std::string& path) {
     return names;
 }
 
-/// `depth` bounds the fds that are open at once; no real tree is that deep.
-void relabel(int parent,
-             const std::string& name,
-             const std::string& path,
-             const std::string& label,
-             int depth) {
+void relabel(int file, const std::string& path, const std::string& label, int depth);
+
+void relabel_below(int parent,
+                   const std::string& name,
+                   const std::string& path,
+                   const std::string& label,
+                   int depth) {
     const UniqueFd file(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    struct stat info{};
-    if (!file.valid() || ::fstat(file.get(), &info) < 0) {
-        if (errno == ENOENT) {
-            return; // removed meanwhile
-        }
+    if (file.valid()) {
+        relabel(file.get(), path, label, depth);
+    } else if (errno != ENOENT) { // removed meanwhile
         throw failure(path, errno);
     }
-    set_label(file.get(), path, label);
+}
+
+/// `depth` bounds the fds that are open at once; no real tree is that deep.
+void relabel(int file, const std::string& path, const std::string& label, int depth) {
+    struct stat info{};
+    if (::fstat(file, &info) < 0) {
+        throw failure(path, errno);
+    }
+    set_label(file, path, label);
     if (!S_ISDIR(info.st_mode)) {
         return;
     }
     if (depth == 0) {
         throw failure(path, ELOOP);
     }
-    for (const std::string& child : names_in(file.get(), path)) {
+    for (const std::string& child : names_in(file, path)) {
         std::string below = path;
         below.append("/").append(child);
-        relabel(file.get(), child, below, label, depth - 1);
+        relabel_below(file, child, below, label, depth - 1);
     }
 }
 
 } // namespace
 
 void relabel_tree(const std::string& path, const std::string& label) {
-    const std::unique_ptr<char, decltype(&std::free)> resolved(::realpath(path.c_str(), nullptr),
-                                                               &std::free);
-    if (!resolved) {
-        throw failure(path, errno);
-    }
-    const std::string real = resolved.get();
-    if (std::ranges::contains(precious, real)) {
-        throw Error("cannot relabel for SELinux")
+    const UniqueFd top = open_chosen(path, cannot_relabel);
+    if (is_hosts_own(top.get())) {
+        throw Error(cannot_relabel)
             .at(path)
             .because("the host itself needs its label there")
             .mend("name a directory of the container's own, or use --security-opt label=disable");
     }
     constexpr int max_depth = 500;
-    relabel(AT_FDCWD, real, real, label, max_depth);
+    relabel(top.get(), path, label, max_depth);
 }
 
 } // namespace sctr::sys

@@ -113,10 +113,7 @@ std::optional<std::string> parse_mac(std::string_view text) {
         text == "00:00:00:00:00:00") {
         return std::nullopt;
     }
-    std::string lower(text);
-    std::ranges::transform(
-        lower, lower.begin(), [](unsigned char letter) { return std::tolower(letter); });
-    return lower;
+    return to_lower(text);
 }
 
 } // namespace sctr::network

@@ -140,6 +140,7 @@ std::string to_json(const Attachment& attachment) {
                  {"ports", ports},
                  {"servers", attachment.servers},
                  {"zone", attachment.zone},
+                 {"failedUndos", attachment.failed_undos},
                  {"naming", naming_json(attachment.naming)}})
         .dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -160,6 +161,7 @@ std::optional<Attachment> attachment_from_json(const std::string& text) {
             attachment.ports.push_back(port_from(each));
         }
         value.at("servers").get_to(attachment.servers);
+        attachment.failed_undos = value.value("failedUndos", 0U);
         if (const auto naming = value.find("naming"); naming != value.end()) {
             attachment.naming = naming_from(*naming); // an older sctr has written none
         }

@@ -16,6 +16,7 @@
 #include "linux/directory_watch.hpp"
 #include "linux/procfs.hpp"
 #include "network/attaching.hpp"
+#include "network/bridges.hpp"
 #include "network/name_files.hpp"
 #include "network/naming.hpp"
 #include "network/network_store.hpp"
@@ -55,16 +56,22 @@ std::string random_id() {
     return Sha256::of({bytes.data(), bytes.size()});
 }
 
-/// What a container leaves that nobody has disconnected. The caller has netavark's lock.
+/// What a container leaves that nobody has disconnected; where netavark fails, the next sweep tries
+/// again, a few times. The caller has netavark's lock.
 void undo_dead(const Attachment& attachment) {
     if (!attachment.networks.empty()) {
         try {
-            const StandIn stand_in(attachment);
-            Netavark(find_programs(), NetavarkVerb::teardown, attachment, stand_in.path()).finish();
+            take_back(attachment);
         } catch (const Error&) {
-            // Whoever has flushed the rules has done part of the work.
+            constexpr unsigned most = 3; // whoever has flushed the rules has done part of the work
+            if (attachment.failed_undos + 1 < most) {
+                Attachment later = attachment;
+                ++later.failed_undos;
+                const UniqueFd lock = lock_state();
+                save_attachment(later);
+                return;
+            }
         }
-        remove_idle_bridges(attachment);
     }
     if (!attachment.zone.empty()) {
         try {
@@ -81,7 +88,7 @@ void undo_dead(const Attachment& attachment) {
 void undo_earlier(const std::string& container) {
     if (find_attachment(container)) {
         const UniqueFd lock = lock_netavark(Patience::wait);
-        if (const auto earlier = find_attachment(container)) {
+        while (const auto earlier = find_attachment(container)) {
             undo_dead(*earlier);
         }
     }
@@ -159,13 +166,19 @@ void Connection::begin(pid_t pid) {
     }
     pid_ = pid;
     attachment_.init = this_process(pid);
-    save_attachment(attachment_);
+    {
+        const UniqueFd lock = lock_state();
+        save_attachment(attachment_);
+    }
     if (!wanted_.zone.empty()) {
         const UniqueFd lock = lock_state();
         join_zone(wanted_.zone, attachment_.container, network_namespace_.get());
     } else if (wanted_.pasta) {
-        pasta_ = std::make_unique<Pasta>(
-            find_programs().pasta, attachment_.ports, wanted_.pasta_options, pid);
+        pasta_ = std::make_unique<Pasta>(find_programs().pasta,
+                                         attachment_.ports,
+                                         wanted_.pasta_options,
+                                         pid,
+                                         network_namespace_);
     } else {
         lock_ = lock_netavark(Patience::none);
         if (lock_.valid()) {
@@ -176,6 +189,7 @@ void Connection::begin(pid_t pid) {
 
 void Connection::begin_netavark() {
     has_begun_ = true;
+    remove_half_made_bridges(attachment_);
     netavark_ = std::make_unique<Netavark>(find_programs(),
                                            NetavarkVerb::setup,
                                            attachment_,
@@ -198,21 +212,65 @@ void Connection::finish() {
 }
 
 void Connection::follow_host() {
-    if (!wanted_.files.resolv_conf) {
-        return;
-    }
     std::vector<UniqueFd> watched; // anew, as a directory may be another one by now
-    for (const std::string& directory : resolver_directories()) {
-        watched.push_back(sys::watch_directory(directory));
+    if (is_open_ && !wanted_.networks.empty() && !name_server_) {
+        // Whoever connects it to one more network, which may have names, writes its files anew.
+        watched.push_back(sys::watch_directory(attachment_.naming.directory));
+    }
+    if (wanted_.files.resolv_conf) {
+        for (const std::string& directory : resolver_directories()) {
+            watched.push_back(sys::watch_directory(directory));
+        }
     }
     watched_ = std::move(watched);
     try {
         // Others may have connected it to more networks.
-        network::follow_host(is_open_ ? find_attachment(attachment_.container).value_or(attachment_)
-                                      : attachment_);
+        const Attachment now =
+            is_open_ ? find_attachment(attachment_.container).value_or(attachment_) : attachment_;
+        if (is_open_ && !name_server_ && asks_name_server(now)) {
+            name_server_.emplace(now.container);
+        }
+        if (wanted_.files.resolv_conf) {
+            network::follow_host(now);
+        }
     } catch (const Error&) {
         // A disk that is full: the next change tries again.
     }
+}
+
+void Connection::add_to(std::vector<struct pollfd>& items) const {
+    if (pasta_) {
+        pasta_->add_to(items);
+    }
+    if (name_server_) {
+        name_server_->add_to(items);
+    }
+}
+
+int Connection::timeout_ms() const {
+    if (name_server_) {
+        return name_server_->timeout_ms();
+    }
+    return pasta_ ? pasta_->timeout_ms() : -1;
+}
+
+std::optional<Error> Connection::handle(const std::vector<struct pollfd>& items) {
+    if (name_server_) {
+        return name_server_->handle(items);
+    }
+    auto said = pasta_ ? pasta_->handle(items) : std::nullopt;
+    if (said) {
+        attachment_.naming.pasta_servers = host_resolver(true).servers; // which it has read anew
+        try {
+            const UniqueFd lock = lock_state();
+            save_attachment(attachment_);
+        } catch (const Error&) {
+            // A disk that is full: where the servers are others now, the container asks them
+            // itself.
+        }
+        follow_host();
+    }
+    return said;
 }
 
 void Connection::end() {
@@ -221,24 +279,31 @@ void Connection::end() {
     }
     is_open_ = false;
     watched_.clear();
+    name_server_.reset(); // with the lock that it may have
     if (netavark_) {
         try {
-            netavark_->finish(); // killed, it could leave a bridge without addresses
+            netavark_->finish(); // there is less to take back than if it were killed
         } catch (const Error&) {
             // What it has made is taken away below.
         }
         netavark_.reset();
     }
     pasta_.reset();
-    if (!lock_.valid() && has_begun_) {
-        lock_ = lock_netavark(Patience::wait);
+    if (!lock_.valid() && pid_ != 0 && !attachment_.networks.empty()) {
+        try {
+            lock_ = lock_netavark(Patience::wait);
+        } catch (const Error&) {
+            if (has_begun_) {
+                throw;
+            }
+            // There is no room for the lock, so that nobody else has connected it either.
+        }
     }
-    // It may have been connected to others meanwhile.
+    // It may have been connected to others meanwhile, even where our own netavark has not begun.
     const Attachment now = find_attachment(attachment_.container).value_or(attachment_);
+    has_begun_ = has_begun_ || now.networks != attachment_.networks;
     UndoList rest;
     rest.add([&] {
-        const UniqueFd lock = lock_state();
-        forget_attachment(now);
         ports_.release();
         network_namespace_.reset();
         lock_.reset();
@@ -248,13 +313,18 @@ void Connection::end() {
         leave_zone(now.zone, now.container);
     }
     if (has_begun_) {
-        Netavark(find_programs(),
-                 NetavarkVerb::teardown,
-                 now,
-                 "/proc/" + std::to_string(::getpid()) + "/fd/" +
-                     std::to_string(network_namespace_.get()))
-            .finish();
+        try {
+            Netavark(
+                find_programs(), NetavarkVerb::teardown, now, namespace_path(network_namespace_))
+                .finish();
+        } catch (const Error&) {
+            // Killed half-way, now or in the set-up. Our fd would keep the interfaces.
+            network_namespace_.reset();
+            take_back(now);
+        }
     }
+    const UniqueFd lock = lock_state();
+    forget_attachment(now);
 }
 
 void sweep() {

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <poll.h>
 #include <sys/types.h>
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/unique_fd.hpp"
+#include "network/name_server.hpp"
 #include "network/netavark.hpp"
 #include "network/pasta.hpp"
 #include "network/ports.hpp"
@@ -47,9 +51,17 @@ class Connection {
     /// Waits until it is connected. Throws Error.
     void finish();
 
-    /// Keeps the container's /etc/resolv.conf up to the host's: to be called once it runs, and at
-    /// each change that SignalQueue tells of.
+    /// Keeps the container's /etc/resolv.conf up to the host's, and names answered: to be called
+    /// once it runs, and at each change that SignalQueue tells of.
     void follow_host();
+
+    /// What tells of the end of programs that keep it connected, and when handle() is to be called
+    /// at the latest (-1: by that alone).
+    void add_to(std::vector<struct pollfd>& items) const;
+    [[nodiscard]] int timeout_ms() const;
+
+    /// Starts again what has ended of them. Returns what a person should know of it.
+    std::optional<Error> handle(const std::vector<struct pollfd>& items);
 
     /// Gives everything back; the container may have ended. Throws Error for what stays, which the
     /// next sweep tries again.
@@ -68,6 +80,7 @@ class Connection {
     UniqueFd network_namespace_;
     std::unique_ptr<Netavark> netavark_;
     std::unique_ptr<Pasta> pasta_;
+    std::optional<NameServerWatch> name_server_;
     std::vector<UniqueFd> watched_; ///< directories in which the host's servers may change
 };
 

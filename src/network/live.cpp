@@ -10,9 +10,11 @@
 #include "base/scope_exit.hpp"
 #include "linux/procfs.hpp"
 #include "network/attaching.hpp"
+#include "network/bridges.hpp"
 #include "network/naming.hpp"
 #include "network/netavark.hpp"
 #include "network/network_store.hpp"
+#include "network/stand_in.hpp"
 
 namespace sctr::network {
 
@@ -52,11 +54,64 @@ Attachment only(const Attachment& attachment, const Attached& network) {
     return one;
 }
 
-void run_netavark(NetavarkVerb verb, const Attachment& what) {
+void run_netavark(NetavarkVerb verb, const Attachment& what, const UniqueFd& space) {
+    Netavark(find_programs(), verb, what, namespace_path(space)).finish();
+}
+
+void set_up(const Attachment& what) {
     const UniqueFd space = open_namespace(what);
-    const std::string path =
-        "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(space.get());
-    Netavark(find_programs(), verb, what, path).finish();
+    remove_half_made_bridges(what);
+    run_netavark(NetavarkVerb::setup, what, space);
+}
+
+/// Also what was set up or taken down in part.
+void take_down(const Attachment& what) {
+    const UniqueFd space = open_namespace(what);
+    try {
+        run_netavark(NetavarkVerb::teardown, what, space);
+    } catch (const Error&) {
+        try {
+            run_netavark(NetavarkVerb::teardown, what, space); // killed, it has left the interface
+        } catch (const Error&) {
+            take_back(what); // or not even that
+        }
+    }
+}
+
+/// Takes addresses in one more network, and writes that down before anything is made: whoever ends
+/// the container must know of it. Returns the container with that network alone.
+Attachment add_network(const std::string& container, const plan::NetworkUse& use) {
+    const UniqueFd lock = lock_state();
+    Attachment attachment = find_living(container, "of a stored one, stop it first");
+    // What is written down of one that starts is its supervisor's still.
+    (void)open_namespace(attachment);
+    const auto has = [&](const Attached& each) { return each.network.name == use.name; };
+    if (std::ranges::any_of(attachment.networks, has)) {
+        throw Error("the container is on the network already").at(container + ": " + use.name);
+    }
+    const Attached added = attach(NetworkStore::own().load(use.name), use, attachment);
+    UndoList undo;
+    undo.add([&] { release(added.network, added.addresses, container); });
+    attachment.networks.push_back(added);
+    save_attachment(attachment);
+    undo.dismiss();
+    return only(attachment, added);
+}
+
+/// The container is no longer on a network; its addresses there are free. What else is written down
+/// of it is as it is now, and not as it was before netavark ran.
+void leave(const std::string& container, const std::string& network) {
+    const UniqueFd lock = lock_state();
+    Attachment attachment = find_living(container);
+    const auto found = std::ranges::find_if(
+        attachment.networks, [&](const Attached& each) { return each.network.name == network; });
+    if (found == attachment.networks.end()) {
+        return;
+    }
+    const Attached left = std::move(*found);
+    attachment.networks.erase(found);
+    save_attachment(attachment);
+    release(left.network, left.addresses, container);
 }
 
 } // namespace
@@ -73,53 +128,42 @@ std::vector<Attachment> attachments_of(const std::string& network) {
 
 void connect(const std::string& container, const plan::NetworkUse& use) {
     const UniqueFd netavark = lock_netavark(Patience::wait);
-    const UniqueFd lock = lock_state();
-    Attachment attachment = find_living(container, "of a stored one, stop it first");
-    const auto has = [&](const Attached& each) { return each.network.name == use.name; };
-    if (std::ranges::any_of(attachment.networks, has)) {
-        throw Error("the container is on the network already").at(container + ": " + use.name);
-    }
-    const Attached added = attach(NetworkStore::own().load(use.name), use, attachment);
+    const Attachment one = add_network(container, use);
     UndoList undo;
-    undo.add([&] { release(added.network, added.addresses, container); });
-    const Attachment one = only(attachment, added);
-    const Attachment before = attachment;
-    attachment.networks.push_back(added);
-    // Written down first: whoever ends the container must know of it.
-    save_attachment(attachment);
-    undo.add([&] { save_attachment(before); });
-    run_netavark(NetavarkVerb::setup, one);
+    undo.add([&] {
+        take_down(one); // where that fails, whoever ends the container must know of it
+        leave(container, use.name);
+    });
+    set_up(one);
     undo.dismiss();
-    write_names(attachment);
+    const UniqueFd lock = lock_state();
+    write_names(find_living(container));
 }
 
 void disconnect(const std::string& container, const std::string& network) {
     const UniqueFd netavark = lock_netavark(Patience::wait);
-    const UniqueFd lock = lock_state();
-    Attachment attachment = find_living(container);
+    const Attachment attachment = find_living(container);
     const auto found = std::ranges::find_if(
         attachment.networks, [&](const Attached& each) { return each.network.name == network; });
     if (found == attachment.networks.end()) {
         throw Error("the container is not on the network").at(container + ": " + network);
     }
-    const Attached removed = std::move(*found);
-    run_netavark(NetavarkVerb::teardown, only(attachment, removed));
-    attachment.networks.erase(found);
-    save_attachment(attachment);
-    release(removed.network, removed.addresses, container);
-    write_names(attachment);
+    take_down(only(attachment, *found));
+    leave(container, network);
+    const UniqueFd lock = lock_state();
+    write_names(find_living(container));
 }
 
 void reload(const std::string& container) {
     const UniqueFd lock = lock_netavark(Patience::wait);
     const Attachment attachment = find_living(container);
-    (void)open_namespace(attachment); // or its own error would be taken for one of the rules
+    const UniqueFd space = open_namespace(attachment);
     try {
-        run_netavark(NetavarkVerb::teardown, attachment);
+        run_netavark(NetavarkVerb::teardown, attachment, space);
     } catch (const Error&) {
         // The rules that it wants to remove may be gone, which is why we are here.
     }
-    run_netavark(NetavarkVerb::setup, attachment);
+    set_up(attachment);
 }
 
 } // namespace sctr::network

@@ -8,6 +8,7 @@
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
 #include "linux/syscalls.hpp"
+#include "network/name_server.hpp"
 #include "network/pasta.hpp"
 
 namespace sctr::network {
@@ -82,12 +83,7 @@ void tell_name_server() {
     if (sys::read_small_file(told_file) == now) {
         return;
     }
-    const auto words = words_of(
-        sys::read_small_file(state_root() + "/netavark/aardvark-dns/aardvark.pid").value_or(""));
-    const auto pid = words.empty() ? std::nullopt : parse_uint(words.front());
-    const UniqueFd server(pid ? sys::pidfd_open(static_cast<pid_t>(*pid)) : -1);
-    const auto comm = sys::read_small_file("/proc/" + std::to_string(pid.value_or(0)) + "/comm");
-    if (server.valid() && comm == "aardvark-dns\n") {
+    if (const UniqueFd server = name_server(); server.valid()) {
         sys::pidfd_send_signal(server.get(), SIGHUP);
     }
     sys::replace_file(

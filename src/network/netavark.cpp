@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "network/netavark.hpp"
 
+#include <poll.h>
 #include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
 
 #include <nlohmann/json.hpp>
 
@@ -9,6 +13,7 @@
 #include "base/strings.hpp"
 #include "linux/memfd.hpp"
 #include "linux/procfs.hpp"
+#include "linux/syscalls.hpp"
 
 namespace sctr::network {
 
@@ -72,6 +77,24 @@ std::string text_of(const UniqueFd& file) {
     return sys::read_small_file("/proc/self/fd/" + std::to_string(file.get())).value_or("");
 }
 
+/// Ends what a netavark that was killed has left in its session: nft would go on to change rules
+/// while they are taken back. aardvark-dns is there to stay.
+void end_rest_of(pid_t session) {
+    constexpr int patience_ms = 5000;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc", none)) {
+        const auto number = parse_uint(entry.path().filename().string());
+        const auto pid = static_cast<pid_t>(number.value_or(0));
+        const UniqueFd process(number ? sys::pidfd_open(pid) : -1);
+        if (process.valid() && ::getsid(pid) == session &&
+            sys::read_small_file(entry.path() / "comm") != "aardvark-dns\n") {
+            sys::pidfd_send_signal(process.get(), SIGKILL);
+            struct pollfd end{process.get(), POLLIN, 0};
+            ::poll(&end, 1, patience_ms);
+        }
+    }
+}
+
 } // namespace
 
 std::string netavark_options(const Attachment& attachment) {
@@ -108,6 +131,10 @@ std::string netavark_error(const std::string& output, const std::string& errors)
     return escape_controls(valid_utf8(errors.substr(0, errors.find('\n'))));
 }
 
+std::string namespace_path(const UniqueFd& network_namespace) {
+    return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(network_namespace.get());
+}
+
 Netavark::Netavark(const Programs& programs,
                    NetavarkVerb verb,
                    const Attachment& attachment,
@@ -131,6 +158,7 @@ Netavark::Netavark(const Programs& programs,
                 "NETAVARK_FW=nftables"},
         .directory = "/",
         .standard = {input_.get(), output_.get(), errors_.get()}});
+    session_ = program_->pid();
 }
 
 void Netavark::finish() {
@@ -138,6 +166,9 @@ void Netavark::finish() {
     const sys::ProgramEnd end = program_->end();
     if (end.is_success()) {
         return;
+    }
+    if (end.how != sys::ProgramEnd::How::exited && session_ > 0) {
+        end_rest_of(session_);
     }
     Error error(verb_ == NetavarkVerb::setup ? "cannot attach the container to its networks"
                                              : "cannot detach the container from its networks");

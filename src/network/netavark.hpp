@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/unique_fd.hpp"
 #include "linux/program.hpp"
 #include "network/programs.hpp"
 #include "network/state.hpp"
@@ -21,6 +22,9 @@ std::string netavark_error(const std::string& output, const std::string& errors)
 
 enum class NetavarkVerb { setup, teardown };
 
+/// Where other processes find a network namespace that this one has open.
+std::string namespace_path(const UniqueFd& network_namespace);
+
 /// A netavark that runs. Whoever starts it holds the lock of the state until it has ended.
 class Netavark {
   public:
@@ -31,7 +35,7 @@ class Netavark {
              const Attachment& attachment,
              const std::string& network_namespace);
 
-    /// Waits for its end. Throws Error with what it says.
+    /// Waits for its end, and that of what it ran. Throws Error with what it says.
     void finish();
 
   private:
@@ -40,6 +44,7 @@ class Netavark {
     UniqueFd output_;
     UniqueFd errors_;
     std::unique_ptr<sys::RunningProgram> program_;
+    pid_t session_ = -1;
 };
 
 } // namespace sctr::network

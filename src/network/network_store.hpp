@@ -31,7 +31,8 @@ class NetworkStore {
     /// neither each other, nor another network, nor a route of the host's. Throws Error.
     Definition create(Definition definition) const;
 
-    /// Throws Error when there is none of that name.
+    /// Throws Error when there is none of that name. The caller has the lock of the state, and has
+    /// seen that nobody is on it.
     void remove(const std::string& name) const;
 
   private:

@@ -74,17 +74,21 @@ namespace {
 /// Where the container's root is not the caller himself (--userns keep-id), the kernel shows the
 /// directory of its namespaces to nobody else: pasta, which watches it, is the container's root
 /// from its beginning. An invalid fd where that takes nothing.
-UniqueFd namespace_of_another(pid_t pid) {
-    const std::string process = "/proc/" + std::to_string(pid);
-    struct stat info{};
-    if (::geteuid() == 0 || ::stat(process.c_str(), &info) < 0 || info.st_uid == ::geteuid()) {
+UniqueFd namespace_of_another(pid_t pid, uid_t root) {
+    if (::geteuid() == 0 || root == ::geteuid()) {
         return {};
     }
-    UniqueFd space(::open((process + "/ns/user").c_str(), O_RDONLY | O_CLOEXEC));
+    const std::string path = "/proc/" + std::to_string(pid) + "/ns/user";
+    UniqueFd space(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!space.valid()) {
-        throw Error(cannot_connect).at(process + "/ns/user").because(errno);
+        throw Error(cannot_connect).at(path).because(errno);
     }
     return space;
+}
+
+uid_t owner_of(pid_t pid) {
+    struct stat info{};
+    return ::stat(("/proc/" + std::to_string(pid)).c_str(), &info) == 0 ? info.st_uid : ::geteuid();
 }
 
 void become_its_root(const void* context) noexcept {
@@ -97,11 +101,18 @@ void become_its_root(const void* context) noexcept {
 
 } // namespace
 
-Pasta::Pasta(const std::string& program,
-             const std::vector<plan::PublishedPort>& ports,
-             const std::vector<std::string>& options,
-             pid_t pid)
-    : errors_(sys::memory_file("pasta-errors")) {
+Pasta::Pasta(std::string program,
+             std::vector<plan::PublishedPort> ports,
+             std::vector<std::string> options,
+             pid_t pid,
+             const UniqueFd& space)
+    : path_(std::move(program)), ports_(std::move(ports)), options_(std::move(options)), pid_(pid),
+      owner_(owner_of(pid)), space_(space) {
+    start();
+}
+
+void Pasta::start() {
+    errors_ = sys::memory_file("pasta-errors");
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) < 0) {
         throw Error(cannot_connect).because(errno);
@@ -109,13 +120,17 @@ Pasta::Pasta(const std::string& program,
     ready_ = UniqueFd(ends[0]);
     const UniqueFd write_end(ends[1]);
     const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    const UniqueFd space = namespace_of_another(pid);
+    const UniqueFd space = namespace_of_another(pid_, owner_);
     const int space_fd = space.get();
-    sys::Program start{.path = program,
-                       .args = pasta_words(program, ports, options, pid),
+    sys::Program start{.path = path_,
+                       .args = pasta_words(path_, ports_, options_, pid_),
                        .env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
                        .directory = "/",
                        .standard = {null.get(), write_end.get(), errors_.get()}};
+    if (owner_of(pid_) != owner_) {
+        // The command has other ids by now, and the directory is closed to the container's root.
+        start.args.insert(start.args.begin() + 1, "--no-netns-quit");
+    }
     if (space.valid()) {
         const auto userns = std::ranges::find(start.args, "--userns");
         start.args.erase(userns, userns + 2);
@@ -127,21 +142,93 @@ Pasta::Pasta(const std::string& program,
     program_ = std::make_unique<sys::RunningProgram>(start);
 }
 
-void Pasta::await_ready() {
+bool Pasta::is_ready() {
     constexpr int patience_ms = 30'000;
     struct pollfd item{ready_.get(), POLLIN, 0};
     std::array<char, 64> pid{};
     const int ready = ::poll(&item, 1, patience_ms);
-    if (ready > 0 && ::read(ready_.get(), pid.data(), pid.size()) > 0) {
+    return ready > 0 && ::read(ready_.get(), pid.data(), pid.size()) > 0;
+}
+
+void Pasta::await_ready() {
+    if (is_ready()) {
         return;
     }
+    // Where the host has no default route it takes any interface as its template, and one that
+    // vanishes meanwhile, as other containers' do, is its end.
+    start();
+    if (is_ready()) {
+        return;
+    }
+    throw Error(cannot_connect).at("pasta").because(why_it_ended());
+}
+
+std::string Pasta::why_it_ended() {
     program_->wait(1, -1);
+    const sys::ProgramEnd end = program_->end();
     const std::string said =
         sys::read_small_file("/proc/self/fd/" + std::to_string(errors_.get())).value_or("");
-    throw Error(cannot_connect)
-        .at("pasta")
-        .because(said.empty() ? sys::to_string(program_->end())
-                              : escape_controls(valid_utf8(said.substr(0, said.find('\n')))));
+    return said.empty() || end.how == sys::ProgramEnd::How::killed
+               ? sys::to_string(end)
+               : escape_controls(valid_utf8(said.substr(0, said.find('\n'))));
+}
+
+void Pasta::add_to(std::vector<struct pollfd>& items) const {
+    if (program_) {
+        items.push_back({program_->pidfd(), POLLIN, 0});
+    }
+}
+
+int Pasta::timeout_ms() const {
+    return ms_until(start_at_);
+}
+
+std::optional<Error> Pasta::handle(const std::vector<struct pollfd>& items) {
+    const auto is_end = [this](const struct pollfd& item) {
+        return item.fd == program_->pidfd() && item.revents != 0;
+    };
+    if (program_ && std::ranges::any_of(items, is_end)) {
+        return ended(why_it_ended());
+    }
+    return timeout_ms() == 0 ? start_again() : std::nullopt;
+}
+
+std::optional<Error> Pasta::ended(std::string why) {
+    program_.reset();
+    why_ = std::move(why);
+    start_at_ = next_revival(starts_, Clock::now());
+    if (!start_at_) {
+        return Error("the container has no network any more")
+            .at("pasta")
+            .because(why_)
+            .mend("start the container anew");
+    }
+    return timeout_ms() == 0 ? start_again() : std::nullopt;
+}
+
+std::optional<Error> Pasta::start_again() {
+    start_at_.reset();
+    starts_.push_back(Clock::now());
+    struct stat now{};
+    struct stat before{};
+    const std::string path = "/proc/" + std::to_string(pid_) + "/ns/net";
+    if (::stat(path.c_str(), &now) < 0 && (errno == ENOENT || errno == ESRCH)) {
+        return std::nullopt; // it has ended with the container
+    }
+    if (::fstat(space_.get(), &before) < 0 || now.st_ino != before.st_ino) {
+        return Error("the container has no network any more")
+            .at("pasta")
+            .because(why_ + ", and the first process is in another network namespace by now");
+    }
+    try {
+        start();
+    } catch (const Error& error) {
+        return ended(error.what());
+    }
+    if (program_->pid() < 0) {
+        return ended(sys::to_string(program_->end()));
+    }
+    return Error("pasta was started again").because(why_);
 }
 
 } // namespace sctr::network

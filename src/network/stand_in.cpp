@@ -5,63 +5,31 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <filesystem>
-#include <thread>
+#include <exception>
+#include <string>
 
 #include "base/error.hpp"
+#include "base/scope_exit.hpp"
 #include "linux/netlink.hpp"
+#include "linux/process.hpp"
+#include "network/bridges.hpp"
+#include "network/netavark.hpp"
 
 namespace sctr::network {
 
 namespace {
 
-namespace fs = std::filesystem;
-
-std::ptrdiff_t ports_of(const std::string& bridge) {
-    std::error_code none;
-    const fs::directory_iterator ports("/sys/class/net/" + bridge + "/brif", none);
-    return none ? 0 : std::distance(begin(ports), end(ports));
-}
-
-std::ptrdiff_t containers_on(const std::string& bridge, const std::string& except) {
-    const auto all = list_attachments();
-    return std::ranges::count_if(all, [&](const Attachment& attachment) {
-        return attachment.container != except &&
-               std::ranges::any_of(attachment.networks, [&](const Attached& each) {
-                   return each.network.interface == bridge;
-               });
-    });
-}
-
-void await_ports(const std::string& bridge, std::ptrdiff_t most) {
-    using namespace std::chrono;
-    constexpr auto patience = seconds(3);
-    constexpr auto pause = milliseconds(5);
-    for (const auto end = steady_clock::now() + patience;
-         ports_of(bridge) > most && steady_clock::now() < end;) {
-        std::this_thread::sleep_for(pause); // nothing tells when the kernel has done it
-    }
-}
-
-} // namespace
-
-StandIn::StandIn(const Attachment& attachment) {
-    for (const Attached& each : attachment.networks) {
-        if (each.network.driver == "bridge") {
-            await_ports(each.network.interface,
-                        containers_on(each.network.interface, attachment.container));
-        }
-    }
+/// A network namespace with interfaces of the names that the attachment has, as long as its process
+/// lives. Throws Error.
+sys::Child stand_in_for(const Attachment& attachment) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) < 0) {
         throw Error("cannot make a network namespace").because(errno);
     }
     const UniqueFd ready(ends[0]);
     UniqueFd said(ends[1]);
-    child_ = sys::fork_child(CLONE_NEWNET, [&] {
+    sys::Child child = sys::fork_child(CLONE_NEWNET, [&] {
         const sys::Netlink links;
         unsigned number = 0;
         for (const Attached& each : attachment.networks) {
@@ -74,23 +42,44 @@ StandIn::StandIn(const Attachment& attachment) {
     char none = 0;
     while (::read(ready.get(), &none, 1) < 0 && errno == EINTR) {
     }
+    return child;
 }
 
-std::string StandIn::path() const {
-    return "/proc/" + std::to_string(child_.pid()) + "/ns/net";
+/// The attachment without names where aardvark-dns has been told. It is told nothing of names whose
+/// file netavark had removed when it was killed: those get one again.
+Attachment with_names_to_remove(Attachment attachment) {
+    const std::string directory = state_root() + "/netavark/aardvark-dns/";
+    const bool is_served = ::access((directory + "aardvark.pid").c_str(), F_OK) == 0;
+    for (Attached& each : attachment.networks) {
+        each.network.dns = each.network.dns && is_served;
+        if (each.network.dns) {
+            const UniqueFd file(::open(
+                (directory + each.network.name).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+        }
+    }
+    return attachment;
 }
 
-void remove_idle_bridges(const Attachment& attachment) {
-    for (const Attached& each : attachment.networks) {
-        const std::string& bridge = each.network.interface;
-        if (each.network.driver != "bridge" || ports_of(bridge) > 0 ||
-            containers_on(bridge, attachment.container) > 0) {
-            continue;
-        }
-        const sys::Netlink links;
-        if (const unsigned index = links.index_of(bridge); index != 0) {
-            links.remove_link(index);
-        }
+} // namespace
+
+void take_back(const Attachment& attachment) {
+    std::exception_ptr failure;
+    try {
+        await_ports_of_others(attachment);
+        const sys::Child stand_in = stand_in_for(attachment);
+        const std::string path = "/proc/" + std::to_string(stand_in.pid()) + "/ns/net";
+        const UniqueFd space(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+        add_missing_bridges(attachment);
+        UndoList undo;
+        hold_bridges_of_others(attachment, space.get(), undo);
+        Netavark(find_programs(), NetavarkVerb::teardown, with_names_to_remove(attachment), path)
+            .finish();
+    } catch (const Error&) {
+        failure = std::current_exception();
+    }
+    remove_idle_bridges(attachment);
+    if (failure) {
+        std::rethrow_exception(failure);
     }
 }
 

@@ -17,11 +17,12 @@
 /// What is attached to networks now: /run/sctr/.network. All of it ends with the boot, as the
 /// containers do.
 ///
-///   lock              held while anything here is changed: for a moment
+///   lock              held while anything here is changed: for a moment, never while netavark runs
 ///   netavark.lock     held while netavark runs, which takes no two calls at once; whoever wants
 ///                     both takes this one first
 ///   attached/NAME     a container's part in its networks: all that it takes to undo it
 ///   leases/NET/IP     a link whose text is the name of the container that has the address
+///   name-server-starts  when aardvark-dns was started again lately, of the monotonic clock
 ///   netavark/         what netavark and aardvark-dns remember
 namespace sctr::network {
 
@@ -79,6 +80,7 @@ struct Attachment {
     std::vector<plan::PublishedPort> ports;
     std::vector<std::string> servers; ///< that aardvark-dns asks in turn
     std::string zone;                 ///< of systemd-networkd; empty: none
+    unsigned failed_undos = 0;        ///< how often it could not be taken back
     Naming naming;
 
     bool operator==(const Attachment&) const = default;

@@ -11,13 +11,6 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-std::string lower(std::string text) {
-    std::ranges::transform(text, text.begin(), [](char letter) {
-        return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-    });
-    return text;
-}
-
 /// A line that ends in a backslash goes on in the next.
 std::vector<Words> lines_of(std::string_view text) {
     std::vector<Words> lines;
@@ -46,7 +39,7 @@ std::vector<Words> lines_of(std::string_view text) {
 /// The value of the flag "--from=" or, in FROM, the first word that is no flag.
 std::string source_of(const Words& words) {
     constexpr std::string_view from = "--from=";
-    const bool is_from = lower(words.front()) == "from";
+    const bool is_from = to_lower(words.front()) == "from";
     for (std::size_t i = 1; i < words.size(); ++i) {
         if (!is_from && words[i].starts_with(from)) {
             return words[i].substr(from.size());
@@ -64,18 +57,18 @@ std::vector<std::string> bases_of(std::string_view text) {
     std::vector<std::string> stages = {"scratch"};
     std::vector<std::string> bases;
     for (const Words& words : lines_of(text)) {
-        const std::string verb = words.empty() ? "" : lower(words.front());
+        const std::string verb = words.empty() ? "" : to_lower(words.front());
         if (verb != "from" && verb != "copy") {
             continue;
         }
         const std::string source = source_of(words);
         const bool is_image = !source.empty() && !source.contains('$') && !parse_uint(source) &&
-                              !std::ranges::contains(stages, lower(source));
+                              !std::ranges::contains(stages, to_lower(source));
         if (is_image && !std::ranges::contains(bases, source)) {
             bases.push_back(source);
         }
-        if (verb == "from" && words.size() > 2 && lower(words[words.size() - 2]) == "as") {
-            stages.push_back(lower(words.back()));
+        if (verb == "from" && words.size() > 2 && to_lower(words[words.size() - 2]) == "as") {
+            stages.push_back(to_lower(words.back()));
         }
     }
     return bases;

@@ -163,4 +163,14 @@ std::vector<std::string> local_names(const Reference& reference) {
             in_registry(reference, docker_hub).full_name()};
 }
 
+bool is_called(std::string_view full_name, std::string_view word) {
+    const auto ends_so = [word](std::string_view name) {
+        return name.ends_with(word) &&
+               (name.size() == word.size() || name[name.size() - word.size() - 1] == '/');
+    };
+    const auto last = full_name.rfind('/') + 1; // of npos: 0
+    const auto tag = full_name.find_first_of("@:", last);
+    return !word.empty() && (ends_so(full_name) || ends_so(full_name.substr(0, tag)));
+}
+
 } // namespace sctr::oci

@@ -30,6 +30,10 @@ struct Reference {
 /// digest says it all.
 Reference parse_reference(std::string_view text);
 
+/// Whether a person who looks for images means this one by `word`: its name, or the last parts of
+/// that, with or without its tag.
+bool is_called(std::string_view full_name, std::string_view word);
+
 /// The same in a registry; docker.io has its official images below library/.
 Reference in_registry(const Reference& short_name, const std::string& registry);
 

@@ -122,7 +122,8 @@ template <typename Archive, Is<NamespaceStep> R> void visit_fields(Archive& arch
 template <typename Archive, Is<MountStep> R> void visit_fields(Archive& archive, R& r) {
     archive(r.kind, r.source, r.target, r.fstype, r.data, r.attr_set, r.attr_clear);
     archive(r.recursive_attr_set, r.recursive_attr_clear, r.propagation, r.recursive);
-    archive(r.copy_up, r.copy_symlink, r.from_host, r.bind_if_refused, r.tree_fd);
+    archive(r.copy_up, r.copy_symlink, r.cover_symlink, r.from_host);
+    archive(r.bind_if_refused, r.tree_fd);
 }
 
 template <typename Archive, Is<DeviceStep> R> void visit_fields(Archive& archive, R& r) {

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/strings.hpp"
 #include "plan/launch_plan.hpp"
 
 namespace sctr::plan {
@@ -205,7 +206,7 @@ std::string describe(const LaunchPlan& plan) {
     }
     result["process"] = process(plan.init.process);
     // The user's own arguments may be any bytes; the plan is shown all the same.
-    return result.dump(2, ' ', false, ordered_json::error_handler_t::replace);
+    return escape_json_controls(result.dump(2, ' ', false, ordered_json::error_handler_t::replace));
 }
 
 } // namespace sctr::plan

@@ -39,6 +39,7 @@ struct MountStep {
     bool recursive = false;        ///< bind: with the mounts below the source
     bool copy_up = false;          ///< tmpfs: begins with what the directory below it has
     bool copy_symlink = false;     ///< bind: of a source that is a symlink, the link itself
+    bool cover_symlink = false;    ///< at a target that is a symlink: on the link itself
     bool from_host = false;        ///< the tree comes from the host side (LaunchPlan::host_trees)
     std::string bind_if_refused;   ///< filesystem: what to bind where the kernel refuses it
     std::int32_t tree_fd = -1;     ///< the tree itself, inherited or come; -1: it is opened

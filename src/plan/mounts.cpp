@@ -156,6 +156,8 @@ void apply_option(const std::string& option, MountStep& step) {
         step.copy_up = true;
     } else if (option == "copy-symlink") {
         step.copy_symlink = true;
+    } else if (option == "cover-symlink") {
+        step.cover_symlink = true;
     } else if (const std::uint64_t flags = propagation_flags(option); flags != 0) {
         step.propagation = flags;
     } else if (!apply_attribute(option, step) && !is_known_word(option)) {
@@ -322,8 +324,14 @@ std::vector<MountStep> mount_steps(const oci::Spec& spec, bool has_selinux) {
 }
 
 std::vector<std::string> mount_option_names() {
-    std::vector<std::string> names{
-        "bind", "copy-symlink", "idmap", "rbind", "remount", "ridmap", "tmpcopyup"};
+    std::vector<std::string> names{"bind",
+                                   "copy-symlink",
+                                   "cover-symlink",
+                                   "idmap",
+                                   "rbind",
+                                   "remount",
+                                   "ridmap",
+                                   "tmpcopyup"};
     for (const AttributeOption& option : attribute_options) {
         names.emplace_back(option.name);
         names.push_back("r" + std::string(option.name));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -29,6 +30,12 @@ struct Relabel {
     std::string label;
 };
 
+/// A pid alone is soon another process's.
+struct JoinedProcess {
+    int pid = 0;
+    std::uint64_t start_time = 0; ///< in clock ticks since boot (proc_pid_stat(5), 22)
+};
+
 /// One container as asked for: the OCI config plus what OCI has no word for.
 /// People's flags and engines' bundles both become this.
 struct Request {
@@ -44,6 +51,7 @@ struct Request {
     std::map<std::string, std::string, std::less<>> flag_of;
     int stop_signal = 15;
     std::chrono::microseconds stop_timeout = std::chrono::seconds(10);
+    std::vector<JoinedProcess> joined; ///< whose namespaces and /dev/shm the container gets
     int shared_memory_of = 0; ///< pid of the process whose /dev/shm this container has too; 0: none
     std::vector<VolumeUse> volumes;
     std::string volume_owner; ///< of the anonymous ones

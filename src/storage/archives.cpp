@@ -11,12 +11,15 @@
 #include <filesystem>
 #include <map>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.hpp"
 #include "base/sha256.hpp"
 #include "base/strings.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/process.hpp"
 #include "linux/procfs.hpp"
+#include "oci/image_change.hpp"
 #include "oci/json.hpp"
 #include "oci/reference.hpp"
 #include "storage/publish.hpp"
@@ -205,26 +208,6 @@ load(const Store& store, const std::string& path, const TransferOptions& options
     return load_from(store, link, options);
 }
 
-void save(const Store& store,
-          const std::string& digest,
-          const std::string& name,
-          ArchiveFormat format,
-          const std::string& path) {
-    std::string place;
-    switch (format) {
-    case ArchiveFormat::oci_archive:
-        place = "oci-archive:" + path + ":" + name;
-        break;
-    case ArchiveFormat::docker_archive:
-        place = "docker-archive:" + path + ":" + name;
-        break;
-    case ArchiveFormat::oci_layout:
-        place = "oci:" + path + ":" + name;
-        break;
-    }
-    send(store, digest, place, {.quiet = true});
-}
-
 void write_archive(const LayerWork& work, const std::string& path) {
     const UniqueFd file =
         sys::raise_fd(UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)));
@@ -250,7 +233,10 @@ std::string make_image(const Store& store, const std::string& archive, const New
         .config = about.process,
         .rootfs = {.type = "layers", .diff_ids = {"sha256:" + digests.diff}},
         .history = {{.created = now, .created_by = about.created_by, .comment = about.comment}}};
-    const std::string config_text = oci::serialize(config);
+    auto json = nlohmann::ordered_json::parse(oci::serialize(config));
+    const std::string process = json.value("config", nlohmann::ordered_json::object()).dump();
+    json["config"] = nlohmann::ordered_json::parse(oci::change_config(process, about.changes));
+    const std::string config_text = json.dump();
     const std::string id = put_blob(store, config_text);
     const oci::ImageManifest manifest{
         .schema_version = 2,
@@ -263,6 +249,7 @@ std::string make_image(const Store& store, const std::string& archive, const New
 }
 
 std::string import_root(const Store& store, const std::string& path, const NewImage& about) {
+    (void)oci::change_config("{}", about.changes); // refused before anything is read
     const UniqueFd locked = store.lock(Sharing::shared);
     const WorkDirectory work(store);
     const std::string blob = work.file("layer");

@@ -21,21 +21,13 @@ struct Loaded {
 std::vector<Loaded>
 load(const Store& store, const std::string& path, const TransferOptions& options);
 
-enum class ArchiveFormat { oci_archive, docker_archive, oci_layout };
-
-/// Writes an image, under the name that it is to have there, to a path that is not there yet.
-void save(const Store& store,
-          const std::string& digest,
-          const std::string& name,
-          ArchiveFormat format,
-          const std::string& path);
-
 /// What an image of one layer says of its containers and of itself.
 struct NewImage {
     oci::ImageProcess process;
     std::string created_by;
     std::string author;
     std::string comment;
+    std::vector<std::string> changes; ///< lines for oci::change_config
 };
 
 /// Makes an image of an archive of a root file system, or of a directory with one; returns its

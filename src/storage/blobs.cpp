@@ -107,7 +107,7 @@ void require_blob(const Store& store, const std::string& hex) {
     if (!exists(path)) {
         throw Error(cannot_store).at("sha256:" + hex).because("the blob is missing");
     }
-    if (!link_of_blob(store, hex) && sha256_of_file(path) != hex) {
+    if (sha256_of_blob(store, hex).value_or(hex) != hex) {
         ::unlink(path.c_str());
         DamagedBlob error(cannot_store);
         error.at("sha256:" + hex).because("the blob is damaged").mend("pull or load it again");
@@ -115,8 +115,11 @@ void require_blob(const Store& store, const std::string& hex) {
     }
 }
 
-std::string sha256_of_file(const std::string& path) {
-    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+std::optional<std::string> sha256_of_blob(const Store& store, const std::string& hex) {
+    const UniqueFd file(::open(store.blob(hex).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!file.valid() && (errno == ELOOP || errno == ENOENT)) {
+        return std::nullopt;
+    }
     Sha256 hash;
     std::vector<char> buffer(1 << 18);
     for (;;) {
@@ -127,7 +130,7 @@ std::string sha256_of_file(const std::string& path) {
         if (size > 0) {
             hash.update(buffer.data(), static_cast<std::size_t>(size));
         } else if (!file.valid() || errno != EINTR) {
-            throw Error("cannot read").at(path).because(errno);
+            throw Error("cannot read").at(store.blob(hex)).because(errno);
         }
     }
 }

@@ -53,7 +53,9 @@ void replace_blob(const Store& store, const std::string& hex, const BlobLink& li
 /// name says. What stands for one is not read.
 void require_blob(const Store& store, const std::string& hex);
 
-/// The SHA-256 of a file. Throws Error when it cannot be read.
-std::string sha256_of_file(const std::string& path);
+/// The SHA-256 of a blob that is there itself; nothing where a link stands for it, or it is not
+/// there. Whoever loads the same image may put the one in the place of the other meanwhile. Throws
+/// Error when it cannot be read.
+std::optional<std::string> sha256_of_blob(const Store& store, const std::string& hex);
 
 } // namespace sctr::storage

@@ -9,7 +9,10 @@
 #include <cerrno>
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <ranges>
 #include <set>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/sha256.hpp"
@@ -19,6 +22,7 @@
 #include "storage/blobs.hpp"
 #include "storage/files.hpp"
 #include "storage/helper.hpp"
+#include "storage/kept_layers.hpp"
 #include "storage/work_directory.hpp"
 
 namespace sctr::storage {
@@ -96,17 +100,33 @@ class Checker {
         if (!checked_.insert(hex).second) {
             return;
         }
-        if (const auto link = link_of_blob(store_, hex)) {
-            add_recipe(link);
-        } else if (!exists(store_.blob(hex))) {
-            found_.push_back("the blob " + hex.substr(0, 12) + " is missing");
-        } else if (sha256_of_file(store_.blob(hex)) != hex) {
-            found_.push_back("the blob " + hex.substr(0, 12) + " is damaged");
-            if (repair_) {
-                ::unlink(store_.blob(hex).c_str());
+        // Each look may find the other, should a load change the one for the other meanwhile.
+        constexpr int most_looks = 10;
+        for (int looks = 0; looks < most_looks; ++looks) {
+            if (const auto sum = sha256_of_blob(store_, hex)) {
+                judge_blob(hex, *sum == hex);
+                return;
             }
-        } else {
+            if (const auto link = link_of_blob(store_, hex)) {
+                add_recipe(link);
+                return;
+            }
+            if (!exists(store_.blob(hex))) {
+                found_.push_back("the blob " + hex.substr(0, 12) + " is missing");
+                return;
+            }
+        }
+        judge_blob(hex, false); // a link that is none of ours
+    }
+
+    void judge_blob(const std::string& hex, bool is_sound) {
+        if (is_sound) {
             sound_blobs_.insert(hex);
+            return;
+        }
+        found_.push_back("the blob " + hex.substr(0, 12) + " is damaged");
+        if (repair_) {
+            ::unlink(store_.blob(hex).c_str());
         }
     }
 
@@ -118,30 +138,83 @@ class Checker {
         }
     }
 
-    /// Whether every layer still gives its archive, which takes the content of each of its files,
-    /// and looks as that says.
-    void check_layers() {
-        std::string fields;
+    /// Those of the layers that do not give their archives any more, which takes the content of
+    /// each of their files, or look otherwise than that says: how, by their chain IDs.
+    std::map<std::string, std::string> changed(const std::vector<std::string>& layers,
+                                               const std::optional<plan::KeptIds>& ids) const {
         std::map<std::string, std::string> chain_ids; // by the tree
-        for (const auto& [chain_id, archive] : layers_) {
-            const std::string tree = store_.layer_tree(chain_id);
-            fields += archive.path + '\0' + archive.diff + '\0' + tree + '\0';
+        LayerWork work{.words = {"verify"}, .kept = ids};
+        for (const std::string& chain_id : layers) {
+            const Archive& archive = layers_.at(chain_id);
+            const std::string tree = layer_tree_for(store_, chain_id, ids);
+            work.text += archive.path + '\0' + archive.diff + '\0' + tree + '\0';
             chain_ids[tree] = chain_id;
         }
-        std::set<std::string> damaged;
+        std::map<std::string, std::string> found;
         for (const std::string& line :
-             split(fields.empty() ? "" : run_layer_program({"verify"}, fields), '\n')) {
+             split(layers.empty() ? "" : LayerProgram(work).finish(), '\n')) {
             const auto tab = line.find('\t');
-            const auto found = chain_ids.find(line.substr(0, tab));
-            if (tab != std::string::npos && found != chain_ids.end()) {
-                const std::string& chain_id = found->second;
-                found_.push_back("layer " + chain_id.substr(0, 12) + ": " + line.substr(tab + 1));
-                damaged.insert(chain_id);
+            const auto layer = chain_ids.find(line.substr(0, tab));
+            if (tab != std::string::npos && layer != chain_ids.end()) {
+                found[layer->second] = line.substr(tab + 1);
             }
         }
+        return found;
+    }
+
+    void check_layers() {
+        const auto all = std::views::keys(layers_) | std::ranges::to<std::vector<std::string>>();
+        std::set<std::string> damaged;
+        for (const auto& [chain_id, how] : changed(all, std::nullopt)) {
+            found_.push_back("layer " + chain_id.substr(0, 12) + ": " + how);
+            damaged.insert(chain_id);
+        }
+        check_copies();
         if (repair_ && !damaged.empty()) {
             remove_layers(damaged);
         }
+    }
+
+    /// Of --userns keep-id.
+    void check_copies() {
+        std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::string>> copies;
+        for (const auto& [chain_id, archive] : layers_) {
+            for (const plan::KeptIds& ids : kept_copies(store_, chain_id)) {
+                copies[{ids.uid, ids.gid}].push_back(chain_id);
+            }
+        }
+        for (const auto& [id, layers] : copies) {
+            const plan::KeptIds ids{.uid = id.first, .gid = id.second};
+            for (const auto& [chain_id, how] : changed(layers, ids)) {
+                const std::string copy =
+                    fs::path(kept_layer_tree(store_, chain_id, ids)).parent_path();
+                found_.push_back("layer " + chain_id.substr(0, 12) + " as " +
+                                 copy.substr(copy.rfind('/') + 1) + ": " + how);
+                if (repair_) {
+                    remove_copy(chain_id, copy);
+                }
+            }
+        }
+    }
+
+    /// The next container that needs it has it made again.
+    void remove_copy(const std::string& chain_id, const std::string& copy) {
+        std::vector<UniqueFd> held;
+        for (const oci::StoredImage& image : sound_) {
+            if (std::ranges::contains(image.layers, chain_id)) {
+                auto lock = hold_image(image.digest);
+                if (!lock) {
+                    return;
+                }
+                held.push_back(std::move(*lock));
+            }
+        }
+        const std::string gone = store_.make_work_directory();
+        if (::rename(copy.c_str(), gone.c_str()) < 0) {
+            throw Error("cannot remove the copy of a layer").at(copy).because(errno);
+        }
+        sys::sync_directory(store_.layer(chain_id));
+        remove_trees({gone});
     }
 
     void remove_layers(const std::set<std::string>& damaged) {
@@ -170,13 +243,22 @@ class Checker {
         }
     }
 
-    /// False when a container runs on it.
-    bool remove_image(const std::string& digest) {
-        const std::string path = store_.image(digest);
-        const UniqueFd held(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    /// None when a container runs on it, which is a complaint. What is no directory needs no hold.
+    std::optional<UniqueFd> hold_image(const std::string& digest) {
+        UniqueFd held(::open(store_.image(digest).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (held.valid() && ::flock(held.get(), LOCK_EX | LOCK_NB) < 0) {
             found_.push_back("image " + digest.substr(0, 12) +
                              ": kept, as a container runs on it; stop it and repair again");
+            return std::nullopt;
+        }
+        return held;
+    }
+
+    /// False when a container runs on it.
+    bool remove_image(const std::string& digest) {
+        const std::string path = store_.image(digest);
+        const auto held = hold_image(digest);
+        if (!held) {
             return false;
         }
         const WorkDirectory gone(store_);

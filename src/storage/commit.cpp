@@ -10,6 +10,7 @@
 #include "base/strings.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/procfs.hpp"
+#include "oci/image_change.hpp"
 #include "storage/archives.hpp"
 #include "storage/publish.hpp"
 #include "storage/work_directory.hpp"
@@ -33,8 +34,8 @@ ordered_json read_json(const std::string& path) {
     }
 }
 
-/// They become JSON.
-void require_utf8(const CommitOptions& options) {
+/// Before anything is packed: they become JSON, and the changes make sense.
+void require_sense(const CommitOptions& options) {
     std::vector<std::string> texts = {
         options.author, options.comment, options.user, options.working_dir};
     for (const auto* list : {&options.entrypoint, &options.cmd, &options.env}) {
@@ -45,16 +46,26 @@ void require_utf8(const CommitOptions& options) {
             throw Error("cannot make the image").at(valid_utf8(text)).because("it is not UTF-8");
         }
     }
+    (void)oci::change_config("{}", options.changes);
+}
+
+/// What is run comes as lines of a Containerfile, too.
+std::vector<std::string> changes_of(const CommitOptions& options) {
+    std::vector<std::string> changes;
+    if (!options.entrypoint.empty()) {
+        changes.push_back("ENTRYPOINT " + ordered_json(options.entrypoint).dump());
+    }
+    if (!options.cmd.empty()) {
+        changes.push_back("CMD " + ordered_json(options.cmd).dump());
+    }
+    changes.insert(changes.end(), options.changes.begin(), options.changes.end());
+    return changes;
 }
 
 void change_process(ordered_json& config, const CommitOptions& options) {
     ordered_json& process = config["config"];
-    if (!options.entrypoint.empty()) {
-        process["Entrypoint"] = options.entrypoint;
-        process.erase("Cmd"); // made for another program
-    }
-    if (!options.cmd.empty()) {
-        process["Cmd"] = options.cmd;
+    if (process.is_null()) {
+        process = ordered_json::object();
     }
     for (const std::string& line : options.env) {
         process["Env"].push_back(line);
@@ -65,6 +76,7 @@ void change_process(ordered_json& config, const CommitOptions& options) {
     if (!options.working_dir.empty()) {
         process["WorkingDir"] = options.working_dir;
     }
+    process = ordered_json::parse(oci::change_config(process.dump(), changes_of(options)));
 }
 
 } // namespace
@@ -73,7 +85,7 @@ std::string commit(const Store& store,
                    const oci::StoredImage& base,
                    const LayerWork& pack,
                    const CommitOptions& options) {
-    require_utf8(options);
+    require_sense(options);
     const UniqueFd locked = store.lock(Sharing::shared);
     const WorkDirectory work(store);
     ordered_json config = read_json(store.blob(base.id));
@@ -108,6 +120,7 @@ std::string commit(const Store& store,
 }
 
 std::string commit_whole(const Store& store, const LayerWork& pack, const CommitOptions& options) {
+    require_sense(options);
     const UniqueFd locked = store.lock(Sharing::shared);
     const WorkDirectory work(store);
     const std::string blob = work.file("layer");
@@ -121,7 +134,8 @@ std::string commit_whole(const Store& store, const LayerWork& pack, const Commit
                                    .working_dir = options.working_dir},
                        .created_by = "sctr commit",
                        .author = options.author,
-                       .comment = options.comment});
+                       .comment = options.comment,
+                       .changes = options.changes});
 }
 
 } // namespace sctr::storage

@@ -18,6 +18,7 @@ struct CommitOptions {
     std::vector<std::string> env;        ///< added
     std::string user;
     std::string working_dir;
+    std::vector<std::string> changes; ///< lines for oci::change_config, which come after these
 };
 
 /// Makes an image of what a container has written above its own; returns its digest. `pack` packs

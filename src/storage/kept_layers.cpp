@@ -7,11 +7,13 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <ranges>
 #include <string_view>
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
+#include "base/strings.hpp"
 #include "linux/durable_file.hpp"
 #include "linux/process.hpp"
 #include "storage/files.hpp"
@@ -21,6 +23,8 @@
 namespace sctr::storage {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr const char* cannot_make = "cannot give the layer the container's ids";
 constexpr const char* tree_name = "/diff";
@@ -76,6 +80,23 @@ std::string
 kept_layer_tree(const Store& store, const std::string& chain_id, const plan::KeptIds& ids) {
     return store.layer(chain_id) + "/kept-" + std::to_string(ids.uid) + "-" +
            std::to_string(ids.gid) + tree_name;
+}
+
+std::vector<plan::KeptIds> kept_copies(const Store& store, const std::string& chain_id) {
+    std::vector<plan::KeptIds> copies;
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(store.layer(chain_id), none)) {
+        const auto parts = split(entry.path().filename().native(), '-');
+        if (parts.size() == 3 && parts[0] == "kept") {
+            const auto uid = parse_uint(parts[1]);
+            const auto gid = parse_uint(parts[2]);
+            if (uid && gid) {
+                copies.push_back({.uid = static_cast<std::uint32_t>(*uid),
+                                  .gid = static_cast<std::uint32_t>(*gid)});
+            }
+        }
+    }
+    return copies;
 }
 
 std::string layer_tree_for(const Store& store,

@@ -18,6 +18,9 @@ namespace sctr::storage {
 std::string
 kept_layer_tree(const Store& store, const std::string& chain_id, const plan::KeptIds& ids);
 
+/// Those for which a layer has been made so.
+std::vector<plan::KeptIds> kept_copies(const Store& store, const std::string& chain_id);
+
 /// The tree of a layer as such a container, or one that keeps no ids, must have it.
 std::string layer_tree_for(const Store& store,
                            const std::string& chain_id,

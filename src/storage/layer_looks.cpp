@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "storage/layer_looks.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -42,9 +41,8 @@ std::string below(const std::string& parent, const std::string& name) {
 
 /// Those that every file system of a store keeps, and that the kernel lets everybody set there.
 bool is_compared(const std::string& name, mode_t mode) {
-    return S_ISREG(mode) ? name == capability ||
-                               (name.starts_with("user.") && !name.starts_with("user.overlay."))
-                         : false;
+    return S_ISREG(mode) && (name == capability ||
+                             (name.starts_with("user.") && !name.starts_with("user.overlay.")));
 }
 
 std::string octal(mode_t mode) {
@@ -248,15 +246,13 @@ class LayerLooks::Comparison {
     }
 
     void walk(int directory, const std::string& path) {
-        const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        const Directory stream(copy < 0 ? nullptr : ::fdopendir(copy));
-        if (!stream) {
+        const auto names = names_in(directory);
+        if (!names) {
             throw Error("cannot read the layer").at("/" + path).because(errno);
         }
-        while (const dirent* entry = ::readdir(stream.get())) {
-            const std::string name(entry->d_name);
-            if (difference_ || name == "." || name == "..") {
-                continue;
+        for (const std::string& name : *names) {
+            if (difference_) {
+                return;
             }
             const std::string place = below(path, name);
             if (compare(directory, name, place)) {

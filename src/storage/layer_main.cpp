@@ -4,6 +4,7 @@
 /// strangers have packed. A program of its own, so that nothing else loads libarchive.
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -13,22 +14,16 @@
 #include <cerrno>
 #include <clocale>
 #include <cstdio>
-#include <deque>
-#include <functional>
-#include <map>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/strings.hpp"
-#include "linux/process.hpp"
+#include "storage/confine.hpp"
+#include "storage/layer_jobs.hpp"
 #include "storage/layer_mount.hpp"
 #include "storage/layer_stream.hpp"
 #include "storage/layer_tree.hpp"
-#include "storage/layer_work.hpp"
-#include "storage/layered_file.hpp"
 #include "storage/members.hpp"
 #include "storage/pack.hpp"
 #include "storage/tree_copy.hpp"
@@ -38,88 +33,13 @@
 namespace sctr::storage {
 namespace {
 
-/// One layer of an image, from the lowest up. Without a blob it is unpacked already and nothing is
-/// to be done; without a recipe it is, and its blob is to be verified.
-struct Job {
-    LayerSource source;
-    std::string directory;
-};
-
-std::vector<std::string> read_fields() {
-    auto fields = split(read_all(STDIN_FILENO), '\0');
-    fields.pop_back(); // after the last NUL
-    return fields;
-}
-
-/// Five texts a layer, each ended by NUL: blob, its digest, that of its content, directory, recipe.
-std::vector<Job> read_jobs() {
-    const auto fields = read_fields();
-    std::vector<Job> jobs;
-    for (std::size_t i = 0; i + 5 <= fields.size(); i += 5) {
-        jobs.push_back({.source = {.blob = fields[i],
-                                   .digest = fields[i + 1],
-                                   .diff_digest = fields[i + 2],
-                                   .recipe = fields[i + 4]},
-                        .directory = fields[i + 3]});
-    }
-    return jobs;
-}
-
-/// A layer may take what is free but for a tenth, which is the host's.
-LayerBounds bounds_for(const std::string& directory) {
-    struct statvfs space{};
-    LayerBounds bounds;
-    if (::statvfs(directory.c_str(), &space) == 0) {
-        const std::uint64_t available = std::uint64_t{space.f_bavail} * space.f_frsize;
-        bounds.bytes = available - available / 10;
-    }
-    return bounds;
-}
-
-/// Returns the implied directories, each ended by NUL.
-std::string work_on(const Job& job, bool rootless) {
-    if (job.source.recipe.empty()) {
-        verify_layer(job.source);
-        return {};
-    }
-    const auto layer = unpack_layer(job.source, job.directory, bounds_for(job.directory), rootless);
-    std::string text;
-    for (const std::string& path : layer.implied) {
-        text += path + '\0';
-    }
-    return text;
-}
-
-int unpack(bool rootless) {
-    const std::vector<Job> jobs = read_jobs();
-    std::map<std::size_t, Work> running;
-    std::vector<std::string> lower; // the uppermost first
-    std::size_t next = 0;
-    for (std::size_t i = 0; i < jobs.size(); ++i) {
-        for (; next < jobs.size() && running.size() < side_by_side(); ++next) {
-            if (!jobs[next].source.blob.empty()) {
-                running.emplace(next, begin([&] { return work_on(jobs[next], rootless); }));
-            }
-        }
-        if (const auto work = running.find(i); work != running.end()) {
-            auto implied = split(end(work->second, jobs[i].source.blob), '\0');
-            implied.pop_back(); // after the last NUL
-            adopt_implied(jobs[i].directory, {implied.begin(), implied.end()}, lower, rootless);
-            running.erase(work);
-        }
-        lower.insert(lower.begin(), jobs[i].directory);
-    }
-    for (const char* path : {"etc/passwd", "etc/group"}) {
-        std::string text = read_layered(lower, path);
-        std::erase(text, '\0');
-        std::fwrite(text.data(), 1, text.size(), stdout);
-        std::fputc('\0', stdout);
-    }
+int flushed() {
     return std::fflush(stdout) == 0 ? 0 : 1;
 }
 
 /// The whole of some small members of an archive, each as NAME NUL TEXT NUL, whatever else it has.
 int show(const std::vector<std::string>& words) {
+    confine_to_reading(words.front());
     const auto found = read_members(words.front(), {words.begin() + 1, words.end()});
     for (const auto& [name, text] : found) {
         for (const std::string& part : {name, text}) {
@@ -127,15 +47,16 @@ int show(const std::vector<std::string>& words) {
             std::fputc('\0', stdout);
         }
     }
-    return std::fflush(stdout) == 0 ? 0 : 1;
+    return flushed();
 }
 
 /// The digests of an archive as it is and decompressed.
 int digest(const std::string& path) {
+    confine_to_reading(path);
     LayerStream stream(path);
     stream.drain();
     std::printf("%s %s\n", stream.digest().c_str(), stream.diff_digest().c_str());
-    return std::fflush(stdout) == 0 ? 0 : 1;
+    return flushed();
 }
 
 void write_out(std::string_view bytes) {
@@ -150,6 +71,7 @@ void write_out(std::string_view bytes) {
 
 /// The archive of a layer, from its recipe.
 int assemble(const std::string& recipe, const std::string& diff_digest) {
+    confine_to_reading(recipe);
     const auto stream = LayerStream::of_recipe(recipe);
     const void* bytes = nullptr;
     ssize_t size = 0;
@@ -165,38 +87,20 @@ int assemble(const std::string& recipe, const std::string& diff_digest) {
     return 0;
 }
 
-/// Three texts a layer: recipe or blob, digest, directory. Prints what is wrong, a line each.
-int verify(bool rootless) {
-    const auto fields = read_fields();
-    std::deque<std::pair<Work, std::string>> running;
-    const auto end_first = [&] {
-        try {
-            (void)end(running.front().first, running.front().second);
-        } catch (const Error& error) {
-            std::printf("%s\t%s\n", running.front().second.c_str(), error.what());
-        }
-        running.pop_front();
-    };
-    for (std::size_t i = 0; i + 3 <= fields.size(); i += 3) {
-        if (running.size() >= side_by_side()) {
-            end_first();
-        }
-        running.emplace_back(begin([&]() -> std::string {
-                                 check_layer(fields[i], fields[i + 1], fields[i + 2], rootless);
-                                 return {};
-                             }),
-                             fields[i + 2]);
-    }
-    while (!running.empty()) {
-        end_first();
-    }
-    return std::fflush(stdout) == 0 ? 0 : 1;
+/// What marks opaque directories is read with CAP_SYS_ADMIN.
+int pack(const std::string& directory, const PackOptions& options) {
+    const UniqueFd tree = open_place(directory);
+    const bool is_layer = options.meaning == Meaning::layer;
+    (void)confine({.read = {tree.get()},
+                   .capabilities =
+                       capabilities_to_read() | (is_layer ? capability_set({CAP_SYS_ADMIN}) : 0)});
+    pack_tree(directory, STDOUT_FILENO, options);
+    return 0;
 }
 
 int export_tree(const std::vector<std::string>& layers, bool rootless) {
     const UniqueFd tree = mount_layers({.layers = layers, .user_xattrs = rootless});
-    pack_tree("/proc/self/fd/" + std::to_string(tree.get()), STDOUT_FILENO, {});
-    return 0;
+    return pack(path_of(tree), {});
 }
 
 /// What the first of the layers changes of those below it, a line each: A, C or D and the path.
@@ -205,7 +109,7 @@ int diff(const std::vector<std::string>& layers) {
         std::fwrite(line.data(), 1, line.size(), stdout);
         std::fputc('\n', stdout);
     }
-    return std::fflush(stdout) == 0 ? 0 : 1;
+    return flushed();
 }
 
 int remove(const std::vector<std::string>& paths) {
@@ -237,9 +141,31 @@ int run_own_as(const std::vector<std::string>& words, bool) {
     return 0;
 }
 
-/// unpack-layer DIRECTORY: what "pack" packed, from standard input.
-int run_unpack_layer(const std::vector<std::string>& words, bool rootless) {
-    (void)unpack_layer({.blob = "/proc/self/fd/0"}, words[1], bounds_for(words[1]), rootless);
+/// layout ARCHIVE DIRECTORY
+int run_layout(const std::vector<std::string>& words, bool) {
+    struct statvfs space{};
+    if (::statvfs(words[2].c_str(), &space) < 0) {
+        throw Error("cannot write").at(words[2]).because(errno);
+    }
+    const std::uint64_t available = std::uint64_t{space.f_bavail} * space.f_frsize;
+    prepare_confinement();
+    const UniqueFd archive = open_place(words[1]);
+    const UniqueFd directory = open_place(words[2]);
+    const auto place = confine({.read = {archive.get()},
+                                .write = {directory.get()},
+                                .capabilities = capabilities_to_read()});
+    extract_layout(words[1], path_of(place.front()), available - available / 10);
+    return 0;
+}
+
+/// unpack-tree DIRECTORY: what "pack-tree" packed, from standard input.
+int run_unpack_tree(const std::vector<std::string>& words, bool rootless) {
+    prepare_confinement();
+    const UniqueFd directory = open_place(words[1]);
+    const auto place =
+        confine({.write = {directory.get()}, .capabilities = capabilities_to_write()});
+    unpack_tree({.archive = "/proc/self/fd/0", .rootless = rootless},
+                [&](bool) -> TreeTarget { return {.directory = path_of(place.front()) + "/."}; });
     return 0;
 }
 
@@ -275,22 +201,22 @@ struct Verb {
 };
 
 constexpr std::array<Verb, 19> verbs{{
-    {"unpack", 1, [](const auto&, bool rootless) { return unpack(rootless); }},
+    {"unpack",
+     1,
+     [](const auto&, bool rootless) {
+         unpack_layers(rootless);
+         return flushed();
+     }},
     {"remove", 2, [](const auto& words, bool) { return remove({words.begin() + 1, words.end()}); }},
     {"show", 3, [](const auto& words, bool) { return show({words.begin() + 1, words.end()}); }},
-    {"layout",
-     3,
-     [](const auto& words, bool) {
-         extract_layout(words[1], words[2], bounds_for(words[2]).bytes);
-         return 0;
-     }},
-    {"pack",
+    {"layout", 3, run_layout},
+    {"pack", 2, [](const auto& words, bool) { return pack(words[1], {}); }},
+    {"unpack-layer",
      2,
-     [](const auto& words, bool) {
-         pack_tree(words[1], STDOUT_FILENO, {});
+     [](const auto& words, bool rootless) {
+         unpack_from_input(words[1], rootless);
          return 0;
      }},
-    {"unpack-layer", 2, run_unpack_layer},
     {"own-as", 3, run_own_as},
     {"add-lines", 4, run_add_lines},
     {"export",
@@ -300,7 +226,12 @@ constexpr std::array<Verb, 19> verbs{{
      }},
     {"diff", 2, [](const auto& words, bool) { return diff({words.begin() + 1, words.end()}); }},
     {"assemble", 3, [](const auto& words, bool) { return assemble(words[1], words[2]); }},
-    {"verify", 1, [](const auto&, bool rootless) { return verify(rootless); }},
+    {"verify",
+     1,
+     [](const auto&, bool rootless) {
+         verify_layers(rootless);
+         return flushed();
+     }},
     {"digest", 2, [](const auto& words, bool) { return digest(words[1]); }},
     {"fill",
      4,
@@ -313,17 +244,8 @@ constexpr std::array<Verb, 19> verbs{{
     {"chown", 4, run_chown},
     {"pack-tree",
      2,
-     [](const auto& words, bool) {
-         pack_tree(words[1], STDOUT_FILENO, {.meaning = Meaning::tree});
-         return 0;
-     }},
-    {"unpack-tree",
-     2,
-     [](const auto& words, bool rootless) {
-         unpack_tree({.archive = "/proc/self/fd/0", .rootless = rootless},
-                     [&](bool) -> TreeTarget { return {.directory = words[1]}; });
-         return 0;
-     }},
+     [](const auto& words, bool) { return pack(words[1], {.meaning = Meaning::tree}); }},
+    {"unpack-tree", 2, run_unpack_tree},
 }};
 
 int run(std::vector<std::string> words) {

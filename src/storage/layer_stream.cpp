@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
+#include <string_view>
 #include <utility>
 
 #include "base/error.hpp"
@@ -18,6 +20,16 @@ namespace sctr::storage {
 namespace {
 
 constexpr std::size_t block_size = 1 << 18;
+constexpr std::string_view own_fds = "/proc/self/fd/";
+
+/// What is open already is not opened anew, which takes a right of its own.
+UniqueFd open_blob(const std::string& path, int flags) {
+    if (path.starts_with(own_fds)) {
+        const int fd = std::atoi(path.c_str() + own_fds.size());
+        return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    }
+    return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | flags));
+}
 
 } // namespace
 
@@ -30,8 +42,7 @@ std::string reason_of(struct archive* archive) {
     return text != nullptr ? text : "the archive is damaged";
 }
 
-LayerStream::LayerStream(const std::string& path)
-    : LayerStream(path, UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY))) {}
+LayerStream::LayerStream(const std::string& path) : LayerStream(path, open_blob(path, 0)) {}
 
 LayerStream::LayerStream(const std::string& path, std::unique_ptr<RecipeReader> recipe)
     : path_(path), recipe_(std::move(recipe)) {}
@@ -39,14 +50,17 @@ LayerStream::LayerStream(const std::string& path, std::unique_ptr<RecipeReader> 
 LayerStream::~LayerStream() = default;
 
 std::unique_ptr<LayerStream> LayerStream::of_recipe(const std::string& path) {
+    return of_recipe(path, path.substr(0, path.rfind('/')) + "/diff");
+}
+
+std::unique_ptr<LayerStream> LayerStream::of_recipe(const std::string& path,
+                                                    const std::string& tree) {
     return std::unique_ptr<LayerStream>(
-        new LayerStream(path, std::make_unique<RecipeReader>(path)));
+        new LayerStream(path, std::make_unique<RecipeReader>(path, tree)));
 }
 
 std::unique_ptr<LayerStream> LayerStream::of_blob(const std::string& path) {
-    // A link there stands for a recipe, but for those of /proc.
-    const int follow = path.starts_with("/proc/self/fd/") ? 0 : O_NOFOLLOW;
-    UniqueFd blob(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | follow));
+    UniqueFd blob = open_blob(path, O_NOFOLLOW); // a link there stands for a recipe
     return !blob.valid() && errno == ELOOP
                ? of_recipe(std::filesystem::canonical(path))
                : std::unique_ptr<LayerStream>(new LayerStream(path, std::move(blob)));

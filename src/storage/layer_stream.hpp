@@ -38,8 +38,11 @@ class LayerStream {
     /// made again from that, then, and has no digest of a blob.
     static std::unique_ptr<LayerStream> of_blob(const std::string& path);
 
-    /// Of a recipe.
+    /// Of a recipe, and the files of the layer that it lies beside.
     static std::unique_ptr<LayerStream> of_recipe(const std::string& path);
+
+    /// Of a recipe, and the files of a copy of that layer.
+    static std::unique_ptr<LayerStream> of_recipe(const std::string& path, const std::string& tree);
 
     ~LayerStream();
     LayerStream(const LayerStream&) = delete;

@@ -42,14 +42,24 @@ bool is_whiteout(const struct stat& info) {
     return S_ISCHR(info.st_mode) && info.st_rdev == 0;
 }
 
-/// What a layer must not say: overlayfs would obey, and labels are the host's own.
+/// What a layer must not say: overlayfs would obey, labels are the host's own, and what is trusted
+/// only CAP_SYS_ADMIN can read.
 bool is_foreign_xattr(std::string_view name) {
-    return name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.") ||
-           name == "security.selinux" || name == "security.ima" || name == "security.evm";
+    return name.starts_with("trusted.") || name.starts_with("user.overlay.") ||
+           (name.starts_with("security.") && name != "security.capability");
 }
 
 std::string link_of(int fd) {
     return "/proc/self/fd/" + std::to_string(fd);
+}
+
+std::string name_of(int directory, const std::string& path) {
+    std::array<char, PATH_MAX> name{};
+    const ssize_t size = ::readlink(link_of(directory).c_str(), name.data(), name.size());
+    if (size < 0) {
+        fail(path);
+    }
+    return {name.data(), static_cast<std::size_t>(size)};
 }
 
 } // namespace
@@ -61,6 +71,14 @@ LayerTree::LayerTree(const std::string& root, const TreeOptions& options)
         throw Error(cannot_unpack).at(root).because(errno);
     }
     implied_.insert("");
+    root_name_ = name_of(root_.get(), root);
+    root_name_ = root_name_ == "/" ? "" : root_name_;
+}
+
+/// Without links on the way.
+std::string LayerTree::place_of(int directory) const {
+    const std::string name = name_of(directory, "");
+    return name.size() > root_name_.size() ? name.substr(root_name_.size() + 1) : "";
 }
 
 std::uint64_t LayerTree::inside() const {
@@ -128,7 +146,12 @@ void LayerTree::displace(const Place& place, const std::string& path) {
     if (!is_layer_) {
         refuse(path, "a directory is there, and what comes is none");
     }
+    const std::string parent = place_of(place.directory);
     remove_tree(place.directory, place.name);
+    const std::string gone = (parent.empty() ? "" : parent + "/") + place.name;
+    std::erase_if(opaque_, [&](const std::string& directory) {
+        return directory == gone || directory.starts_with(gone + "/");
+    });
     if (current_path_.starts_with(path)) {
         current_.reset(); // it may have been below, and is gone
         current_path_.clear();
@@ -153,9 +176,10 @@ void LayerTree::set_xattrs(int file, const LayerMember& member) const {
     }
 }
 
-void LayerTree::set_opaque(int directory, const std::string& path) const {
-    const char* name = rootless_ ? "user.overlay.opaque" : "trusted.overlay.opaque";
-    if (::fsetxattr(directory, name, "y", 1, 0) < 0) {
+void LayerTree::set_opaque(int directory, const std::string& path) {
+    if (!rootless_) {
+        opaque_.insert(place_of(directory));
+    } else if (::fsetxattr(directory, "user.overlay.opaque", "y", 1, 0) < 0) {
         fail(path);
     }
 }

@@ -59,6 +59,10 @@ class LayerTree {
     /// When everything is there: sets the times of directories.
     void finish();
 
+    /// Directories that overlayfs is to take for opaque. Only who has CAP_SYS_ADMIN can say so (but
+    /// for a plain user, for whom it is done): see mark_opaque().
+    [[nodiscard]] const std::set<std::string>& opaque() const { return opaque_; }
+
     /// Directories that no member tells of, only names of what is in them; the root is "".
     [[nodiscard]] const std::set<std::string>& implied() const { return implied_; }
 
@@ -78,7 +82,8 @@ class LayerTree {
     void displace(const Place& place, const std::string& path);
     void set_metadata(const LayerMember& member, const Place& place, mode_t type) const;
     void set_xattrs(int file, const LayerMember& member) const;
-    void set_opaque(int directory, const std::string& path) const;
+    void set_opaque(int directory, const std::string& path);
+    [[nodiscard]] std::string place_of(int directory) const;
     [[nodiscard]] std::uint64_t inside() const;
 
     UniqueFd root_;
@@ -87,6 +92,8 @@ class LayerTree {
     std::string current_path_; ///< of current_
     UniqueFd current_;         ///< the directory that was opened last: members come in its order
     std::set<std::string> implied_;
+    std::string root_name_; ///< as the kernel names it, "" for "/"
+    std::set<std::string> opaque_;
     std::map<std::string, struct timespec> directory_times_;
 };
 
@@ -95,6 +102,9 @@ void remove_tree(int directory, const std::string& name);
 
 /// Gives a tree to others, symbolic links themselves and other file systems included. Throws Error.
 void chown_tree(const std::string& path, uid_t uid, gid_t gid);
+
+/// Marks directories of a layer as LayerTree::opaque() names them. Throws Error.
+void mark_opaque(const std::string& layer, const std::set<std::string>& opaque);
 
 /// Gives directories of a layer that its archive does not tell of the owner, mode, times and xattrs
 /// that they have in the layers below, the uppermost of which is first. Throws Error.

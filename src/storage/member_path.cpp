@@ -9,7 +9,7 @@ namespace sctr::storage {
 
 namespace {
 
-[[noreturn]] void refuse(const std::string& path, const std::string& why) {
+[[noreturn]] void refuse_path(const std::string& path, const std::string& why) {
     throw Error("cannot unpack the layer").at("/" + escape_controls(path)).because(why);
 }
 
@@ -17,7 +17,7 @@ namespace {
 
 std::string clean_member_path(const std::string& name) {
     if (name.contains('\0')) {
-        refuse(name, "a name with a NUL");
+        refuse_path(name, "a name with a NUL");
     }
     std::string clean;
     for (const std::string& part : split(name, '/')) {
@@ -25,15 +25,15 @@ std::string clean_member_path(const std::string& name) {
             continue;
         }
         if (part == "..") {
-            refuse(name, "a name that leads out of the layer");
+            refuse_path(name, "a name that leads out of the layer");
         }
         if (part.size() > NAME_MAX) {
-            refuse(name.substr(0, 80) + "...", "a name longer than 255 bytes");
+            refuse_path(name.substr(0, 80) + "...", "a name longer than 255 bytes");
         }
         clean += (clean.empty() ? "" : "/") + part;
     }
     if (clean.size() >= PATH_MAX) {
-        refuse(name.substr(0, 80) + "...", "a path longer than 4095 bytes");
+        refuse_path(name.substr(0, 80) + "...", "a path longer than 4095 bytes");
     }
     return clean;
 }

@@ -114,8 +114,8 @@ class RecipeWriter {
 /// Reads a layer's archive that is made again from its recipe and files.
 class RecipeReader {
   public:
-    /// Throws Error when there is no such recipe.
-    explicit RecipeReader(const std::string& path);
+    /// The files are those of `tree`. Throws Error when there is no such recipe.
+    RecipeReader(const std::string& path, const std::string& tree);
 
     /// More bytes, valid until the next call; none at the end. Throws Error that names the file
     /// which is not what it was.
@@ -130,6 +130,7 @@ class RecipeReader {
 
     std::string path_;
     LayerStream stream_;
+    std::string tree_;
     UniqueFd root_;
     std::string buffer_; ///< of the recipe
     std::size_t used_ = 0;

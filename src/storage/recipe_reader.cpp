@@ -18,18 +18,14 @@ namespace {
 
 constexpr std::size_t block_size = 1 << 18;
 
-std::string layer_of(const std::string& recipe) {
-    return recipe.substr(0, recipe.rfind('/')) + "/diff";
-}
-
 } // namespace
 
-RecipeReader::RecipeReader(const std::string& path)
-    : path_(path), stream_(path),
-      root_(::open(layer_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)),
+RecipeReader::RecipeReader(const std::string& path, const std::string& tree)
+    : path_(path), stream_(path), tree_(tree),
+      root_(::open(tree.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)),
       block_(block_size) {
     if (!root_.valid()) {
-        throw Error("cannot read the layer").at(layer_of(path)).because(errno);
+        throw Error("cannot read the layer").at(tree).because(errno);
     }
     if (take(recipe::magic.size()) != recipe::magic) {
         fail("it does not begin as one");
@@ -82,12 +78,12 @@ void RecipeReader::open_part() {
         struct stat info{};
         if (!file_.valid()) {
             throw Error("the layer has changed")
-                .at(layer_of(path_) + "/" + escape_controls(name_))
+                .at(tree_ + "/" + escape_controls(name_))
                 .because(error_number);
         }
         if (::fstat(file_.get(), &info) < 0 || !S_ISREG(info.st_mode)) {
             throw Error("the layer has changed")
-                .at(layer_of(path_) + "/" + escape_controls(name_))
+                .at(tree_ + "/" + escape_controls(name_))
                 .because("it is no file any more");
         }
     }
@@ -105,7 +101,7 @@ std::string_view RecipeReader::next_of_part() {
     } while (size < 0 && errno == EINTR);
     const int error_number = errno;
     Error changed("the layer has changed");
-    changed.at(layer_of(path_) + "/" + escape_controls(name_));
+    changed.at(tree_ + "/" + escape_controls(name_));
     if (size <= 0) {
         throw size < 0 ? changed.because(error_number) : changed.because("the file is shorter");
     }

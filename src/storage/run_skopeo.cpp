@@ -4,13 +4,18 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
 
 #include "base/strings.hpp"
 #include "linux/memfd.hpp"
 #include "linux/process.hpp"
 #include "linux/procfs.hpp"
 #include "linux/program.hpp"
+#include "storage/short_names.hpp"
 
 namespace sctr::storage {
 
@@ -40,8 +45,77 @@ std::string last_words(const std::string& text) {
 
 namespace {
 
+std::string base64(std::string_view text) {
+    constexpr std::string_view digits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string encoded;
+    for (std::size_t i = 0; i < text.size(); i += 3) {
+        const auto group = text.substr(i, 3);
+        unsigned bits = 0;
+        for (std::size_t j = 0; j < 3; ++j) {
+            bits = bits << 8U | (j < group.size() ? static_cast<unsigned char>(group[j]) : 0U);
+        }
+        for (std::size_t j = 0; j < 4; ++j) {
+            encoded += j <= group.size() ? digits[bits >> (18 - 6 * j) & 63U] : '=';
+        }
+    }
+    return encoded;
+}
+
+/// "docker://HOST/NAME:TAG" is "HOST/NAME" in a file of credentials, where it goes before what is
+/// said of all of HOST. Source: containers-auth.json(5).
+std::string repository_of(const std::vector<std::string>& words) {
+    constexpr std::string_view transport = "docker://";
+    for (const std::string& word : words) {
+        if (word.starts_with(transport)) {
+            std::string name = word.substr(transport.size());
+            name.resize(std::min(name.find('@'), name.size()));
+            const auto colon = name.rfind(':');
+            const bool has_tag =
+                colon != std::string::npos && colon > name.rfind('/') && name.contains('/');
+            name.resize(has_tag ? colon : name.size());
+            return name;
+        }
+    }
+    return {};
+}
+
+/// The command line of a process is everybody's to read (proc(5)): credentials go to a file in
+/// memory instead, beside those of the caller's file.
+UniqueFd hide_credentials(std::vector<std::string>& words) {
+    const auto option = std::ranges::find_if(words, [](const std::string& word) {
+        return word.starts_with("--") && word.ends_with("creds");
+    });
+    if (option == words.end()) {
+        return {};
+    }
+    const std::string credentials = *(option + 1);
+    words.erase(option, option + 2);
+    auto json = nlohmann::json::object();
+    if (const auto file = std::ranges::find(words, "--authfile"); file != words.end()) {
+        json =
+            nlohmann::json::parse(sys::read_small_file(*(file + 1)).value_or(""), nullptr, false);
+        if (!json.is_object()) {
+            throw Error("cannot read the credentials").at("--authfile " + *(file + 1));
+        }
+        words.erase(file, file + 2);
+    }
+    json["auths"][repository_of(words)] = {{"auth", base64(credentials)}};
+    UniqueFd hidden = sys::raise_fd(sys::sealed_memfd("sctr-credentials", json.dump(), false));
+    const auto verb = std::ranges::find_if(
+        words, [](const std::string& word) { return word == "copy" || word == "inspect"; });
+    words.insert(verb == words.end() ? verb : verb + 1,
+                 {"--authfile", "/proc/self/fd/" + std::to_string(hidden.get())});
+    return hidden;
+}
+
 /// With its output in `output`; in none where that is -1.
 void run_with_output(std::vector<std::string> words, int output) {
+    const UniqueFd credentials = hide_credentials(words);
+    // skopeo takes it as a flag alone; podman and buildah as the variable.
+    if (const std::string conf = chosen_registries_conf(); !conf.empty()) {
+        words.insert(words.begin(), {"--registries-conf", conf});
+    }
     words.insert(words.begin(), "skopeo");
     const UniqueFd said = sys::raise_fd(sys::memory_file("sctr-skopeo"));
     const auto argv = sys::argument_pointers(words);
@@ -49,7 +123,8 @@ void run_with_output(std::vector<std::string> words, int output) {
         const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
         if (::dup2(null.get(), STDIN_FILENO) < 0 ||
             ::dup2(output < 0 ? null.get() : output, STDOUT_FILENO) < 0 ||
-            ::dup2(said.get(), STDERR_FILENO) < 0) {
+            ::dup2(said.get(), STDERR_FILENO) < 0 ||
+            (credentials.valid() && ::fcntl(credentials.get(), F_SETFD, 0) < 0)) {
             ::_exit(1);
         }
         ::execvp(argv.front(), argv.data());

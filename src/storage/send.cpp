@@ -179,6 +179,9 @@ void send(const Store& store,
     const auto copy = [&] {
         std::vector<std::string> words{"copy"};
         add_access(words, options, "dest-");
+        if (options.as_docker_saves) {
+            words.insert(words.end(), {"--format", "v2s2", "--dest-decompress"});
+        }
         words.insert(words.end(), {outbox.source(), destination});
         run_skopeo(words, options.quiet);
     };

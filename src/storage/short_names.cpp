@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "storage/short_names.hpp"
 
+#include <pwd.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 
-#include "base/strings.hpp"
+// Nothing is linked, nothing is thrown.
+#define TOML_HEADER_ONLY 1
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+#include "base/error.hpp"
 #include "host/caller.hpp"
 #include "linux/procfs.hpp"
 
@@ -15,70 +25,101 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The strings in a piece of TOML, in their order, without their quotes.
-std::vector<std::string> quoted(std::string_view text) {
-    std::vector<std::string> found;
-    for (std::size_t at = 0; (at = text.find_first_of("\"'", at)) != std::string_view::npos;) {
-        const auto end = text.find(text[at], at + 1);
-        if (end == std::string_view::npos) {
-            break;
-        }
-        found.emplace_back(text.substr(at + 1, end - at - 1));
-        at = end + 1;
+/// Throws Error that names the file and the line.
+[[noreturn]] void
+throw_at(const std::string& path, const toml::source_region& place, const std::string& why) {
+    throw Error("cannot read the configuration of registries")
+        .at(path + ", line " + std::to_string(place.begin.line))
+        .because(why)
+        .mend("see containers-registries.conf(5)");
+}
+
+std::string text_of(const toml::node& node, const std::string& path, const std::string& key) {
+    const auto text = node.value_exact<std::string>();
+    if (!text) {
+        throw_at(path, node.source(), key + " is no string");
     }
-    return found;
+    return *text;
 }
 
-std::string_view trimmed(std::string_view line) {
-    const auto first = line.find_first_not_of(" \t\r");
-    return first == std::string_view::npos ? std::string_view() : line.substr(first);
+std::string own_file(const std::string& home) {
+    return home + "/.config/containers/registries.conf";
 }
 
-void read_file(const std::string& path, ShortNames& names) {
-    if (const auto text = sys::read_small_file(path)) {
-        read_registries_conf(*text, names);
+std::vector<std::string> files_of(const RegistriesPlace& place) {
+    if (!place.is_directory) {
+        return {place.path};
     }
-}
-
-void read_directory(const std::string& path, ShortNames& names) {
     std::vector<std::string> files;
     std::error_code none;
-    for (const auto& entry : fs::directory_iterator(path, none)) {
+    for (const auto& entry : fs::directory_iterator(place.path, none)) {
         if (entry.path().extension() == ".conf") {
             files.push_back(entry.path());
         }
     }
     std::ranges::sort(files);
-    for (const std::string& file : files) {
-        read_file(file, names);
+    return files;
+}
+
+void read_place(const RegistriesPlace& place, ShortNames& names) {
+    for (const std::string& path : files_of(place)) {
+        const auto text = sys::read_small_file(path);
+        if (!text && place.is_required) {
+            throw Error("cannot read the configuration of registries")
+                .at(path)
+                .because(errno)
+                .mend("$CONTAINERS_REGISTRIES_CONF names it");
+        }
+        if (text && place.has_aliases_only) {
+            ShortNames more;
+            read_registries_conf(*text, path, more);
+            for (const auto& [name, meant] : more.aliases) {
+                names.aliases[name] = meant;
+            }
+        } else if (text) {
+            read_registries_conf(*text, path, names);
+        }
     }
+}
+
+std::string variable(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr ? value : "";
+}
+
+/// A service of the system has no $HOME.
+std::string home_directory() {
+    if (std::string home = variable("HOME"); !home.empty()) {
+        return home;
+    }
+    const struct passwd* account = ::getpwuid(::geteuid());
+    return account != nullptr ? account->pw_dir : "";
 }
 
 } // namespace
 
-void read_registries_conf(std::string_view text, ShortNames& names) {
-    bool in_aliases = false;
-    bool in_list = false;
-    for (const std::string& raw : split(text, '\n')) {
-        const std::string_view line = trimmed(raw);
-        if (line.empty() || line.front() == '#') {
-            continue;
+void read_registries_conf(std::string_view text, const std::string& path, ShortNames& names) {
+    const toml::parse_result parsed = toml::parse(text, path);
+    if (!parsed) {
+        throw_at(path, parsed.error().source(), std::string(parsed.error().description()));
+    }
+    const std::string search = "unqualified-search-registries";
+    if (const toml::node* list = parsed.table().get(search)) {
+        if (!list->is_array()) {
+            throw_at(path, list->source(), search + " is no array");
         }
-        if (in_list) {
-            const auto more = quoted(line);
-            names.registries.insert(names.registries.end(), more.begin(), more.end());
-            in_list = !line.contains(']');
-            continue;
+        names.registries.clear();
+        for (const toml::node& each : *list->as_array()) {
+            names.registries.push_back(text_of(each, path, "one of " + search));
         }
-        if (line.front() == '[') {
-            in_aliases = line.starts_with("[aliases]");
-            continue;
+    }
+    if (const toml::node* aliases = parsed.table().get("aliases")) {
+        if (!aliases->is_table()) {
+            throw_at(path, aliases->source(), "aliases is no table");
         }
-        if (line.starts_with("unqualified-search-registries")) {
-            names.registries = quoted(line);
-            in_list = !line.contains(']');
-        } else if (const auto words = quoted(line); in_aliases && words.size() == 2) {
-            names.aliases[words[0]] = words[1];
+        for (const auto& [key, value] : *aliases->as_table()) {
+            const std::string name(key.str());
+            names.aliases[name] = text_of(value, path, "the alias '" + name + "'");
         }
     }
 }
@@ -86,7 +127,7 @@ void read_registries_conf(std::string_view text, ShortNames& names) {
 std::vector<std::string> expand_short_name(const oci::Reference& reference,
                                            const ShortNames& names) {
     const auto alias = names.aliases.find(reference.path);
-    if (alias != names.aliases.end()) {
+    if (alias != names.aliases.end() && !alias->second.empty()) { // "" takes an earlier one back
         oci::Reference full = oci::parse_reference(alias->second);
         full.tag = reference.tag;
         full.digest = reference.digest;
@@ -103,18 +144,44 @@ std::vector<std::string> expand_short_name(const oci::Reference& reference,
     return all;
 }
 
+std::vector<RegistriesPlace> registries_places(const RegistriesPlaces& where, bool has_own_file) {
+    std::vector<RegistriesPlace> places;
+    const bool own_alone = has_own_file && where.chosen.empty();
+    if (!where.chosen.empty()) {
+        places.push_back({.path = where.chosen, .is_required = true});
+    } else if (own_alone) {
+        places.push_back({.path = own_file(where.home)});
+    } else {
+        places.push_back({.path = "/usr/share/containers/registries.conf"});
+        places.push_back({.path = "/etc/containers/registries.conf"});
+    }
+    if (!own_alone) {
+        places.push_back({.path = "/etc/containers/registries.conf.d", .is_directory = true});
+    }
+    places.push_back({.path = own_file(where.home) + ".d", .is_directory = true});
+    const std::string own_cache =
+        where.cache_home.empty() ? where.home + "/.cache" : where.cache_home;
+    places.push_back(
+        {.path = (where.is_root ? "/var/cache" : own_cache) + "/containers/short-name-aliases.conf",
+         .has_aliases_only = true});
+    return places;
+}
+
 std::vector<std::string> names_in_registries(const oci::Reference& reference) {
+    const RegistriesPlaces where{.chosen = chosen_registries_conf(),
+                                 .home = home_directory(),
+                                 .cache_home = variable("XDG_CACHE_HOME"),
+                                 .is_root = host::caller().is_system};
+    std::error_code none;
     ShortNames names;
-    const char* home = std::getenv("HOME");
-    const std::string own = std::string(home != nullptr ? home : "") + "/.config/containers/";
-    read_file("/usr/share/containers/registries.conf", names);
-    read_file("/etc/containers/registries.conf", names);
-    read_directory("/etc/containers/registries.conf.d", names);
-    if (!host::caller().is_system) {
-        read_file(own + "registries.conf", names);
-        read_directory(own + "registries.conf.d", names);
+    for (const auto& place : registries_places(where, fs::exists(own_file(where.home), none))) {
+        read_place(place, names);
     }
     return expand_short_name(reference, names);
+}
+
+std::string chosen_registries_conf() {
+    return variable("CONTAINERS_REGISTRIES_CONF");
 }
 
 } // namespace sctr::storage

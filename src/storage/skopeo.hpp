@@ -15,7 +15,8 @@ struct TransferOptions {
     std::optional<std::string> auth_file;   ///< as podman's --authfile
     std::optional<std::string> credentials; ///< USER:PASSWORD
     bool verify_tls = true;
-    bool quiet = false; ///< without skopeo's progress on stderr
+    bool quiet = false;           ///< without skopeo's progress on stderr
+    bool as_docker_saves = false; ///< to a directory: docker's manifest, layers not compressed
 };
 
 /// Copies the image at `source`, skopeo's name for a place ("docker://...", "oci-archive:..."),

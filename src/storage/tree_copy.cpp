@@ -2,6 +2,7 @@
 #include "storage/tree_copy.hpp"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -20,7 +21,9 @@
 #include "base/strings.hpp"
 #include "linux/process.hpp"
 #include "linux/syscalls.hpp"
+#include "storage/confine.hpp"
 #include "storage/layer_mount.hpp"
+#include "storage/layer_work.hpp"
 #include "storage/pack.hpp"
 #include "storage/unpack.hpp"
 
@@ -30,6 +33,7 @@ namespace {
 
 constexpr int root_fd = 3;
 constexpr int user_namespace_fd = 4;
+constexpr int mount_namespace_fd = 5;
 constexpr int most_links = 40; // as the kernel's
 
 bool has_user_namespace(const View& view) {
@@ -149,8 +153,12 @@ UniqueFd open_plain_view(const View& view, bool attached, bool rootless) {
     if (has_user_namespace(view)) {
         join_user_namespace();
     }
+    prepare_confinement();
     if (kind == "fd") {
-        return UniqueFd(::openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        UniqueFd root = attach_copy(root_fd, mount_namespace_fd);
+        ::close(root_fd); // else there would be a way through the container's own mounts
+        ::close(mount_namespace_fd);
+        return root;
     }
     if (kind == "host") {
         return UniqueFd(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -236,10 +244,6 @@ Place find_place(int root, std::string path, bool follow) {
     throw Error("cannot copy").at(path).because(ELOOP);
 }
 
-std::string link_to(int directory) {
-    return "/proc/self/fd/" + std::to_string(directory) + "/.";
-}
-
 UniqueFd open_directory(const Place& place, const std::string& path) {
     UniqueFd directory(::openat(
         place.parent.get(), place.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -271,21 +275,29 @@ void copy_from(
     if (needs_directory && !place.is_directory()) {
         throw Error("cannot copy").at(path).because(ENOTDIR);
     }
+    const UniqueFd node(
+        ::openat(place.parent.get(), place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    (void)confine({.read = {node.get()}, .capabilities = capabilities_to_read()});
     pack_node(place.parent.get(), place.name, STDOUT_FILENO, {.meaning = Meaning::tree, .as = as});
 }
 
 void copy_to(const CopyTarget& target, const View& view, bool rootless) {
     const UniqueFd root = require_view(view, {.path = target.path, .can_make = true}, rootless);
-    UniqueFd directory;
+    Place place = find_place(root.get(), target.path, true);
+    const UniqueFd directory =
+        place.is_directory() ? open_directory(place, target.path) : std::move(place.parent);
+    std::uint64_t capabilities = capabilities_to_write();
+    if (!target.keep_owners) { // nor does what a container could give itself come with it
+        capabilities &= ~capability_set({CAP_MKNOD, CAP_SETFCAP});
+    }
+    const auto confined = confine({.write = {directory.get()}, .capabilities = capabilities});
     const auto choose = [&](bool is_directory) -> TreeTarget {
-        Place place = find_place(root.get(), target.path, true);
+        const std::string found = path_of(confined.front()) + "/.";
         if (place.is_directory()) {
-            directory = open_directory(place, target.path);
             if (target.name.empty()) {
-                return {.directory = link_to(directory.get())};
+                return {.directory = found};
             }
-            return {.directory = link_to(directory.get()),
-                    .top = is_directory && target.contents ? "" : target.name};
+            return {.directory = found, .top = is_directory && target.contents ? "" : target.name};
         }
         if (target.name.empty() || (target.path.ends_with('/') && !(is_directory && !place.info))) {
             throw Error("cannot copy")
@@ -295,14 +307,31 @@ void copy_to(const CopyTarget& target, const View& view, bool rootless) {
         if (place.info && is_directory) {
             throw Error("cannot copy a directory onto what is none").at(target.path);
         }
-        directory = std::move(place.parent);
-        return {.directory = link_to(directory.get()), .top = place.name};
+        return {.directory = found, .top = place.name};
     };
     unpack_tree({.archive = "/proc/self/fd/0",
                  .keep_owners = target.keep_owners,
                  .rootless = rootless || has_user_namespace(view)},
                 choose);
 }
+
+namespace {
+
+/// A file of an account database, made where there is none; an invalid fd for what is no file,
+/// which is not opened: some devices act on that.
+UniqueFd open_accounts(int root, const std::string& path) {
+    constexpr int flags = O_RDWR | O_APPEND | O_CLOEXEC;
+    constexpr std::uint64_t inside = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+    const UniqueFd found(sys::openat2(root, path.c_str(), O_PATH | O_CLOEXEC, 0, inside));
+    if (!found.valid() && errno == ENOENT) {
+        return UniqueFd(sys::openat2(root, path.c_str(), flags | O_CREAT | O_EXCL, 0644, inside));
+    }
+    struct stat info{};
+    const bool is_file = found.valid() && ::fstat(found.get(), &info) == 0 && S_ISREG(info.st_mode);
+    return UniqueFd(is_file ? ::open(path_of(found).c_str(), flags) : -1);
+}
+
+} // namespace
 
 void add_lines(const std::vector<std::pair<std::string, std::string>>& lines,
                const View& view,
@@ -312,13 +341,9 @@ void add_lines(const std::vector<std::pair<std::string, std::string>>& lines,
         if (line.empty()) {
             continue;
         }
-        const UniqueFd file(sys::openat2(root.get(),
-                                         path.c_str(),
-                                         O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC,
-                                         0644,
-                                         RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+        const UniqueFd file = open_accounts(root.get(), path);
         struct stat info{};
-        if (!file.valid() || ::fstat(file.get(), &info) < 0 || !S_ISREG(info.st_mode)) {
+        if (!file.valid() || ::fstat(file.get(), &info) < 0) {
             continue; // no directory for it, or what the image has there is no file
         }
         char last = '\n';
@@ -353,11 +378,22 @@ void fill(const std::string& directory,
     UniqueFd writer(ends[1]);
     sys::Child packer = sys::fork_child(0, [&] {
         reader.reset();
+        (void)confine({.read = {source.get()}, .capabilities = capabilities_to_read()});
         pack_node(source.get(), ".", writer.get(), {.meaning = Meaning::tree});
     });
     writer.reset();
-    unpack_tree({.archive = "/proc/self/fd/" + std::to_string(reader.get()), .rootless = rootless},
-                [&](bool) -> TreeTarget { return {.directory = directory}; });
+    Work unpacker = begin([&]() -> std::string {
+        prepare_confinement();
+        const UniqueFd volume = open_place(directory);
+        const auto place =
+            confine({.write = {volume.get()}, .capabilities = capabilities_to_write()});
+        unpack_tree({.archive = path_of(reader), .rootless = rootless}, [&](bool) -> TreeTarget {
+            return {.directory = path_of(place.front()) + "/."};
+        });
+        return {};
+    });
+    reader.reset();
+    (void)end(unpacker, path);
     if (packer.wait() != 0) {
         throw Error("cannot fill the volume").at(path).because("not all of it can be read");
     }

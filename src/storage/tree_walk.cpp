@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/error.hpp"
+#include "linux/chosen_path.hpp"
 #include "linux/syscalls.hpp"
 #include "storage/files.hpp"
 #include "storage/layer_tree.hpp"
@@ -173,24 +177,47 @@ void remove_tree(int directory, const std::string& name) {
 
 namespace {
 
-void chown_directory(int directory, const std::string& path, uid_t uid, gid_t gid) {
-    const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const Directory stream(copy < 0 ? nullptr : ::fdopendir(copy));
-    if (!stream || ::fchown(directory, uid, gid) < 0) {
-        throw Error("cannot change the owner").at(path).because(errno);
+constexpr const char* cannot_give = "cannot change the owner";
+
+/// A path has so many parts at most: nobody could name what is deeper.
+constexpr int most_depth = PATH_MAX / 2;
+
+struct Owner {
+    uid_t uid;
+    gid_t gid;
+};
+
+void chown_below(int directory, const std::string& path, const Owner& owner, int depth);
+
+/// By fd, of whatever is there now: who can write to the directory swaps names as he likes.
+void chown_node(int node, const std::string& path, const Owner& owner, int depth) {
+    struct stat info{};
+    if (::fstat(node, &info) < 0 || ::fchownat(node, "", owner.uid, owner.gid, AT_EMPTY_PATH) < 0) {
+        throw Error(cannot_give).at(path).because(errno);
     }
-    while (const dirent* entry = ::readdir(stream.get())) {
-        const std::string name(entry->d_name);
-        if (name == "." || name == "..") {
-            continue;
-        }
-        const UniqueFd below(::openat(
-            directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-        if (below.valid()) {
-            chown_directory(below.get(), path + "/" + name, uid, gid);
-        } else if (::fchownat(directory, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) < 0 &&
-                   errno != ENOENT) {
-            throw Error("cannot change the owner").at(path + "/" + name).because(errno);
+    if (S_ISDIR(info.st_mode)) {
+        chown_below(node, path, owner, depth);
+    }
+}
+
+void chown_below(int directory, const std::string& path, const Owner& owner, int depth) {
+    if (depth == 0) {
+        throw Error(cannot_give)
+            .at(path.substr(0, 80) + "...")
+            .because("directories in directories without end");
+    }
+    const UniqueFd listed(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const auto names = listed.valid() ? names_in(listed.get()) : std::nullopt;
+    if (!names) {
+        throw Error(cannot_give).at(path).because(errno);
+    }
+    for (const std::string& name : *names) {
+        const std::string below = path + "/" + name;
+        const UniqueFd node(::openat(directory, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+        if (node.valid()) {
+            chown_node(node.get(), below, owner, depth - 1);
+        } else if (errno != ENOENT) { // removed meanwhile
+            throw Error(cannot_give).at(below).because(errno);
         }
     }
 }
@@ -198,11 +225,23 @@ void chown_directory(int directory, const std::string& path, uid_t uid, gid_t gi
 } // namespace
 
 void chown_tree(const std::string& path, uid_t uid, gid_t gid) {
-    const UniqueFd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (root.valid()) {
-        chown_directory(root.get(), path, uid, gid);
-    } else if (errno != ENOTDIR || ::chown(path.c_str(), uid, gid) < 0) {
-        throw Error("cannot change the owner").at(path).because(errno);
+    const UniqueFd top = sys::open_chosen(path, cannot_give);
+    if (sys::is_hosts_own(top.get())) {
+        throw Error(cannot_give)
+            .at(path)
+            .because("it is the host's own")
+            .mend("drop U, or name a directory below it");
+    }
+    chown_node(top.get(), path, {.uid = uid, .gid = gid}, most_depth);
+}
+
+void mark_opaque(const std::string& layer, const std::set<std::string>& opaque) {
+    for (const std::string& path : opaque) {
+        const UniqueFd directory = open_below(layer, path);
+        if (!directory.valid() ||
+            ::fsetxattr(directory.get(), "trusted.overlay.opaque", "y", 1, 0) < 0) {
+            throw Error("cannot unpack the layer").at("/" + path).because(errno);
+        }
     }
 }
 

@@ -222,6 +222,13 @@ bool saves_disk(const LayerSource& source) {
            (recipe.st_size + block - 1) / block <= (blob.st_size + block - 1) / block;
 }
 
+/// Devices are root's to make, and then only as what they are. In a user namespace anybody makes
+/// one that is none (0:0).
+bool is_left_out(const LayerMember& member, const TreeSource& source) {
+    const bool is_device = !member.is_hard_link && (S_ISBLK(member.mode) || S_ISCHR(member.mode));
+    return is_device && (!source.keep_owners || (source.rootless && member.device != 0));
+}
+
 /// False for what shall not be root's.
 bool give_to_root(LayerMember& member) {
     if (!member.is_hard_link && (S_ISCHR(member.mode) || S_ISBLK(member.mode))) {
@@ -263,6 +270,7 @@ UnpackedLayer unpack_layer(const LayerSource& source,
     tree.finish();
     layer.bytes = unpacker.bytes();
     layer.implied = tree.implied();
+    layer.opaque = tree.opaque();
     finish_reading(*stream, source);
     if (recipe && (!recipe->finish() || !saves_disk(source))) {
         ::unlink(source.recipe.c_str());
@@ -278,7 +286,7 @@ void check_layer(const std::string& archive,
                  const std::string& diff_digest,
                  const std::string& tree,
                  bool rootless) {
-    const auto stream = archive.ends_with(".recipe") ? LayerStream::of_recipe(archive)
+    const auto stream = archive.ends_with(".recipe") ? LayerStream::of_recipe(archive, tree)
                                                      : LayerStream::of_blob(archive);
     LayerLooks looks(rootless);
     try {
@@ -308,9 +316,15 @@ void unpack_tree(const TreeSource& source,
     if (!member) {
         return;
     }
-    const TreeTarget target = choose(S_ISDIR(member->mode));
+    const bool is_directory = S_ISDIR(member->mode);
+    const TreeTarget target = choose(is_directory);
     LayerTree tree(target.directory, {.rootless = source.rootless, .meaning = Meaning::tree});
     for (; member; member = unpacker.next()) {
+        if (target.top && !is_directory && is_left_out(*member, source)) { // it is all there is
+            throw Error("a device is not copied")
+                .at(member->path)
+                .mend("as root, --archive copies it as it is");
+        }
         if (!source.keep_owners && !give_to_root(*member)) {
             continue;
         }

@@ -24,6 +24,7 @@ struct LayerSource {
 
 struct UnpackedLayer {
     std::set<std::string> implied; ///< see LayerTree::implied()
+    std::set<std::string> opaque;  ///< see LayerTree::opaque()
     std::uint64_t bytes = 0;       ///< of content
 };
 

@@ -258,7 +258,19 @@ bool Manager::abandon_scope(const std::string& unit) {
 }
 
 bool Manager::stop_abandoned_scope(const std::string& unit) {
-    return abandon_scope(unit) && stop_unit(unit);
+    if (abandon_scope(unit)) {
+        return stop_unit(unit);
+    }
+    // Its start may wait for another job, which goes on when nobody is left who wants it.
+    const auto status = unit_status(unit);
+    return status && status->active_state == "inactive" && stop_unit(unit);
+}
+
+bool Manager::begin_stop_of_scope(const std::string& unit) {
+    return abandon_scope(unit) &&
+           call_if_there(
+               connection_->bus, "cannot stop the unit", unit, "StopUnit", std::string("replace"))
+               .has_value();
 }
 
 bool Manager::kill_unit(const std::string& unit, const std::string& whom, int signal) {

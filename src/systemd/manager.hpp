@@ -81,8 +81,13 @@ class Manager {
     bool abandon_scope(const std::string& unit);
 
     /// Ends the scope of a controller that has died: without this, stopping it would first ask that
-    /// one and wait for an answer. False when the unit is not loaded, or no running scope.
+    /// one and wait for an answer. Takes back a start that systemd still holds back for another
+    /// job. False when the unit is not loaded, or neither of these.
     bool stop_abandoned_scope(const std::string& unit);
+
+    /// Ends such a scope, but returns when systemd has the job, which may have to wait for the end
+    /// of the service that the caller is. False when it does not run.
+    bool begin_stop_of_scope(const std::string& unit);
 
     /// Sends a signal to "main", "control" or "all" processes; false when there is no such process.
     bool kill_unit(const std::string& unit, const std::string& whom, int signal);

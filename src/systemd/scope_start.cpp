@@ -193,19 +193,22 @@ void ScopeStart::check_job() {
 }
 
 void ScopeStart::refused(const sdbus::Error& error, Clock::time_point now) {
-    if (!cancelled_ && !by_pid_ && launch_.pid > 0 && refuses_property(error, "PIDFDs")) {
+    if (cancelled_) {
+        fail(call_error(error, what_failed, plan_.name, bus_->deadlines()));
+        return;
+    }
+    if (!by_pid_ && launch_.pid > 0 && refuses_property(error, "PIDFDs")) {
         by_pid_ = true;
         send_call();
         return;
     }
-    if (!cancelled_ && is_overload(error) && tries_left_ > 0) {
+    if (is_overload(error) && tries_left_ > 0) {
         --tries_left_;
         phase_ = Phase::backing_off;
         phase_ends_ = now + bus_->deadlines().backoff;
         return;
     }
-    if (!cancelled_ && error.getName() == "org.freedesktop.systemd1.UnitExists" &&
-        !name_was_freed_) {
+    if (error.getName() == "org.freedesktop.systemd1.UnitExists" && !name_was_freed_) {
         name_was_freed_ = true;
         inspect_name();
         return;
@@ -245,11 +248,12 @@ void ScopeStart::inspected(Clock::time_point now) {
     }
     const bool is_active =
         state_.value == "active" || state_.value == "activating" || state_.value == "reloading";
-    if (is_active && !cgroup_asked_) {
-        ask_for_cgroup();
+    const bool may_be_forsaken = state_.value == "inactive" && launch_.controller;
+    if ((is_active || may_be_forsaken) && !detail_asked_) {
+        ask_scope(is_active ? "ControlGroup" : "Controller");
         return;
     }
-    if (is_active && !cgroup_.arrived) {
+    if (detail_asked_ && !detail_.arrived) {
         return;
     }
     // A scope whose last process has just ended stays active until systemd has noticed; one whose
@@ -264,8 +268,10 @@ void ScopeStart::inspected(Clock::time_point now) {
     }
     phase_ = Phase::vanishing;
     phase_ends_ = now + bus_->deadlines().removal;
-    if (is_active) {
-        stop_empty_scope();
+    // A start whose sctr was killed while systemd held it back: that one was its controller.
+    const bool is_forsaken = may_be_forsaken && !detail_.error && detail_.value.empty();
+    if (is_active || is_forsaken) {
+        stop_unused_scope();
     }
     if (state_.value == "failed") {
         auto message = bus_->manager_call("ResetFailedUnit");
@@ -279,30 +285,30 @@ void ScopeStart::inspected(Clock::time_point now) {
     wait_for_removal(now);
 }
 
-void ScopeStart::ask_for_cgroup() {
-    cgroup_asked_ = true;
+void ScopeStart::ask_scope(const char* property) {
+    detail_asked_ = true;
     auto message = bus_->properties_call(unit_path(plan_.name), "Get");
-    message << "org.freedesktop.systemd1.Scope" << "ControlGroup";
-    cgroup_slot_ = bus_->send(
+    message << "org.freedesktop.systemd1.Scope" << property;
+    detail_slot_ = bus_->send(
         message, [this](sdbus::MethodReply reply, const std::optional<sdbus::Error>& error) {
-            cgroup_.arrived = true;
-            cgroup_.error = error;
+            detail_.arrived = true;
+            detail_.error = error;
             if (!error) {
                 reply.enterVariant("s");
-                reply >> cgroup_.value;
+                reply >> detail_.value;
             }
         });
 }
 
 bool ScopeStart::is_cgroup_empty() const {
-    if (cgroup_.error || cgroup_.value.empty()) {
+    if (detail_.error || detail_.value.empty()) {
         return true; // it has ended between the two questions
     }
-    const auto events = sys::read_small_file("/sys/fs/cgroup" + cgroup_.value + "/cgroup.events");
+    const auto events = sys::read_small_file("/sys/fs/cgroup" + detail_.value + "/cgroup.events");
     return !events || events->contains("populated 0");
 }
 
-void ScopeStart::stop_empty_scope() {
+void ScopeStart::stop_unused_scope() {
     const auto whatever = [](const sdbus::MethodReply&, const std::optional<sdbus::Error>&) {};
     // Its controller is gone, and systemd would wait for that one's consent.
     abandon_slot_ = bus_->send(bus_->scope_call(plan_.name, "Abandon"), whatever);

@@ -68,9 +68,9 @@ class ScopeStart {
     void refused(const sdbus::Error& error, Clock::time_point now);
     void inspect_name();
     void inspected(Clock::time_point now);
-    void ask_for_cgroup();
+    void ask_scope(const char* property);
     [[nodiscard]] bool is_cgroup_empty() const;
-    void stop_empty_scope();
+    void stop_unused_scope();
     void wait_for_removal(Clock::time_point now);
     void timed_out();
     void check_job();
@@ -89,15 +89,15 @@ class ScopeStart {
     int tries_left_ = 3; ///< when the bus is at its limits
     Reply reply_;        ///< to StartTransientUnit
     Reply state_;        ///< the ActiveState of the unit that has our name
-    Reply cgroup_;       ///< its ControlGroup
-    bool cgroup_asked_ = false;
+    Reply detail_;       ///< its ControlGroup, or who controls it while it has not started
+    bool detail_asked_ = false;
     Reply reset_; ///< to ResetFailedUnit
     std::optional<JobResult> result_;
     std::unique_ptr<JobWatch> jobs_;
     sdbus::Slot call_slot_;
     sdbus::Slot cancel_slot_;
     sdbus::Slot state_slot_;
-    sdbus::Slot cgroup_slot_;
+    sdbus::Slot detail_slot_;
     sdbus::Slot abandon_slot_;
     sdbus::Slot stop_slot_;
     sdbus::Slot reset_slot_;

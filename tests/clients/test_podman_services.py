@@ -13,6 +13,7 @@ import pytest
 from harness import CGROUP, WAIT, eventually, unique_name
 from podman import command_line, podman
 from quadlets import Service, quadlet  # noqa: F401
+from services import await_trap
 
 
 @pytest.fixture
@@ -133,6 +134,7 @@ def test_quadlet(quadlet, image, account):
     pid = podman("inspect", "-f", "{{.State.Pid}}", name).ok()
     assert f"/{unit}/libpod-payload-" in Path(f"/proc/{pid}/cgroup").read_text()
     podman("exec", name, "true").ok()
+    await_trap(pid)
     account.systemctl("stop", unit)
     assert account.show(unit, "ActiveState", "Result") == {"Result": "success", "ActiveState": "inactive"}
     assert podman("container", "exists", name).status == 1
@@ -153,7 +155,9 @@ MemoryMax=80M
 
 @pytest.fixture
 def service(quadlet, image, account):
-    return Service(account, quadlet(QUADLET.format(image=image, command=WAIT)))
+    service = Service(account, quadlet(QUADLET.format(image=image, command=WAIT)))
+    eventually(lambda: "sleep 1000" in podman("top", service.name, "args").stdout, what="its command at work")
+    return service
 
 
 def test_a_quadlets_container_is_in_its_service(service, account, controllers):

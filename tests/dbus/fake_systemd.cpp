@@ -169,7 +169,8 @@ void FakeSystemd::add_manager() {
 
 void FakeSystemd::have_unit(const std::string& unit,
                             const std::string& active_state,
-                            const std::string& control_group) {
+                            const std::string& control_group,
+                            const std::string& controller) {
     auto object = sdbus::createObject(*connection_, sdbus::ObjectPath(systemd::unit_path(unit)));
     const bool loaded = active_state != "not-found";
     object->addVTable(
@@ -184,6 +185,7 @@ void FakeSystemd::have_unit(const std::string& unit,
                       std::vector<sdbus::VTableItem>{
                           text_property("Result", "oom-kill"),
                           text_property("ControlGroup", control_group),
+                          text_property("Controller", controller),
                           property("MemoryMax", "t", std::uint64_t{1} << 30),
                           property("MemorySwapMax", "t", ~std::uint64_t{0}),
                           property("CPUWeight", "t", ~std::uint64_t{0}),

@@ -49,7 +49,8 @@ class FakeSystemd {
     /// To be set before the test connects.
     void have_unit(const std::string& unit,
                    const std::string& active_state,
-                   const std::string& control_group);
+                   const std::string& control_group,
+                   const std::string& controller = "");
     void refuse_method(const std::string& method, const std::string& error);
 
     void reply_job(const sdbus::MethodCall& call);

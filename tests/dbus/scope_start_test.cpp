@@ -36,6 +36,8 @@ struct StartCase {
     std::string existing_cgroup{};   ///< and where its processes are
     FakeSystemd::OnCall on_call{};   ///< after another call
     const char* refused_method = ""; ///< with AccessDenied
+    bool controller = false;         ///< whether we are to be asked to stop the scope
+    const char* existing_controller = "";
 };
 
 class ScopeStart : public testing::TestWithParam<StartCase> {
@@ -47,7 +49,7 @@ TEST_P(ScopeStart, EndsAsItShould) {
     const StartCase& param = GetParam();
     FakeSystemd fake(bus_.address(), param.on_start, param.on_call);
     if (*param.existing != '\0') {
-        fake.have_unit(unit, param.existing, param.existing_cgroup);
+        fake.have_unit(unit, param.existing, param.existing_cgroup, param.existing_controller);
     }
     if (*param.refused_method != '\0') {
         fake.refuse_method(param.refused_method, "org.freedesktop.DBus.Error.AccessDenied");
@@ -55,7 +57,8 @@ TEST_P(ScopeStart, EndsAsItShould) {
     const UniqueFd pidfd = own_pidfd();
     Manager manager(Instance::system, param.patience ? patient : hasty);
 
-    const auto error = start_scope(manager, {.pidfd = pidfd.get(), .pid = ::getpid()});
+    const auto error = start_scope(
+        manager, {.pidfd = pidfd.get(), .pid = ::getpid(), .controller = param.controller});
 
     EXPECT_EQ(error.has_value(), !param.error.empty()) << (error ? error->what() : "no error");
     if (error) {
@@ -206,6 +209,20 @@ INSTANTIATE_TEST_SUITE_P(
                   .error = "inactive and systemd keeps it",
                   .patience = false,
                   .existing = "inactive"},
+        StartCase{.name = "name_of_a_start_whose_controller_is_gone",
+                  .on_start = refuse_first(1, unit_exists, "exists"),
+                  .calls = 2,
+                  .existing = "inactive",
+                  .on_call = remove_unit_after("StopUnit"),
+                  .controller = true},
+        StartCase{.name = "name_of_a_start_that_somebody_waits_for",
+                  .on_start = refuse_with(unit_exists, "exists"),
+                  .error = "inactive and systemd keeps it",
+                  .patience = false,
+                  .existing = "inactive",
+                  .on_call = remove_unit_after("StopUnit"),
+                  .controller = true,
+                  .existing_controller = ":1.7"},
         StartCase{.name = "name_taken_again",
                   .on_start = refuse_with(unit_exists, "exists again"),
                   .error = "exists again",

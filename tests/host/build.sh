@@ -45,7 +45,7 @@ build_tree() {
     quietly "$build_dir/$2.log" builder "$1" ninja --quiet -C "/build/$2"
 }
 
-# build_product LOWER [BUILD]: leaves what `meson install` installs in $build_dir/dest-$kind, for push_product.
+# build_product LOWER [BUILD]: leaves what `meson install` installs in $build_dir/dest-$kind-BUILD, for push_product.
 build_product() {
     local lower=$1 build=${2:-default} outputs
     "build_configure_$build" "$lower" || return
@@ -56,18 +56,22 @@ build_product() {
     say "compiling sctr"
     # shellcheck disable=SC2086 # a list of file names without blanks
     quietly "$build_dir/$build.log" builder "$lower" ninja --quiet -C "/build/$build" $outputs || return
-    rm -rf "$build_dir/dest-$kind"
+    rm -rf "$build_dir/dest-$kind-$build"
     quietly "$build_dir/install.log" builder "$lower" \
-        env DESTDIR="/build/dest-$kind" meson install -C "/build/$build" --no-rebuild
+        env DESTDIR="/build/dest-$kind-$build" meson install -C "/build/$build" --no-rebuild
 }
 
-# push_product box|vm: unpacks the product in the running host and tells its systemd.
+# push_product [BUILD]: unpacks the product in the running host of $kind and tells its systemd and its bus.
 push_product() {
-    local kind=$1
-    tar --create --directory "$build_dir/dest-$kind" --xattrs . |
-        ("${kind}_exec" root tar --extract --directory / --xattrs --xattrs-include='*' --no-overwrite-dir) ||
+    local build=${1:-default}
+    # Without the directories: while tar unpacks one that is there, nobody but root may look into it, not even the bus,
+    # which reads its configuration anew at once and takes no more connections where it cannot.
+    (cd "$build_dir/dest-$kind-$build" && find . ! -type d -print0) |
+        tar --create --directory "$build_dir/dest-$kind-$build" --xattrs --null --no-recursion --files-from=- |
+        ("${kind}_exec" root sh -c "umask 022 && tar --extract --directory / --xattrs --xattrs-include='*'") ||
         die "could not install the product in the $kind"
-    ("${kind}_exec" root systemctl daemon-reload) || die "systemd of the $kind does not reload"
+    ("${kind}_exec" root sh -c 'systemctl daemon-reload && systemctl reload dbus') ||
+        die "systemd of the $kind, or its bus, does not reload"
     [ "$kind" = box ] || tar --create --directory "$checkout" tests README.md |
         (vm_exec root tar --extract --directory /src --recursive-unlink) || die "could not send the tests to the VM"
 }

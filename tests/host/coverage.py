@@ -3,11 +3,13 @@
 """The part of src/ that tests have run.
 
     coverage.py open DATA                        prepares the directory to which programs that count write
+    coverage.py tests BUILD                      prints the unit tests' programs, one a line
     coverage.py sum DATA BUILD RESULTS LLVM      writes RESULTS/coverage.xml and coverage.note; see coverage.sh
 """
 
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -16,6 +18,11 @@ from pathlib import Path
 LIMIT = 85  # per cent
 NAMED = 15  # files
 PROGRAMS = ["sctr", "sctr-oci", "sctr-init", "sctr-generator", "sctr-layer"]
+
+
+def unit_tests(build):
+    tests = json.loads((build / "meson-info" / "intro-tests.json").read_text())
+    return [test["cmd"][0] for test in tests if test["suite"] == ["sctr:unit"]]
 
 
 def open_data(directory):
@@ -31,7 +38,7 @@ def summary(data, build, llvm):
     merged = data / "all.profdata"
     raw = sorted(data.glob("*.profraw"))
     subprocess.run([llvm / "llvm-profdata", "merge", "-sparse", "-o", merged, *raw], check=True)
-    programs = [build / "src" / name for name in PROGRAMS]
+    programs = [*(build / "src" / name for name in PROGRAMS), *unit_tests(build)]
     words = [llvm / "llvm-cov", "export", "-summary-only", "-instr-profile", merged, programs[0]]
     for program in programs[1:]:
         words += ["-object", program]
@@ -46,6 +53,8 @@ def summary(data, build, llvm):
 
 
 def passed(results):
+    counts = (results / "coverage-unit.out").read_text()
+    yield f"unit: {re.search(r'^Ok: *([0-9]+)', counts, re.MULTILINE)[1]} programs passed"
     for folder in ("system", "oci"):
         yield f"{folder}: {(results / f'coverage-{folder}.out').read_text().splitlines()[-1].strip('= ')}"
 
@@ -66,5 +75,8 @@ def sum_up(data, build, results, llvm):
 
 if sys.argv[1] == "open":
     open_data(sys.argv[2])
+elif sys.argv[1] == "tests":
+    build = Path(sys.argv[2])
+    print(*(os.path.relpath(program, build) for program in unit_tests(build)), sep="\n")
 else:
     sum_up(*map(Path, sys.argv[2:]))

@@ -1,27 +1,60 @@
-# shellcheck shell=bash disable=SC2154 # variables of host and common.sh
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of host and common.sh
 # Lines of src/ that tests run. clang's counters lie in files that a process maps as it starts: what it has done counts
 # though it is killed, executes another program, or has left the host's tree, and no line of src/ is there for it.
 
 # Both in the box.
 coverage_data=/build/coverage-data
 coverage_llvm=/usr/lib/llvm-19/bin
+coverage_instance=$instance-coverage
 
 build_configure_coverage() {
     # %m: a file for each program; %c: it is mapped.
     build_configure "$1" coverage --native-file /src/tests/fuzz/clang.ini -Doptimization=0 -Ddebug=false -Dwerror=false \
-        -Dtests=false -Dunity=on -Dunity_size=5 -Dcpp_link_args=-fprofile-instr-generate \
+        -Dunity=on -Dunity_size=5 -Dcpp_link_args=-fprofile-instr-generate \
         -Dcpp_args="-fprofile-instr-generate=$coverage_data/%m%c.profraw -fcoverage-mapping -mllvm -runtime-counter-relocation"
 }
 
-# The suites system and oci once more, with programs that count. Where those have just run, the tests that took them
-# long are left out: they find what the others do not, but hardly in other lines, and the figure is the least it can be.
-suite_coverage() {
-    local lower=$1 folder slow=()
+# In a subshell: the box that these programs are installed in, beside that of what users get.
+in_coverage_box() {
+    instance=$coverage_instance
+    box_dir=$cache/box/$instance
+    box_name=sctr-host-$instance
+    "$@"
+}
+
+# Ahead of the suite, while there is time.
+suite_coverage_build() (
+    in_coverage_box build_to_count "$1"
+)
+
+build_to_count() {
+    local tests
+    # Both suites may be about it.
+    hold_lock "count-$instance"
+    build_configure_coverage "$1" || return
+    tests=$(builder "$1" /src/tests/host/coverage.py tests /build/coverage) || return
+    say "compiling with counters"
+    # shellcheck disable=SC2086 # a list of file names without blanks
+    quietly "$build_dir/coverage.log" builder "$1" ninja --quiet -C /build/coverage $tests || return
+    kind=box build_product "$1" coverage
+}
+
+# The suites unit, system and oci once more, with programs that count.
+suite_coverage() (
+    in_coverage_box count_lines "$1"
+)
+
+# Where system and oci have just run, the tests that took them long are left out: they find what the others do not, but
+# hardly in other lines, and the figure is the least it can be.
+count_lines() {
+    local lower=$1 folder slow
+    (build_to_count "$lower") || return
     (hold_lock "box-$instance" && kind=box host_up "$lower" coverage) || return
     (box_exec root rm -rf "$coverage_data") || return
     # Plain users write there, too, and root of user namespaces.
     (box_exec root install -d -m 0777 "$coverage_data") || return
     (box_exec root /src/tests/host/coverage.py open "$coverage_data") || return
+    (box_exec root meson test -C /build/coverage --no-rebuild --suite unit) >"$results/coverage-unit.out" 2>&1 </dev/null || true
     for folder in system oci; do
         slow=()
         [ ! -f "$results/$folder.xml" ] || slow=(-p slow --slow "/build/results/$folder.xml")
@@ -29,5 +62,6 @@ suite_coverage() {
             python3 -m pytest "/src/tests/$folder" -p no:cacheprovider -q "${slow[@]}") \
             >"$results/coverage-$folder.out" 2>&1 </dev/null || [ $? = 1 ] || { tail -n 60 "$results/coverage-$folder.out" >&2 && return 1; }
     done
-    (box_exec root /src/tests/host/coverage.py sum "$coverage_data" /build/coverage /build/results "$coverage_llvm")
+    (box_exec root /src/tests/host/coverage.py sum "$coverage_data" /build/coverage /build/results "$coverage_llvm") || return
+    box_down
 }

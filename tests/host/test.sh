@@ -1,17 +1,14 @@
 # shellcheck shell=bash disable=SC2154 # variables of host and common.sh
 # The verb test: every suite leaves its JUnit file in $results, and report.py adds them up.
 
-all_suites=(lint unit dbus ns asan fuzz system oci clients conformance vm powercut)
-# By name alone: it runs two of the others again.
-more_suites=(coverage)
+all_suites=(lint unit dbus ns asan fuzz system oci clients conformance coverage vm powercut)
 results=$build_dir/results
 
 verb_test() {
     local name lower container_root suites=("${arguments[@]}")
     [ ${#suites[@]} -gt 0 ] || suites=("${all_suites[@]}")
     for name in "${suites[@]}"; do
-        [[ " ${all_suites[*]} ${more_suites[*]} " = *" $name "* ]] ||
-            die "no suite $name: there are ${all_suites[*]} ${more_suites[*]}"
+        [[ " ${all_suites[*]} " = *" $name "* ]] || die "no suite $name: there are ${all_suites[*]}"
     done
     require_machine
     hold_lock "test-$instance"
@@ -23,38 +20,46 @@ verb_test() {
     builder "$lower" python3 /src/tests/host/report.py /build/results
 }
 
-# run_suites LOWER CONTAINER_ROOT SUITE...: those of the VM beside those of the box, once all is compiled: its CPU is
-# emulated, and the box's suites wait more than they compute.
+# run_suites LOWER CONTAINER_ROOT SUITE...: what computes first and alone. Then the box's suites, which wait more than
+# they compute; beside them the VM's, whose CPU is emulated; and coverage as soon as it knows how long tests took.
 run_suites() {
-    local roots=("$1" "$2") name beside=() job=
+    local roots=("$1" "$2") name first=() box=() emulated=() counted=() jobs=()
     for name in "${@:3}"; do
-        [[ " vm powercut " = *" $name "* ]] && beside+=("$name")
+        case $name in
+        lint | unit | dbus | ns | asan | fuzz) first+=("$name") ;;
+        vm | powercut) emulated+=("$name") ;;
+        coverage) counted=(coverage) ;;
+        *) box+=("$name") ;;
+        esac
     done
-    for name in "${@:3}"; do
-        [[ " vm powercut " = *" $name "* ]] && continue
-        [[ " lint unit dbus ns asan fuzz " = *" $name "* ]] || begin_beside
-        run_suite "${roots[@]}" "$name"
+    for name in "${first[@]}"; do run_suite "$name"; done
+    [[ " ${box[*]} " != *" system "* ]] || emulated+=("${counted[@]/%/_build}")
+    begin_job "${emulated[@]}"
+    for name in "${box[@]}"; do
+        run_suite "$name"
+        [ "$name" != system ] || { begin_job "${counted[@]}" && counted=(); }
     done
-    begin_beside
-    [ -z "$job" ] || wait "$job"
+    begin_job "${counted[@]}"
+    [ ${#jobs[@]} = 0 ] || wait "${jobs[@]}"
+    trap - EXIT # their numbers may soon be others'
 }
 
-# In a process group of its own, which an end of this process ends.
-begin_beside() {
-    [ -z "$job" ] && [ ${#beside[@]} -gt 0 ] || return 0
+# begin_job SUITE...: in a process group of its own, which an end of this process ends.
+begin_job() {
+    [ $# -gt 0 ] || return 0
     set -m
-    (for name in "${beside[@]}"; do run_suite "${roots[@]}" "$name"; done) </dev/null &
+    (for name; do run_suite "$name"; done) </dev/null &
     set +m
-    job=$!
-    # shellcheck disable=SC2064 # this job
-    trap "kill -TERM -- -$job 2>/dev/null || true" EXIT
+    jobs+=("$!")
+    # shellcheck disable=SC2064 # these jobs
+    trap "kill -TERM -- ${jobs[*]/#/-} 2>/dev/null || true" EXIT
 }
 
 run_suite() {
-    local name=$3
+    local name=$1
     say "suite $name"
     # A suite of its own process: its `die` ends the suite, not the run.
-    ("suite_$name" "$1" "$2") 2> >(drop_locks && exec tee "$results/$name.stderr" >&2) ||
+    ("suite_$name" "${roots[@]}") 2> >(drop_locks && exec tee "$results/$name.stderr" >&2) ||
         tail -n 60 "$results/$name.stderr" >"$results/$name.could-not-run"
 }
 
@@ -148,7 +153,7 @@ suite_lint() {
     build_configure_quick "$lower" || return
     # What sources include and the build makes.
     quietly "$build_dir/quick.log" builder "$lower" \
-        ninja --quiet -C /build/quick src/seccomp_default_program.inc src/seccomp_compiler_id.inc || return
+        ninja --quiet -C /build/quick src/seccomp_default_program.inc src/seccomp_compiler_id.inc src/layer_filter.inc || return
     mapfile -t sources < <(cd "$checkout" && find src tests -name '*.[ch]pp' | sort)
     # shellcheck disable=SC2016 # the inner shell expands it
     lint_case "$lower" clang-format 'clang-format-19 --dry-run -Werror "$@"' "${sources[@]}"

@@ -120,6 +120,26 @@ TEST(Option, InQuotesLosesThem) {
     });
 }
 
+TEST(CoverSymlink, LeavesAloneWhatItLeadsTo) {
+    const MountStep step{.kind = MountKind::bind,
+                         .source = scratch + "/zone",
+                         .target = "/etc/localtime",
+                         .cover_symlink = true};
+    for (const Entry& there : {link("etc/localtime", "/zone"),
+                               link("etc/localtime", "/none"),
+                               file("etc/localtime", "old"),
+                               dir("etc")}) {
+        expect_passes([&] {
+            const UniqueFd root = prepare({file("zone", "theirs"), there});
+            make_tree(scratch, {file("zone", "ours")});
+            init::mount_one(root.get(), step);
+            EXPECT_EQ(read_file(root_path + "/etc/localtime"), "ours");
+            EXPECT_EQ(read_file(root_path + "/zone"), "theirs");
+            EXPECT_FALSE(fs::exists(root_path + "/none"));
+        });
+    }
+}
+
 MountStep link_to(const std::string& source) {
     return {.kind = MountKind::bind,
             .source = scratch + source,

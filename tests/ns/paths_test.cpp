@@ -42,7 +42,9 @@ std::vector<Entry> tree() {
         link("dangling2", "dangling"),
         link("danglingout", "../../outside/new"),
     };
-    // The kernel follows 40 links of a path; path_resolution(7).
+    // The kernel follows 40 links of a path; path_resolution(7). Those count that it followed
+    // before a rename or mount elsewhere made it begin anew, so that 20 are the most that are sure
+    // to be followed.
     for (int i = 0; i < 41; ++i) {
         entries.push_back(
             link("chain" + std::to_string(i), i == 40 ? "d" : "chain" + std::to_string(i + 1)));
@@ -104,7 +106,7 @@ TEST(OpenPath, StaysInsideTheRoot) {
             {"/dangling", "ENOENT", "ELOOP"},
             {"/self", "ELOOP", "ELOOP"},
             {"/loop1/x", "ELOOP", "ELOOP"},
-            {"/chain1", "/d", "ELOOP"},
+            {"/chain21", "/d", "ELOOP"},
             {"/chain0", "ELOOP", "ELOOP"},
         };
         for (const auto& [path, follow, refuse] : cases) {
@@ -178,7 +180,7 @@ TEST(MakeDirectory, MakesWhatIsMissingInsideTheRoot) {
                 {"/danglingout", "/outside/new", "ELOOP"},
                 {"/self", "ELOOP", "ELOOP"},
                 {"/loop1/new", "ELOOP", "ELOOP"},
-                {"/chain1/new", "/d/new", "ELOOP"},
+                {"/chain21/new", "/d/new", "ELOOP"},
                 {"/chain0/new", "ELOOP", "ELOOP"},
             },
             init::make_directory);

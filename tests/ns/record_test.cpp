@@ -505,6 +505,8 @@ TEST(Sweep, ForgetsWhatNobodyElseWill) {
         }
         make_tree(state_root, {dir("halfmade")});
         write_state("torn", "{");
+        keep(vanished("held")); // by its supervisor, of whom nothing is read then
+        const UniqueFd hold = store().open("held").hold();
         const Other maker([] { return store().create("beingmade"); });
         std::vector<std::string> told;
         store().sweep([&](const Record& record) { told.push_back(record.id + " " + record.unit); });
@@ -517,8 +519,9 @@ TEST(Sweep, ForgetsWhatNobodyElseWill) {
         for (const auto& entry : fs::directory_iterator(state_root)) {
             kept.push_back(entry.path().filename());
         }
-        EXPECT_THAT(
-            kept, testing::UnorderedElementsAre("living", "ended", "kept", "watched", "beingmade"));
+        EXPECT_THAT(kept,
+                    testing::UnorderedElementsAre(
+                        "living", "ended", "kept", "watched", "held", "beingmade"));
     });
 }
 

@@ -4,7 +4,7 @@
 import subprocess
 
 from engine import oci, refused
-from harness import WAIT, eventually, unique_name
+from harness import DEADLINE, WAIT, eventually, unique_name
 
 
 def hook(*args):
@@ -19,8 +19,8 @@ def test_of_a_start_whose_hook_in_the_container_hangs(container, background):
     one = container("sh", "-c", WAIT, hooks={"startContainer": hook("exec sleep 1000")})
     start = begin(background, "start", one.id)
     eventually(lambda: len(oci("ps", "-f", "json", one.id).ok().split(",")) > 1, what="the hook")
-    oci("delete", "--force", one.id, timeout=10).ok()
-    start.wait(10)
+    oci("delete", "--force", one.id).ok()
+    start.wait(DEADLINE)
     refused(oci("state", one.id), "does not exist")
 
 
@@ -29,10 +29,10 @@ def test_of_a_start_whose_hook_on_the_host_hangs(container, background, tmp_path
     one = container("sh", "-c", WAIT, hooks={"poststart": hook(f"touch {mark}; exec sleep 1000")})
     start = begin(background, "start", one.id)
     eventually(mark.exists, what="the hook")
-    oci("delete", "--force", one.id, timeout=10).ok()
+    oci("delete", "--force", one.id).ok()
     refused(oci("state", one.id), "does not exist")
     start.terminate()
-    assert start.wait(10) != 0
+    assert start.wait(DEADLINE) != 0
 
 
 def test_of_a_create_whose_hook_hangs(bundle, background, tmp_path):
@@ -41,8 +41,8 @@ def test_of_a_create_whose_hook_hangs(bundle, background, tmp_path):
     path = bundle("true", hooks={"createRuntime": hook(f"touch {mark}; exec sleep 1000")})
     create = begin(background, "create", "--bundle", path, name)
     eventually(mark.exists, what="the hook")
-    oci("delete", "--force", name, timeout=10).ok()
+    oci("delete", "--force", name).ok()
     refused(oci("state", name), "does not exist")
     create.terminate()
-    assert create.wait(10) != 0
+    assert create.wait(DEADLINE) != 0
     refused(oci("state", name), "does not exist")

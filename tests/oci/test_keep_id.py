@@ -139,6 +139,45 @@ def test_layers_are_made_once_and_go_with_the_image(load):
     # The fixture of the image removes it, and finds no layer left.
 
 
+@pytest.mark.parametrize(
+    "change, words",
+    {
+        "content": (lambda file: file.write_text("z"), "content"),
+        "owner": (lambda file: os.chown(file, 0, 0), "owner"),
+        "missing": (lambda file: file.unlink(), "No such file"),
+    }.values(),
+    ids=["content", "owner", "missing"],
+)
+def test_a_copy_that_has_changed(load, change, words):
+    name = load(Image(base_layer(), Layer().file("x", "y", uid=7)))
+    sctr("run", *KEEP, name, "true").ok()
+    file = next((STORE / "layers").glob("*/kept-*/diff/x"))
+    times = file.stat()
+    change(file)
+    if file.exists():
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    found = sctr("system", "check")
+    assert found.status != 0 and f"kept-{ACCOUNT.pw_uid}-{ACCOUNT.pw_gid}" in found.stdout and words in found.stdout, found
+    sctr("system", "check", "--repair")
+    assert len(kept()) == 1 and sctr("system", "check").ok() == ""
+    assert sctr("run", *KEEP, name, "stat", "-c", "%u %s", "/x").ok() == "7 1" and len(kept()) == 2
+
+
+def test_a_changed_copy_stays_where_a_container_runs(load):
+    name = load(Image(base_layer(), Layer().file("x", "y")))
+    container = unique_name("kept")
+    sctr("run", "-d", "--name", container, *KEEP, "--network", "none", name, "sleep", "1000").ok()
+    try:
+        next((STORE / "layers").glob("*/kept-*/diff/x")).write_text("z")
+        found = sctr("system", "check", "--repair")
+        assert "a container runs on it" in found.stdout and len(kept()) == 2, found
+        assert sctr("exec", container, "cat", "/x").ok() == "z"
+    finally:
+        sctr("rm", "-f", container).ok()
+    sctr("system", "check", "--repair")
+    assert len(kept()) == 1
+
+
 def test_a_directory():
     """As it is: its files are not given other ids."""
     place = Path(ACCOUNT.pw_dir) / unique_name("root")

@@ -36,9 +36,9 @@ def pushed(tmp_path):
     (tmp_path / "Containerfile").write_text(BUILT)
     with Registry() as registry, registry.without_tls():
         name = f"{registry.address}/real/{unique_name('image')}:1"
-        harness.host("buildah", "build", "-q", "--layers", "-t", name, tmp_path)
+        harness.host("buildah", "build", "-q", "--layers", "-t", name, tmp_path, timeout=120)
         try:
-            harness.host("buildah", "push", "-q", "--tls-verify=false", name)
+            harness.host("buildah", "push", "-q", "--tls-verify=false", name, timeout=120)
         finally:
             harness.host("buildah", "rmi", "--all", "--force")
         yield name
@@ -57,7 +57,7 @@ def test_it_runs_by_one_command(pushed):
 def test_its_tree_is_podmans(pushed):
     harness.sctr("pull", "-q", pushed, timeout=120).ok()
     try:
-        harness.host("podman", "pull", "-q", "--tls-verify=false", pushed)
+        harness.host("podman", "pull", "-q", "--tls-verify=false", pushed, timeout=120)
         theirs = tree_of(harness.host("podman", "image", "mount", pushed).strip())
         layers = json.loads(harness.sctr("image", "inspect", pushed).ok())[0]["layers"]
         mount = f"LIBMOUNT_FORCE_MOUNT2=always mount -t overlay none -o ro,lowerdir={':'.join(layers)} {layers[0]} && exec \"$@\""

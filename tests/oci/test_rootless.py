@@ -14,6 +14,7 @@ import engine
 import guest
 from guest import ACCOUNT, oci
 from harness import WAIT, Result, eventually, unique_name
+from services import await_trap
 
 OWN = [{"containerID": 0, "hostID": ACCOUNT.pw_uid, "size": 1}]
 RANGE = [{"containerID": 0, "hostID": 100000, "size": 65536}]
@@ -145,6 +146,7 @@ def test_a_whole_life(bundle, maps):
     oci("pause", bundle.name).ok()
     assert bundle.state()["status"] == "paused"
     oci("resume", bundle.name).ok()
+    await_trap(pid)
     oci("kill", bundle.name, "TERM").ok()
     eventually(lambda: bundle.state()["status"] == "stopped", what="the end")
     oci("delete", bundle.name).ok()
@@ -159,9 +161,10 @@ def test_an_exec_is_in_the_containers_cgroup(bundle):
         stdout=subprocess.PIPE, **guest.options(),
     ) as process:  # fmt: skip
         assert process.stdout.readline() == b"here\n"
-        (child,) = set(json.loads(oci("ps", "--format", "json", bundle.name).ok())) - {
-            pid, *children_of(pid),
-        }  # fmt: skip
+        listed = lambda: set(json.loads(oci("ps", "--format", "json", bundle.name).ok()))  # noqa: E731
+        # The process from which the command was born may end after the command's first word.
+        added = eventually(lambda: len(found := listed() - {pid, *children_of(pid)}) == 1 and found, what="it alone")
+        (child,) = added
         with open(f"/proc/{child}/cgroup") as file:
             assert file.read() == wanted
         oci("delete", "--force", bundle.name).ok()

@@ -153,14 +153,17 @@ def known_leftovers(look_for_leftovers):
 
 @pytest.fixture(autouse=True)
 def deadline():
-    """No test may hang the suite."""
+    """No test may hang the suite: deadline() gives the next part of a long one as much time again."""
 
     def fail(*_):
         pytest.fail(f"still running after {harness.TEST_DEADLINE:.0f} s")
 
+    def begin():
+        signal.alarm(int(harness.TEST_DEADLINE))
+
     signal.signal(signal.SIGALRM, fail)
-    signal.alarm(int(harness.TEST_DEADLINE))
-    yield
+    begin()
+    yield begin
     signal.alarm(0)
 
 

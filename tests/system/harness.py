@@ -7,6 +7,7 @@ import json
 import os
 import select
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,31 @@ def children(pid):
         return []
 
 
+SWAP = Path(__file__).parent.parent / "oci/swap.py"
+
+
+@contextlib.contextmanager
+def swapping(first, second):
+    """Both names are swapped as long as this lasts."""
+    process = subprocess.Popen([sys.executable, SWAP, first, second])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def make_directories_in_directories(top, amount, name="d"):
+    """As many as no path could name."""
+    deepest = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(amount):
+        os.mkdir(name, dir_fd=deepest)
+        below = os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=deepest)
+        os.close(deepest)
+        deepest = below
+    os.close(deepest)
+
+
 def unit_of(name):
     return f"sctr-{name}.scope"
 
@@ -172,7 +198,7 @@ class Started:
         if self.process.poll() is None:
             sctr("kill", self.name)
             try:
-                self.process.wait(10)
+                self.process.wait(DEADLINE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

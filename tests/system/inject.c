@@ -7,9 +7,10 @@
  *
  * A line of FILE is `WHO NUMBER CALL PROGRAM TARGET`. WHO is the way to a process: 0 is COMMAND, 0.2 its second
  * child. TARGET is what the descriptor of that number is, if the call's first argument is one.
+ * A call is not made where it is to fail, but for close(), which gives the descriptor back even where it fails.
  * NUMBER counts the calls of a process from 1, those of the dynamic linker too, which are not listed. The exit
  * status is COMMAND's (128+n for a signal), or 120 where this program itself failed. What is left of the
- * processes when COMMAND has ended goes on untraced. */
+ * processes when COMMAND has ended goes on untraced. SIGTERM is passed on to COMMAND. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -46,6 +48,12 @@ static int wanted_error;
 static void fail(const char *what) {
     fprintf(stderr, "inject: %s: %s\n", what, strerror(errno));
     exit(120);
+}
+
+static pid_t command_pid;
+
+static void pass_on(int signal) {
+    kill(command_pid, signal);
 }
 
 static struct task *find(pid_t pid) {
@@ -109,6 +117,9 @@ static void set_registers(struct task *task, bool begin) {
         return; /* it has been killed */
     }
     if (begin) {
+        if (registers.orig_rax == SYS_close) {
+            return;
+        }
         registers.orig_rax = (unsigned long long)-1;
     } else {
         registers.rax = (unsigned long long)-wanted_error;
@@ -243,6 +254,8 @@ int main(int argc, char **argv) {
         fail("cannot begin");
     }
     add(pid, "0");
+    command_pid = pid;
+    signal(SIGTERM, pass_on); /* of a service's main process, which systemd tells to stop */
     kill(pid, SIGCONT);
     status = follow(pid);
     fclose(list);

@@ -7,9 +7,12 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness import DEADLINE, eventually, host, sctr, unique_name
+import pytest
+
+from harness import DEADLINE, Result, eventually, host, sctr, unique_name
 
 STATE = Path("/run/sctr/.network")
+PING = ("--cap-add", "NET_RAW")  # busybox opens a raw socket, and knows no other way
 
 
 @contextlib.contextmanager
@@ -111,3 +114,18 @@ def outside():
         finally:
             host("ip", "link", "del", "world0", check=False)
             holder.kill()
+
+
+@pytest.fixture(autouse=True)
+def no_network_is_left():
+    before = remains()
+    yield
+    eventually(lambda: remains() <= before, what=f"the end of {remains() - before}")
+
+
+def without(path, rootfs, *words):
+    """sctr run where a program is not installed."""
+    script = 'mount --bind /dev/null "$1" && shift && exec "$@"'
+    flags = ["unshare", "--mount", "sh", "-c", script, "sh", path, "sctr", "run", "--rootfs", rootfs]
+    done = subprocess.run([*flags, *words], capture_output=True, timeout=DEADLINE)
+    return Result(words, done.returncode, done.stdout, done.stderr)

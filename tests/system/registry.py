@@ -124,13 +124,13 @@ class Registry:
         return self
 
     @contextlib.contextmanager
-    def without_tls(self):
-        """As an administrator says it: registries.conf.d(5)."""
+    def without_tls(self, more=""):
+        """As an administrator says it, with what else he says: registries.conf.d(5)."""
         conf = Path(f"/etc/containers/registries.conf.d/sctr-test-{os.getpid()}.conf")
         conf.parent.mkdir(parents=True, exist_ok=True)
-        conf.write_text(f'[[registry]]\nlocation = "{self.address}"\ninsecure = true\n')
+        conf.write_text(f'{more}[[registry]]\nlocation = "{self.address}"\ninsecure = true\n')
         try:
-            yield
+            yield conf
         finally:
             conf.unlink()
 

@@ -37,6 +37,10 @@ def foreign_program():
 FILES = {
     "etc/passwd": (PASSWD.encode(), 0o644),
     "etc/group": (GROUP.encode(), 0o644),
+    # The first container would make them as root: those with other ids could not, if they came before.
+    "etc/hostname": (b"", 0o644),
+    "etc/hosts": (b"", 0o644),
+    "etc/resolv.conf": (b"", 0o644),
     "bin/notexec": (b"#!/bin/sh\necho no\n", 0o644),
     "bin/noshebang": (b"echo no\n", 0o755),
     "bin/badinterpreter": (b"#!/no/such/interpreter\n", 0o755),

@@ -2,8 +2,10 @@
 """What systemd and sctr say of containers that are services."""
 
 import json
+import signal
+from pathlib import Path
 
-from harness import STATE, host, sctr
+from harness import STATE, eventually, host, sctr
 
 
 def service_of(name):
@@ -28,3 +30,13 @@ def status(name):
 
 def init_of(name):
     return json.loads((STATE / name / "state.json").read_text())["pid"]
+
+
+def await_trap(pid, number=signal.SIGTERM):
+    """Until a container's first process has a handler: before that, the kernel drops the signal."""
+
+    def is_caught():
+        caught = Path(f"/proc/{pid}/status").read_text().split("SigCgt:")[1].split()[0]
+        return int(caught, 16) >> (number - 1) & 1
+
+    eventually(is_caught, what=f"a handler of signal {number}")

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """sctr cp: which name becomes what, and nothing that a container has laid out leads out of it."""
 
+import contextlib
 import io
 import os
+import re
 import shutil
+import stat
 import subprocess
 import tarfile
 from pathlib import Path
@@ -11,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness import sctr, unique_name
-from made_images import Image, base_layer
+from harness import eventually, sctr, unique_name
+from made_images import Image, Layer, base_layer
 from store import STORE, load, nothing_stays_in_the_store  # noqa: F401 (fixtures)
 
 
@@ -70,6 +73,90 @@ def test_files_in(container, source):
     assert cat(container, "/plain")[0] == b"f"
     sctr("cp", source / "file", f"{container}:/dangling").ok()
     assert cat(container, "/made")[0] == b"f"
+
+
+@contextlib.contextmanager
+def running(*words):
+    name = unique_name("c")
+    process = subprocess.Popen(["sctr", "run", "--name", name, *words], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        yield name
+    finally:
+        sctr("kill", name).ok()
+        process.wait(20)
+        process.stdout.close()
+
+
+def is_confined(pid):
+    return "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text()
+
+
+@contextlib.contextmanager
+def unpacking(target, archive):
+    """The pid of who unpacks, before there is anything to read for him."""
+    process = subprocess.Popen(["sctr", "cp", "-", target], stdin=subprocess.PIPE)
+    try:
+        eventually(lambda: any(map(is_confined, harness.children(process.pid))), what="confinement")
+        yield harness.children(process.pid)[0]
+        process.stdin.write(archive.bytes())
+        process.stdin.close()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def open_directories(pid):
+    return [fd for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_dir()]
+
+
+def device_is_closed(pid):
+    """/null, wherever it can be found by what is open; asked by who is not confined."""
+    found = [fd / "null" for fd in open_directories(pid) if (fd / "null").exists()]
+    assert found
+    for node in found:
+        with pytest.raises(PermissionError):
+            node.open("rb")
+    return True
+
+
+@pytest.fixture
+def image_with_device(load):
+    layer = base_layer().dir("d").device("d/null", 1, 3, mode=0o666)
+    return load(Image(layer, Cmd=["sh", "-c", harness.WAIT]))
+
+
+@pytest.mark.parametrize("flags", [(), ("--userns", "auto"), ("--privileged",)], ids=" ".join)
+def test_who_writes_into_a_running_container_can_open_no_device_there(image_with_device, tmp_path, flags):
+    """Be it the container's or the archive's: no device controller holds who unpacks, should libarchive have a mistake.
+    What the container has mounted stays as it is, and is written through a copy."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    volume.chmod(0o777)
+    os.mknod(volume / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    with running(*flags, "-v", f"{volume}:/v", image_with_device) as name:
+        for place in ("/d", "/v"):
+            with unpacking(f"{name}:{place}", Layer().file("new", place)) as pid:
+                mounts = {line.split()[0] for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()}
+                for fd in open_directories(pid):
+                    about = Path(f"/proc/{pid}/fdinfo", fd.name).read_text()
+                    assert re.search(r"^mnt_id:\t(\d+)$", about, re.M)[1] in mounts, f"{fd} is of others' mounts"
+                assert device_is_closed(pid)
+        assert cat(name, "/d/new")[0] == b"/d" and (volume / "new").read_text() == "/v"
+        assert sctr("exec", name, "sh", "-c", "cat /d/new /v/new; echo > /dev/null").ok() == "/d/v"
+
+
+@pytest.mark.parametrize("flags", [(), ("-v", "/v")], ids=" ".join)
+def test_who_writes_into_a_stored_container_can_open_no_device_there(image_with_device, flags):
+    name = unique_name("c")
+    sctr("create", "--name", name, *flags, image_with_device).ok()
+    try:
+        with unpacking(f"{name}:/d", Layer().file("new", "x")) as pid:
+            assert device_is_closed(pid)
+        assert cat(name, "/d/new")[0] == b"x"
+    finally:
+        sctr("rm", "-v", name).ok()
 
 
 def test_directories_in(container, source):
@@ -144,6 +231,22 @@ def test_nothing_becomes_roots_that_acts_for_its_owner(load, tmp_path):
         suid = (tmp_path / "all/suid").stat()
         assert (suid.st_mode & 0o7777, suid.st_uid) == (0o6755, 7)
         assert (tmp_path / "all/disk").exists() and "security.capability" in os.listxattr(tmp_path / "all/cap")
+    finally:
+        sctr("rm", name).ok()
+
+
+def test_a_device_alone_is_told_of(image_with_device, tmp_path):
+    """In a directory it is left out; where it is all that there is, nothing would be there after a success."""
+    name = unique_name("c")
+    out = tmp_path / "out"
+    out.mkdir()
+    sctr("create", "--name", name, image_with_device).ok()
+    try:
+        sctr("cp", f"{name}:/d/null", out / "new").failed(125, "a device is not copied", "null", "--archive")
+        sctr("cp", f"{name}:/d/null", out).failed(125, "a device is not copied")
+        assert os.listdir(out) == []
+        sctr("cp", "-a", f"{name}:/d/null", out / "new").ok()
+        assert (out / "new").is_char_device()
     finally:
         sctr("rm", name).ok()
 

@@ -12,7 +12,7 @@ import pytest
 
 from harness import STATE, WAIT, eventually, host, sctr, unique_name, unit_of
 from made_images import Image, base_layer
-from services import init_of, row, show, status
+from services import await_trap, init_of, row, show, status
 from store import load  # noqa: F401 (a fixture)
 
 FILES = Path("/etc/sctr")
@@ -102,6 +102,7 @@ def test_verbs_of_sctr(declared):
     sctr("run", "-d", "--name", web.name, "--rootfs", "/", "true").failed(125, web.name)
     for verb in ("enable", "disable"):
         sctr(verb, web.name).failed(125, str(web.file), "WantedBy=")
+    await_trap(init_of(web.name))
     sctr("stop", web.name).ok()
     assert web.state() == "inactive" and status(web.name) == ("stopped", 0)
     assert sctr("wait", web.name).ok() == "0"
@@ -169,6 +170,14 @@ def test_keys(declared, tmp_path):
     assert str(tmp_path / "data") in web.show("RequiresMountsFor")["RequiresMountsFor"]
 
 
+def test_labels_and_groups(declared):
+    web = declared("Label=app=web\nAnnotation=org.x=y\nGroupAdd=4242")
+    sctr("start", web.name).ok()
+    (shown,) = json.loads(sctr("inspect", web.name).ok())
+    assert (shown["labels"], shown["config"]["annotations"]["org.x"]) == ({"app": "web"}, "y")
+    assert sctr("exec", web.name, "grep", "Groups:", "/proc/1/status").ok().split()[1:] == ["0", "4242"]
+
+
 def test_limits_of_the_service_are_the_containers(declared, need_controller):
     need_controller("pids")
     web = declared(rest="[Service]\nTasksMax=77")
@@ -218,6 +227,7 @@ def test_order(declared):
     web = declared(rest=f"[Unit]\nRequires={db.file.name}\nAfter={db.file.name}")
     sctr("start", web.name).ok()
     assert status(db.name) == ("running", None)
+    await_trap(init_of(web.name))
     host("systemctl", "stop", db.unit)
     assert status(web.name) == ("stopped", 0)
 

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import STATE, WAIT, eventually, host, sctr, unique_name, unit_of
-from services import init_of, row, service_of, show, status
+from services import await_trap, init_of, row, service_of, show, status
 from terminal import Terminal
 
 STORED = Path("/var/lib/sctr/containers")
@@ -140,6 +141,7 @@ def test_stop_and_start(detached):
         (lambda: host("systemctl", "stop", service_of(name)),
          lambda: host("systemctl", "start", service_of(name))),
     ):  # fmt: skip
+        await_trap(init_of(name))
         stop()
         assert status(name) == ("stopped", 0)
         assert show(name, "ActiveState")["ActiveState"] == "inactive"
@@ -220,6 +222,7 @@ def test_on_failure(detached, counter):
     name = detached("--restart", "on-failure", *flags, command=command)
     eventually(lambda: count() == 3 and status(name) == ("running", None))
     assert show(name, "NRestarts")["NRestarts"] == "2"
+    await_trap(init_of(name))
     sctr("stop", name).ok()
     assert count() == 3 and status(name) == ("stopped", 0)
     assert show(name, "ActiveState")["ActiveState"] == "inactive"
@@ -289,7 +292,12 @@ def test_inspect_of_one_that_does_not_run(detached):
     (shown,) = json.loads(sctr("inspect", name).ok())
     assert shown["id"] == name and shown["status"] == "created" and "pid" not in shown
     assert shown["definition"]["command"] == ["sh", "-c", "exit 3"]
-    assert "A=b" in shown["definition"]["flags"]
+    flags = shown["definition"]["flags"]
+    assert "A=b" in flags and [flag.split("=")[0] for flag in flags].count("--name") == 1
+    for restart in ("always", "on-failure", "no"):
+        sctr("update", "--restart", restart, name).ok()
+    (shown,) = json.loads(sctr("inspect", name).ok())
+    assert shown["definition"]["flags"] == [*flags, "--restart", "no"], "each update would make them longer"
     sctr("start", name).ok()
     sctr("wait", name).ok()
     eventually(lambda: status(name) == ("stopped", 3))
@@ -316,8 +324,15 @@ def test_enable(detached):
 
 
 def test_rename(detached):
-    name = detached("--restart", "on-failure", command=["sh", "-c", "exit 4"])
-    sctr("rename", name, unique_name("new")).failed(125, name)  # it is started again and again
+    name = detached("--restart", "on-failure", command=["sh", "-c", "exit 4"], verb=["create"])
+    slow = Path("/run/systemd/system") / f"{service_of(name)}.d" / "60-slow.conf"
+    slow.parent.mkdir(parents=True)
+    slow.write_text("[Service]\nRestartSec=1000\nRestartSteps=0\n")
+    host("systemctl", "daemon-reload")
+    sctr("start", name).ok()
+    eventually(lambda: show(name, "SubState")["SubState"] == "auto-restart", what="the wait for its next start")
+    sctr("rename", name, unique_name("new")).failed(125, name)
+    shutil.rmtree(slow.parent)
     sctr("stop", name).ok()
     sctr("enable", name).ok()
     new = unique_name("new")
@@ -331,6 +346,10 @@ def test_rename(detached):
         sctr("rename", new, new).failed(125, new, "in use")
         sctr("rename", new, "../x").failed(125, "invalid container name")
         assert status(new) == ("stopped", 4)
+        (renamed,) = json.loads(sctr("inspect", new).ok())
+        sctr("rename", new, new + "b").ok()
+        sctr("rename", new + "b", new).ok()
+        assert json.loads(sctr("inspect", new).ok())[0]["definition"] == renamed["definition"], "it grows"
     finally:
         sctr("rm", "-f", new).ok()
 
@@ -372,6 +391,7 @@ def test_order(detached):
     assert {service_of(db), "local-fs.target"} <= set(show(web, "After")["After"].split())
     sctr("start", web).ok()
     assert status(db) == ("running", None)
+    await_trap(init_of(web))
     sctr("stop", db).ok()
     assert status(web) == ("stopped", 0)
     # A host that shuts down stops what began first last.

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Escapes by way of images, volumes and what sctr does for the host while a hostile container runs."""
 
-import contextlib
 import io
 import json
 import os
@@ -12,15 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import eventually, host, sctr, started, unique_name
+from harness import eventually, host, sctr, started, swapping, unique_name
 from made_images import Image, Layer, base_layer, descriptor, sha
 from store import STORE, load, nothing_stays_in_the_store  # noqa: F401 (fixtures)
 
 RACES = int(os.environ.get("SCTR_TEST_RACES", "40"))
 SECRET = "of the host"
-SWAP = Path(__file__).parent.parent / "oci/swap.py"
-
-
 @pytest.fixture
 def bait(tmp_path):
     """A directory of the host that nothing may read or change."""
@@ -30,17 +26,6 @@ def bait(tmp_path):
     yield path
     assert sorted(os.listdir(path)) == ["file"]
     assert (path / "file").read_text() == SECRET
-
-
-@contextlib.contextmanager
-def swapping(first, second):
-    """Both names are swapped as long as this lasts."""
-    process = subprocess.Popen([sys.executable, SWAP, first, second])
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture
@@ -77,6 +62,7 @@ def test_cp_while_the_file_is_swapped_for_a_link(own_rootfs, bait):
 
 REPLACER = """
 import os, sys
+print(flush=True)
 for number in range(int(sys.argv[3])):
     name = f"{sys.argv[1]}/{number:05}"
     while not os.path.lexists(name):
@@ -104,13 +90,14 @@ def test_cp_while_what_it_has_made_becomes_a_link(own_rootfs, bait, tmp_path, ki
         (own_rootfs / f"links/{number:05}").symlink_to(bait / "file")
     with started(own_rootfs) as container:
         words = [own_rootfs / "to", own_rootfs / "links", str(count)]
-        replacer = subprocess.Popen([sys.executable, "-c", REPLACER, *words])
+        replacer = subprocess.Popen([sys.executable, "-c", REPLACER, *words], stdout=subprocess.PIPE)
         try:
+            assert replacer.stdout.readline() == b"\n"
             sctr("cp", source, f"{container.name}:/to")
             assert len(os.listdir(own_rootfs / "links")) < count, "nothing was replaced in time"
         finally:
             replacer.kill()
-            replacer.wait()
+            replacer.communicate()
     status = (bait / "file").stat()
     assert (oct(status.st_mode & 0o7777), status.st_uid) == ("0o600", 0)
 

@@ -12,7 +12,7 @@ import pytest
 
 import bundles
 import leftovers
-from harness import STATE, WAIT, children, eventually, host, sctr, unique_name, unit_of
+from harness import DEADLINE, STATE, WAIT, children, eventually, host, sctr, unique_name, unit_of
 
 # How far a start has come, as seen from outside.
 MOMENTS = {
@@ -154,7 +154,7 @@ def test_init_is_killed_during_the_set_up(launch):
     """A name is reused at once, whatever step the first process had come to."""
     for _ in range(20):
         name = unique_name()
-        process = launch(name, "--network", "none")  # netavark is a child, too
+        process = launch(name)
         # Its first child is not always sctr-init (see linux/cgroup_lock.hpp).
         eventually(lambda: kill_children(process.pid) or process.poll() is not None)
         status = process.wait(20)
@@ -256,6 +256,8 @@ def test_two_starts_of_one_name(launch):
             if process.poll() is not None:
                 assert process.returncode == 125
                 assert "in use" in process.stderr.read().decode()
+            else:
+                assert process.stdout.readline() == b"ready\n"
         assert sctr("ps", "-q").lines == [name]
     finally:
         eventually(lambda: sctr("kill", name).status == 0 or not leftovers.records())
@@ -288,7 +290,7 @@ def test_interrupted_while_another_job_holds_the_scope_back(launch, number):
         process = launch(name, "-p", f"After={slow}")
         eventually(lambda: unit_of(name) in host("systemctl", "list-jobs", "--no-legend"))
         process.send_signal(number)
-        assert process.wait(5) == 128 + number
+        assert process.wait(DEADLINE) == 128 + number
         assert process.stderr.read() == b""
         assert unit_of(name) not in host("systemctl", "list-jobs", "--no-legend")
         assert not (STATE / name).exists()
@@ -303,7 +305,7 @@ def test_init_is_killed_while_a_hook_runs(bundle, tmp_path, background, hook):
     seen.mkdir()
     where = "/seen" if hook == "startContainer" else seen
     shell = "/bin/sh"
-    script = f"touch {where}/now; sleep 1"
+    script = f"touch {where}/now; until test -e {where}/on; do sleep 0.02; done"
     bundle.config["hooks"] = {hook: [{"path": shell, "args": ["sh", "-c", script]}]}
     bundle.config["mounts"].append(
         {"destination": "/seen", "type": "bind", "source": str(seen), "options": ["bind", "rw"]}
@@ -314,6 +316,7 @@ def test_init_is_killed_while_a_hook_runs(bundle, tmp_path, background, hook):
     eventually((seen / "now").exists)
     state = Path("/run/sctr-oci") / bundle.name / "state.json"
     os.kill(json.loads(state.read_text())["pid"], signal.SIGKILL)
+    (seen / "on").touch()
     status = process.wait(20)
     error = process.stderr.read().decode()
     # As if it had been the command; or the step that needed it says so.

@@ -11,6 +11,7 @@ import pytest
 
 from bundles import sctr_oci
 from harness import STATE, WAIT, eventually, host, sctr, unique_name, unit_of
+from services import await_trap, init_of
 
 STORED = Path("/var/lib/sctr/containers")
 UNITS = Path("/etc/systemd/system")
@@ -80,12 +81,23 @@ def starts_or_says(result, status):
     return result.status == 0
 
 
+def take_back_with_room(result):
+    """netavark has to write files for it, too. Where those were what there was no room for, its container's name and address
+    are kept, and nothing else, until a command comes that has room."""
+    if result.status != 0 and "networks: netavark: " in result.stderr and contents(STATE):
+        assert not [each for each in STATE.iterdir() if each.name not in (".network", ".seccomp")]
+        host("mount", "-o", "remount,nr_inodes=1000", STATE)
+        sctr("ps").ok()
+
+
 @pytest.mark.parametrize("room", FULL_RUNS)
 def test_a_full_run(run, room):
     name = unique_name()
     with crowded(STATE, room):
-        if starts_or_says(run("--name", name, "echo", "hello"), 125):
+        result = run("--name", name, "echo", "hello")
+        if starts_or_says(result, 125):
             assert room not in (0, FULL_RUNS[0])
+        take_back_with_room(result)
         assert contents(STATE) == []
         eventually(lambda: not is_loaded(unit_of(name)))
 
@@ -97,6 +109,7 @@ def test_a_full_run_and_a_detached_one(rootfs, room):
         result = sctr("run", "-d", "--name", name, "--rootfs", rootfs, "sh", "-c", WAIT)
         starts_or_says(result, 125)
         sctr("rm", "-f", name).ok() if result.status == 0 else None
+        take_back_with_room(result)
         assert contents(STATE) == [] and not (STORED / name).exists()
         eventually(lambda: not is_loaded(f"sctr@{name}.service"))
 
@@ -109,8 +122,7 @@ def test_a_full_run_and_an_engine(bundle, room):
             fill(state)
             started = sctr_oci("start", bundle.name)
             if not starts_or_says(started, 1):
-                stopped = lambda: json.loads(sctr_oci("state", bundle.name).ok())["status"] == "stopped"  # noqa: E731
-                eventually(stopped)
+                assert json.loads(sctr_oci("state", bundle.name).ok())["status"] == "created"
             sctr_oci("delete", "--force", bundle.name).ok()
         assert contents(state) == []
         eventually(lambda: not is_loaded(unit_of(bundle.name)))
@@ -150,6 +162,7 @@ def test_var_fills_up_while_a_container_runs(rootfs):
         assert "Restart=on-failure" in drop_in.read_text()
         assert sctr("exec", name, "echo", "here").ok() == "here"
         sctr("rename", name, unique_name()).failed(125, name)
+        await_trap(init_of(name))
         sctr("stop", name).ok()
         [row] = json.loads(sctr("ps", "-a", "--json").ok())
         # It is known where a little of the disk was free again by then.

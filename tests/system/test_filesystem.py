@@ -75,6 +75,16 @@ def test_read_only_paths(run, path):
     assert "ro" in mounts(run)[path][1]
 
 
+def test_mount_points_are_made_in_a_root_without_them(own_rootfs):
+    """As images have none of the files of names."""
+    for name in ("hostname", "hosts", "resolv.conf"):
+        (own_rootfs / "etc" / name).unlink()
+    sctr("run", "--rootfs", own_rootfs, "-v", "/etc/passwd:/a/file", "-v", "/etc:/a/directory", "test", "-s", "/etc/hosts").ok()
+    for name in ("etc/hostname", "etc/hosts", "etc/resolv.conf", "a/file"):
+        assert (own_rootfs / name).read_bytes() == b"", name
+    assert list((own_rootfs / "a/directory").iterdir()) == []
+
+
 def test_sysctls_cannot_be_written(run):
     result = run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
     assert result.status != 0 and "Read-only" in result.stderr

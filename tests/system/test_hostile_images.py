@@ -159,6 +159,35 @@ def test_what_an_image_says_is_no_talk_to_the_terminal(layout):
         sctr("rmi", digest).ok()
 
 
+def test_what_a_terminal_would_obey_is_escaped_in_json(load):
+    """JSON escapes C0 alone; U+009B is to a terminal what ESC [ is."""
+    evil = "a\x9b2J\x7f\x1b[2J"
+    name = load(Image(base_layer(), Env=[f"EVIL={evil}"], Labels={"evil": evil}, Cmd=["sleep", "1000"]))
+    container = unique_name()
+    sctr("run", "-d", "--name", container, name).ok()
+    try:
+        for words in (["image", "inspect", name], ["inspect", container], ["run", "--dry-run", name], ["images", "--json"]):
+            text = sctr(*words).stdout
+            assert not [letter for letter in text if not letter.isprintable() and letter != "\n"], words
+            json.loads(text)
+        assert "\\u009b2J\\u007f\\u001b" in sctr("image", "inspect", name).ok()
+    finally:
+        sctr("rm", "-f", container).ok()
+
+
+@pytest.mark.parametrize("path", ["/proc", "/proc/sys", "/sys", "/sys/fs/cgroup/", "/dev", "/dev/../dev", "/dev/shm", "/x/../proc"])
+def test_a_volume_of_an_image_replaces_nothing_of_the_kernels(load, path):
+    """Else /proc would be the image's, without masks, and /dev with whatever it has there."""
+    layer = base_layer().file("proc/mine", "x").file("sys/mine", "x").file("dev/mine", "x").symlink("bin/grep", "busybox")
+    name = load(Image(layer, Volumes={path: {}}))
+    script = "grep -o ' /proc proc\\| /sys sysfs\\| /dev tmpfs\\| /sys/fs/cgroup cgroup2\\| /dev/shm tmpfs' /proc/mounts; ls /proc/mine /sys/mine /dev/mine"
+    result = sctr("run", name, "sh", "-c", script)
+    assert set(result.stdout.splitlines()) == {
+        " /proc proc", " /sys sysfs", " /dev tmpfs", " /sys/fs/cgroup cgroup2", " /dev/shm tmpfs"
+    }, result
+    assert "no volume at" in result.stderr
+
+
 def test_volumes_without_end(load):
     """Each is made, and filled, before anything runs."""
     name = load(Image(base_layer(), Volumes={f"/v/{number}": {} for number in range(101)}))

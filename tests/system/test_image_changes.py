@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import eventually, sctr, unique_name
-from made_images import BUSYBOX, Image, Layer, base_layer
+from harness import eventually, host, make_directories_in_directories, sctr, unique_name
+from made_images import BUSYBOX, Image, Layer, base_layer, sha
 from store import STORE, load, nothing_stays_in_the_store, pulled  # noqa: F401 (fixtures)
 
 
@@ -66,6 +66,98 @@ def test_commit(stored, pulled):
     assert sctr("run", name).ok() == "new"
     assert sctr("run", name, "sh", "-c", "cat /changed; ls /gone; echo $A").ok().splitlines() == ["new", "b"]
     assert json.loads(sctr("image", "inspect", name).ok())[0]["id"] == image
+
+
+def config_of(name):
+    return json.loads(sctr("image", "inspect", name).ok())[0]
+
+
+LINES = (
+    'ENTRYPOINT ["/bin/echo", "-n"]',
+    'CMD ["one", "two words"]',
+    'ENV PATH=/bin C="two words"',
+    "EXPOSE 80 53/udp",
+    "LABEL maker=me",
+    "USER alice",
+    "VOLUME /data",
+    "WORKDIR /home/alice",
+    "STOPSIGNAL SIGINT",
+)
+
+
+def changes():
+    return [word for line in LINES for word in ("--change", line)]
+
+
+def check_changed(name, tmp_path):
+    """As podman and skopeo would see it, and what a container has of it."""
+    sctr("save", "--format", "oci-dir", "-o", tmp_path / "layout", name).ok()
+    config = json.loads(host("skopeo", "inspect", "--config", f"oci:{tmp_path}/layout"))
+    assert config["config"] == {
+        "User": "alice",
+        "ExposedPorts": {"80/tcp": {}, "53/udp": {}},
+        "Env": ["PATH=/bin", "C=two words"],
+        "Entrypoint": ["/bin/echo", "-n"],
+        "Cmd": ["one", "two words"],
+        "Volumes": {"/data": {}},
+        "WorkingDir": "/home/alice",
+        "Labels": {"maker": "me"},
+        "StopSignal": "SIGINT",
+    }
+    assert sctr("run", name).ok() == "one two words"
+    assert sctr("run", "--entrypoint", "sh", name, "-c", "id -un; pwd; echo $C").lines == [
+        "alice", "/home/alice", "two words",
+    ]  # fmt: skip
+    return config
+
+
+def test_commit_with_changes(stored, pulled, tmp_path):
+    name = f"localhost/{unique_name('m')}:1"
+    sctr("commit", *changes(), "-a", "Me <me@example.org>", "-m", "why", stored, name).ok()
+    pulled.append(name)
+    config = check_changed(name, tmp_path)
+    assert config["author"] == "Me <me@example.org>"
+    assert config["history"][-1]["comment"] == "why"
+
+
+def test_commit_of_a_directory_with_changes(own_rootfs, pulled, tmp_path):
+    (own_rootfs / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nalice:x:1234:50::/home/alice:/bin/sh\n")
+    (own_rootfs / "home/alice").mkdir(parents=True, exist_ok=True)
+    container = unique_name("c")
+    sctr("run", "-d", "--name", container, "--rootfs", own_rootfs, "sh", "-c", "sleep 1000").ok()
+    name = f"localhost/{unique_name('m')}:1"
+    try:
+        sctr("commit", *changes(), container, name).ok()
+    finally:
+        sctr("rm", "-f", container).ok()
+    pulled.append(name)
+    check_changed(name, tmp_path)
+
+
+def test_import_with_changes(pulled, tmp_path):
+    (tmp_path / "root.tar").write_bytes(base_layer().bytes())
+    name = f"localhost/{unique_name('m')}:1"
+    sctr("import", *changes(), tmp_path / "root.tar", name).ok()
+    pulled.append(name)
+    check_changed(name, tmp_path)
+
+
+def test_an_entrypoint_is_without_the_command_for_another(load, pulled):
+    container = unique_name("c")
+    sctr("run", "--rm=false", "--name", container, load(Image(base_layer(), Cmd=["x"])), "true").ok()
+    for words in (["--entrypoint", "echo"], ["-c", 'ENTRYPOINT ["echo"]'], ["-c", 'ENTRYPOINT ["echo"]', "--cmd", "y"]):
+        pulled.append(f"localhost/{unique_name('m')}:1")
+        sctr("commit", *words, container, pulled[-1]).ok()
+        assert sctr("run", pulled[-1]).ok() == ("y" if "y" in words else "")
+    sctr("rm", container).ok()
+
+
+@pytest.mark.parametrize("line", ["RUN make", "CMD", "EXPOSE many", "ENV A", "HEALTHCHECK NONE", b"USER \xff"])
+def test_changes_that_make_no_sense(line, stored, tmp_path):
+    """Nothing is packed for them, as the store shows."""
+    sctr("commit", "--change", line, stored).failed(125, "invalid value", "--change")
+    (tmp_path / "root.tar").write_bytes(base_layer().bytes())
+    sctr("import", "--change", line, tmp_path / "root.tar", "none").failed(125, "invalid value", "--change")
 
 
 @pytest.mark.parametrize("flag", ["--author", "--message", "--cmd", "--entrypoint", "--env", "--user", "--workdir"])
@@ -142,6 +234,7 @@ def test_commit_pauses(load, pulled):
         since = f"@{time.time():.6f}"
         pulled.append(f"localhost/{container}:{len(pulled)}")
         sctr("commit", *flags, container, pulled[-1]).ok()
+        host("journalctl", "--sync")
         lines = sctr("events", "--since", since, "--until", "now", "--json").lines
         seen = [json.loads(line) for line in lines]
         assert [event["event"] for event in seen if event["name"] == container] == events
@@ -182,12 +275,83 @@ def test_what_comes_and_goes_meanwhile_is_no_error(stored):
 
 def test_a_tree_that_is_deeper_than_any_archive(stored):
     """Whatever a container makes, the host's programs end with an error of theirs."""
-    here = os.open(STORE / f"roots/{stored}/upper", os.O_RDONLY | os.O_DIRECTORY)
-    for _ in range(1000):
-        os.mkdir("deep", dir_fd=here)
-        below = os.open("deep", os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
-        os.close(here)
-        here = below
-    os.close(here)
+    make_directories_in_directories(STORE / f"roots/{stored}/upper", 1000, "deep")
     for words in (["diff", stored], ["export", stored], ["cp", f"{stored}:/deep", "-"], ["commit", stored]):
         sctr(*words).failed(125, "/deep/deep", "a path longer than 4095 bytes")
+
+
+def test_images_by_filters(load):
+    first = load(Image(base_layer(), Labels={"app": "web"}))
+    second = load(Image(base_layer(), Layer().file("x", "y"), Labels={"app": "db"}))
+    container = unique_name("c")
+    sctr("run", "--rm=false", "--name", container, first, "true").ok()
+    newer = sctr("commit", container).ok()  # it has no name
+    sctr("rm", container).ok()
+
+    def listed(*filters):
+        words = [word for text in filters for word in ("--filter", text)]
+        return {image["id"] for image in json.loads(sctr("images", "--json", *words).ok())}
+
+    ids = {name: config_of(name)["id"] for name in (first, second)}
+    short = first.removeprefix("localhost/").removesuffix(":1")
+    assert listed(f"reference={short}") == listed(f"reference=localhost/[{short[0]}]{short[1:]}:*") == {ids[first]}
+    assert listed("dangling=true") == {newer}
+    assert {ids[first], newer} <= listed("label=app=web")
+    assert ids[second] not in listed("label=app=web")
+    assert newer in listed(f"since={first}")
+    assert not set(ids.values()) & listed(f"since={first}")
+    assert set(ids.values()) <= listed(f"before={newer}")
+    assert listed("label=app=web", "dangling=true") == {newer}
+    sctr("images", "--filter", "colour=red").failed(125, "--filter", "reference", "since")
+    sctr("images", "--filter", "since=localhost/none:1").failed(125, "no such image")
+    sctr("rmi", newer).ok()
+
+
+def test_volumes_by_filters(load):
+    prefix, container = unique_name("v"), unique_name("c")
+    one, two = f"{prefix}-one", f"{prefix}-two"
+    sctr("volume", "create", "--label", "app=web", one).ok()
+    sctr("volume", "create", two).ok()
+    sctr("create", "--name", container, "-v", f"{one}:/data", load(Image(base_layer())), "true").ok()
+
+    def listed(*filters):
+        words = [word for text in (f"name={prefix}", *filters) for word in ("--filter", text)]
+        return sctr("volume", "ls", "-q", *words).lines
+
+    assert listed() == listed("driver=local") == [one, two]
+    assert listed("label=app=web") == listed("dangling=false") == [one]
+    assert listed("label!=app") == listed("dangling=true") == [two]
+    assert listed("driver=nfs") == []
+    sctr("volume", "ls", "--filter", "size=1").failed(125, "--filter", "dangling")
+    sctr("volume", "prune", "--filter", "dangling=perhaps").failed(125, "--filter", "true false")
+    sctr("volume", "prune", "--all", "--filter", f"name={prefix}", "--filter", "label=app").ok()
+    assert listed() == [one, two]  # the first is mounted, the second has no such label
+    sctr("rm", container).ok()
+    sctr("volume", "prune", "--all", "--filter", f"name={prefix}", "--filter", "label=app").ok()
+    assert listed() == [two]
+    sctr("volume", "prune", "--all", "--filter", f"name={two}").ok()
+    assert listed() == []
+
+
+def test_check_while_a_load_puts_a_recipe_in_the_place_of_a_blob(load, tmp_path):
+    """A load that fetched the blob of an image which another has stored meanwhile replaces it once more."""
+    shim = tmp_path / "replace.so"
+    source = Path(__file__).with_name("replace_on_look.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-Wno-unused-result", "-o", shim, source], check=True)
+    image = Image(base_layer(), Layer().file("x", b"y" * 100_000))
+    load(image)
+    link = STORE / "blobs/sha256" / sha(image.compress(image.layers[1]))
+    target = link.readlink()
+    try:
+        link.unlink()
+        link.write_bytes(image.compress(image.layers[1]))
+        environment = {**os.environ, "LD_PRELOAD": str(shim), "REPLACED": str(link), "TARGET": str(target)}
+        assert sctr("system", "check", env=environment).ok() == ""
+        link.unlink()
+        link.write_bytes(b"damaged")
+        done = sctr("system", "check")
+        assert done.status == 1 and "is damaged" in done.stdout
+    finally:
+        link.unlink()
+        link.symlink_to(target)
+    assert sctr("system", "check").ok() == ""

@@ -4,6 +4,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -182,6 +183,8 @@ def test_images_and_tags(load):
     image = next(image for image in listed if name in image["names"])
     assert other in image["names"]
     assert {line.split()[0] for line in sctr("images").lines} >= {"NAME", name, other}
+    assert [line.split()[0] for line in sctr("images", other.rpartition("/")[2]).lines] == ["NAME", other]
+    assert sctr("images", "-q", "no-such-image").ok() == ""
     sctr("rmi", image["id"]).failed(125, "several names")
     sctr("rmi", other).ok()
     assert sctr("run", name, "echo", "still").ok() == "still"
@@ -333,6 +336,14 @@ def test_build_on_an_image_that_is_here(load, tmp_path):
         sctr("rmi", tag).ok()
         sctr("rmi", base).ok()
     harness.host("buildah", "rmi", "--all", "--force")
+
+
+def test_build_without_buildah(tmp_path):
+    """Said before anything is done."""
+    hide = f'mount --bind /dev/null {shutil.which("buildah")} && exec "$@"'
+    words = ["unshare", "--mount", "sh", "-c", hide, "sh", "sctr", "build", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, timeout=harness.DEADLINE)
+    Result(words, done.returncode, done.stdout, done.stderr).failed(125, "cannot build", "install buildah")
 
 
 def test_load_of_nonsense(tmp_path):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import eventually, host, sctr, unique_name, unit_of
+from bundles import Bundle
+from harness import DEADLINE, WAIT, eventually, host, sctr, unique_name, unit_of
 
 SETTINGS = Path("/etc/systemd/journald.conf.d/zz-sctr-test.conf")
 
@@ -258,7 +259,7 @@ def test_follow_ends_with_the_container(start):
             assert reader.stdout.readline() == b"one\n"
             it.exec("touch", "/tmp/go").ok()
             assert reader.stdout.read() == b"two\n"
-            assert reader.wait(10) == 0
+            assert reader.wait(DEADLINE) == 0
         assert it.wait() == 0
     with follow(it.name, "-n", "1") as reader:
         assert reader.stdout.read() == b"two\n"
@@ -273,7 +274,7 @@ def test_follow_ends_when_the_supervisor_is_killed(start):
             assert reader.stdout.readline() == b"ready\n"
             it.send(signal.SIGKILL)
             it.wait()
-            assert reader.wait(10) == 0
+            assert reader.wait(DEADLINE) == 0
 
 
 def test_follow_ends_with_its_reader(start):
@@ -282,7 +283,7 @@ def test_follow_ends_with_its_reader(start):
         with follow(it.name) as reader:
             assert reader.stdout.readline() == b"ready\n"
             reader.stdout.close()
-            assert reader.wait(10) == 0
+            assert reader.wait(DEADLINE) == 0
 
 
 @pytest.mark.parametrize(
@@ -326,6 +327,22 @@ def test_who_may_not_read_the_journal_is_told_so():
     done = subprocess.run([*command, "web"], capture_output=True, text=True)
     assert done.returncode == 125
     assert "cannot read the journal" in done.stderr and "systemd-journal" in done.stderr
+
+
+def test_an_engine_s_container_of_the_same_name(rootfs, tmp_path):
+    """It has no limit of its own to bring back, and another's stays lifted."""
+    name = unique_name("same")
+    sctr("run", "-d", "--name", name, "--log", "journal", "--rootfs", rootfs, "sh", "-c", WAIT).ok()
+    try:
+        link = Path(f"/run/systemd/units/log-rate-limit-interval:sctr-{name}.scope")
+        assert link.is_symlink()
+        bundle = Bundle(tmp_path / "bundle", rootfs)
+        bundle.name = name
+        bundle.config["linux"]["cgroupsPath"] = f"sctr.slice:engine:{name}"
+        bundle.run("true").ok()
+        assert link.is_symlink()
+    finally:
+        sctr("rm", "-f", name)
 
 
 def test_a_failed_start_leaves_nothing(run):

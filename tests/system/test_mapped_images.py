@@ -75,6 +75,7 @@ def test_written_files_have_the_containers_ids_on_disk(container):
 def test_it_keeps_them_over_a_restart_with_other_ids(image):
     name = unique_name("m")
     sctr("run", "-d", "--name", name, *MAPS, image, "sh", "-c", "test -e /n || touch /n; sleep 1000").ok()
+    eventually(lambda: sctr("exec", name, "ls", "/n").status == 0, what="the file")
     sctr("stop", "-t", "0", name).ok()
     sctr("start", name).ok()
     assert sctr("exec", name, "stat", "-c", "%u:%g", "/n", "/d").lines == ["0:0", "1000:1001"]

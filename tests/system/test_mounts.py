@@ -3,10 +3,11 @@
 
 import os
 import stat
+import subprocess
 
 import pytest
 
-from harness import host, sctr, started
+from harness import DEADLINE, host, make_directories_in_directories, sctr, started
 from test_filesystem import mount_table
 
 MAPS = ["--uidmap", "0:200000:65536", "--gidmap", "0:300000:65536"]
@@ -232,6 +233,16 @@ def test_a_copy_that_does_not_fit(image):
     (image / "data/large").write_bytes(b"x" * 100_000)
     error = sctr("run", "--rootfs", image, "--tmpfs", "/data:tmpcopyup,size=16k", "true")
     error.failed(125, "/data/", "No space left")
+
+
+def test_a_copy_of_directories_without_end(image):
+    """A payload makes them, for the next start."""
+    make_directories_in_directories(image / "data", 3000)
+    script = 'ulimit -n "$(ulimit -Hn)"; exec sctr run --rootfs "$0" --tmpfs /data:tmpcopyup true'
+    done = subprocess.run(["sh", "-c", script, image], capture_output=True, text=True, timeout=DEADLINE)
+    host("rm", "-r", image / "data/d")
+    assert done.returncode == 125 and len(done.stderr.splitlines()) == 1, done
+    assert "without end" in done.stderr or "Too many open files" in done.stderr
 
 
 # What is below is hostile: nothing outside the root is read through it.

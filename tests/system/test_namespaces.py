@@ -2,12 +2,15 @@
 """Which namespaces a container has of its own, and which it shares when asked."""
 
 import os
+import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from harness import sctr, started
+import harness
+from harness import eventually, sctr, started
 
 FLAGS = {
     "pid": "--pid",
@@ -117,8 +120,8 @@ def test_network_none_has_loopback_alone_and_up(run):
     text = run("--network", "none", "ip", "-o", "addr").ok()
     assert "127.0.0.1/8" in text and "::1/128" in text
     assert {line.split()[1] for line in text.splitlines()} == {"lo"}
-    talk = "nc -l -p 7 > /dev/shm/heard & until echo word | nc 127.0.0.1 7; do :; done; wait"
-    assert run("--network", "none", "sh", "-c", talk + "; cat /dev/shm/heard").ok().splitlines()[0] == "word"
+    talk = "echo word > /dev/shm/index.html; httpd -p 7 -h /dev/shm; until wget -q -O - http://127.0.0.1:7/; do :; done"
+    assert run("--network", "none", "sh", "-c", talk).ok() == "word"
     assert run("--network", "none", "ip", "route").ok() == ""
 
 
@@ -310,3 +313,37 @@ def test_the_keyring_is_the_containers_own(run, probe):
     first = run("probe", "call", "keyctl", "0", "-3", "0").ok()
     second = run("probe", "call", "keyctl", "0", "-3", "0").ok()
     assert first.startswith("ok ") and first != second
+
+
+def reuse(pid):
+    """A process of the host with that pid."""
+    for _ in range(1000):
+        Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+        process = subprocess.Popen(["sleep", "1000"])
+        if process.pid == pid:
+            return process
+        process.kill()
+        process.wait()
+    raise AssertionError(f"{pid} is not to be had")
+
+
+def test_a_pid_that_has_become_another_process_is_not_joined(rootfs, tmp_path):
+    """Its namespaces are the host's."""
+    fifo = tmp_path / "variables"
+    os.mkfifo(fifo)
+    with started(rootfs) as other:
+        pid = other.init()
+        words = ["run", "--network", f"container:{other.name}", "--env-file", fifo, "--rootfs", rootfs, "true"]
+        joining = subprocess.Popen(["sctr", *map(str, words)], stderr=subprocess.PIPE, text=True)
+        with open(fifo, "w") as variables:  # as soon as it reads them
+            os.kill(pid, signal.SIGKILL)
+            other.wait()
+            eventually(lambda: not Path(f"/proc/{pid}").exists(), what="the end of init")
+            stranger = reuse(pid)
+            variables.write("A=b\n")
+        try:
+            _, said = joining.communicate(timeout=harness.DEADLINE)
+        finally:
+            stranger.kill()
+            stranger.wait()
+    assert joining.returncode == 125 and "has ended" in said, said

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from fixtures import open_the_way_to
 from harness import DEADLINE, Result, eventually, host, unique_name
 from networks import fetch, outside, serve
-from test_rootless_sessions import GUEST, RUNTIME, WAYS, guest
+from test_rootless_sessions import ACCOUNT, GUEST, RUNTIME, WAYS, guest
 
 
 def pastas():
@@ -25,6 +26,17 @@ def pastas():
         except OSError:
             continue  # it has just ended
     return found
+
+
+def kill_pasta():
+    (pid,) = pastas()
+    os.kill(int(pid), signal.SIGKILL)
+    return pid
+
+
+def another_than(killed):
+    """Waits until a pasta has taken the place of one that was killed."""
+    eventually(lambda: pastas() and killed not in pastas(), what="another pasta")
 
 
 @pytest.fixture(autouse=True)
@@ -109,14 +121,98 @@ def test_the_hosts_servers_are_followed(web, hosts_resolver):
     eventually(lambda: says() == "nameserver 169.254.1.1\n", what="pasta's server")
 
 
-def test_nothing_stays_of_a_killed_supervisor(web):
+@pytest.mark.parametrize("again", [False, True], ids=["the first pasta", "one that was started again"])
+def test_nothing_stays_of_a_killed_supervisor(web, again):
     name = web("-p", "18080:80")
     assert pastas()
+    if again:
+        another_than(kill_pasta())
     show = ["systemctl", "--user", "show", f"sctr@{name}", "-P", "MainPID"]
     pid = int(guest("env", f"XDG_RUNTIME_DIR={RUNTIME}", *show).ok())
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: not pastas(), what="the end of pasta")
     guest("sctr", "ps").ok()
+
+
+def said_by_service(name, word):
+    host("journalctl", "--sync")
+    unit = ["-o", "cat", "--no-pager", f"_UID={ACCOUNT.pw_uid}", f"_SYSTEMD_USER_UNIT=sctr@{name}.service"]
+    return [line for line in host("journalctl", *unit).splitlines() if word in line]
+
+
+@pytest.mark.parametrize("flags", [[], ["--user", "1000"], ["--userns", "keep-id"], ["--userns", "keep-id", "--user", "7"]])
+def test_pasta_that_is_killed_is_started_again(web, hosts_resolver, flags):
+    """Whoever the command is by then: with the same ports, and the server that the host has now."""
+    hosts_resolver("nameserver 192.0.2.1\n")
+    name = web("-p", "18080:80", "--sysctl", "net.ipv4.ip_unprivileged_port_start=0", *flags)
+    page = lambda: fetch("http://127.0.0.1:18080/").stdout == "mine\n"  # noqa: E731
+    links = lambda: guest("sctr", "exec", name, "ip", "-4", "-o", "address").ok().split(": ", 2)[2]  # noqa: E731
+    eventually(page, what="the page")
+    before = links()
+    hosts_resolver("nameserver 192.0.2.2\n")
+    another_than(kill_pasta())
+    eventually(page, what="the page again")
+    eventually(lambda: links() == before, what="the addresses that it had")
+    says = lambda: guest("sctr", "exec", name, "cat", "/etc/resolv.conf").ok()  # noqa: E731
+    eventually(lambda: says() == "nameserver 169.254.1.1", what="pasta's server")
+    said = lambda: said_by_service(name, "pasta")  # noqa: E731
+    assert eventually(said, what="a word about it") == ["sctr: warn: pasta was started again: killed by signal 9"]
+
+
+def test_pasta_that_is_killed_with_a_container_in_front(guests_root, background):
+    name = unique_name("front")
+    words = ["sctr", "run", "--name", name, "-p", "18080:80", "--rootfs", guests_root, *serve("mine")]
+    with outside() as world:
+        container = background(*WAYS["runuser"], *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert container.stdout.readline() == "ready\n"
+        another_than(kill_pasta())
+        page = lambda: fetch("http://198.51.100.1:18080/", world).stdout == "mine\n"  # noqa: E731
+        eventually(page, what="the page")
+        guest("sctr", "kill", name).ok()
+        said = container.communicate(timeout=DEADLINE)[1]
+        assert said == "sctr: warn: pasta was started again: killed by signal 9\n"
+
+
+def with_pasta_that_works_once(number, path):
+    """Before a command of root's: another pasta, which writes a line into the file `count` and is the real one only
+    that many-th time."""
+    program, count = path / "pasta", path / "count"
+    real = shutil.copy("/usr/bin/pasta", path / "pasta.real")
+    script = f'#!/bin/sh\necho >> {count}\n[ $(wc -l < {count}) = {number} ] && exec {real} "$@"\n'
+    program.write_text(script + "echo 'no luck today' >&2\nexit 1\n")
+    open_the_way_to(program)
+    program.chmod(0o755)
+    count.touch()
+    count.chmod(0o666)
+    return ["unshare", "--mount", "sh", "-c", f'mount --bind {program} /usr/bin/pasta && exec "$@"', "sh"]
+
+
+def test_pasta_that_cannot_start_is_given_a_second_try(guests_root, tmp_path):
+    """As where the interface that it takes as its template is another container's, and vanishes."""
+    words = [*with_pasta_that_works_once(2, tmp_path), *WAYS["runuser"], "sctr", "run", "--rootfs", guests_root]
+    done = subprocess.run([*words, "ip", "-o", "link"], capture_output=True, text=True, timeout=DEADLINE)
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 2), done
+    done = subprocess.run([*words, "true"], capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 125 and "no luck today" in done.stderr
+    assert len((tmp_path / "count").read_text()) == 4
+
+
+def test_pasta_that_ends_again_and_again(guests_root, background, tmp_path):
+    """It is given up after some tries, which is said once; the container goes on."""
+    count = tmp_path / "count"
+    mounted = with_pasta_that_works_once(1, tmp_path)
+    words = ["sctr", "run", "-i", "--rootfs", guests_root, "sh", "-c", "echo ready; read line; echo $line"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    container = background(*mounted, *WAYS["runuser"], *words, **pipes)
+    assert container.stdout.readline() == "ready\n"
+    kill_pasta()
+    lines = [container.stderr.readline() for _ in range(4)]
+    assert lines[0] == "sctr: warn: pasta was started again: killed by signal 9\n"
+    assert lines[1:3] == ["sctr: warn: pasta was started again: no luck today\n"] * 2
+    assert lines[3].startswith("sctr: warn: the container has no network any more: pasta: no luck today")
+    assert len(count.read_text()) == 4
+    out, rest = container.communicate("goes on\n", timeout=DEADLINE)
+    assert (out, rest, container.returncode) == ("goes on\n", "", 0)
 
 
 def test_without_pasta(guests_root):
@@ -143,3 +239,15 @@ def test_errors(guests_root):
     with socket.create_server(("127.0.0.1", 18093)):
         guest(*run, "-p", "18093:80", "true").failed(125, "18093", "in use already")
     guest(*run, "--network", "pasta:--no-such-flag", "true").failed(125, "pasta")
+
+
+def test_in_the_user_namespace_of_another(web, guests_root):
+    """pasta cannot get there: whoever asks is told what can be had."""
+    name = web()
+    run = ["sctr", "run", "--userns", f"container:{name}", "--rootfs", guests_root]
+    for flags in ([], ["--network", "pasta"]):
+        guest(*run, *flags, "true").failed(125, "--userns", "pasta", "add --network container:NAME")
+    seen = guest(*run, "--network", f"container:{name}", "wget", "-q", "-O", "-", "http://127.0.0.1/")
+    assert seen.ok() == "mine"
+    guest(*run, "--network", "none", "true").ok()
+    guest(*run, "--network", "host", "true").ok()

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every two verbs on one container at once: each has an outcome that it may have, and the container is
-sound afterwards. SCTR_TEST_ROUNDS says how often each pair is tried."""
+sound afterwards. Each pair is tried once here; tests/long/pairs tries them as often as it is told."""
 
 import contextlib
 import itertools
 import json
-import os
 import subprocess
 
 import pytest
 
 from harness import DEADLINE, WAIT, Result, sctr, unique_name
-
-ROUNDS = int(os.environ.get("SCTR_TEST_ROUNDS", "1"))
 
 VERBS = {
     "start": ["start", "NAME"],
@@ -32,19 +29,20 @@ VERBS = {
     "rm -f": ["rm", "-f", "NAME"],
 }
 
+PAIRS = list(itertools.combinations_with_replacement(VERBS, 2))
+
 # The command of `exec` may be killed with its container.
 STATUSES = {"exec": (0, 125, 137)}
 
 
-@contextlib.contextmanager
-def stored(rootfs):
-    name = unique_name("pair")
+def make(name, rootfs):
     sctr("run", "-d", "--name", name, "--network", "none", "--rootfs", rootfs, "sh", "-c", WAIT).ok()
-    try:
-        yield name
-    finally:
-        for each in (name, f"{name}-new"):
-            sctr("rm", "-f", each)
+
+
+def remove(name):
+    """Whatever is there of it, under either name."""
+    for each in (name, f"{name}-new"):
+        sctr("rm", "-f", each)
 
 
 def begin(verb, name):
@@ -84,8 +82,17 @@ def check(verb, result):
         assert len(result.stderr.splitlines()) == 1, result
 
 
-def check_container(name):
-    """What is there of it can be shown, made to run, and removed."""
+def try_pair(name, one, other):
+    begun = [(verb, *begin(verb, name)) for verb in (one, other)]
+    if "pause" in (one, other):
+        let_go_on(name, begun)
+    results = [(verb, finish(words, process)) for verb, words, process in begun]
+    for verb, result in results:
+        check(verb, result)
+
+
+def look_at(name):
+    """What is there of it can be shown and made to run; returns the name that it has now, or None."""
     found = [row for row in json.loads(sctr("ps", "-a", "--json").ok()) if row["id"] in (name, f"{name}-new")]
     assert len(found) <= 1, found
     for row in found:
@@ -96,21 +103,47 @@ def check_container(name):
         elif row["status"] != "running":
             sctr("start", row["id"]).ok()
         assert sctr("exec", row["id"], "echo", "alive").ok() == "alive"
-        sctr("rm", "-f", row["id"]).ok()
+        return row["id"]
+    return None
+
+
+def settle(name, killed):
+    try:
+        return look_at(name)
+    except AssertionError:
+        if not killed:
+            raise
+        # `kill` sends its signal, and the end comes in its own time.
+        for each in (name, f"{name}-new"):
+            sctr("wait", each)
+        return look_at(name)
+
+
+def try_on_one(rootfs, one, other, times=1):
+    """The pair on one container, as often as it outlives it, and on a new one after that; yields after each time."""
+    name = unique_name("pair")
+    there = None
+    try:
+        for _ in range(times):
+            if there != name:
+                if there:
+                    sctr("rm", "-f", there).ok()
+                make(name, rootfs)
+            try_pair(name, one, other)
+            there = settle(name, "kill" in (one, other))
+            yield
+        if there:
+            sctr("rm", "-f", there).ok()
+    except BaseException:
+        remove(name)
+        raise
 
 
 @pytest.mark.parametrize("first", VERBS)
 def test_two_verbs_at_once(rootfs, first):
-    pairs = [pair for pair in itertools.combinations_with_replacement(VERBS, 2) if pair[0] == first]
-    for one, other in pairs * ROUNDS:
-        with stored(rootfs) as name:
-            begun = [(verb, *begin(verb, name)) for verb in (one, other)]
-            if "pause" in (one, other):
-                let_go_on(name, begun)
-            results = [(verb, finish(words, process)) for verb, words, process in begun]
-            for verb, result in results:
-                check(verb, result)
-            check_container(name)
+    for pair in PAIRS:
+        if pair[0] == first:
+            list(try_on_one(rootfs, *pair))
 
 
 def test_one_name_is_made_once(rootfs):

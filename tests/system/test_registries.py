@@ -2,16 +2,22 @@
 """pull and push, with a registry on loopback."""
 
 import base64
+import contextlib
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from harness import eventually, sctr
-from made_images import Image, Layer, base_layer, descriptor, sha
-from registry import Registry
-from store import STORE, load, nothing_stays_in_the_store, pulled  # noqa: F401 (fixtures)
+sys.path.append(str(Path(__file__).parent.parent / "oci"))
+
+from guest import ACCOUNT, guest  # noqa: E402
+from harness import DEADLINE, eventually, sctr  # noqa: E402
+from made_images import Image, Layer, base_layer, descriptor, sha  # noqa: E402
+from registry import Handler, Registry  # noqa: E402
+from store import STORE, load, nothing_stays_in_the_store, pulled  # noqa: E402,F401 (fixtures)
 
 
 @pytest.fixture
@@ -42,6 +48,121 @@ def test_run_fetches(registry, pulled):
     pulled.append(name)
     with registry.without_tls():
         assert sctr("run", "--userns", "auto", name).ok() == "y"
+
+
+def test_a_short_name(registry, pulled):
+    """As people type it: in the registries that the configuration names, one after the other, or by its alias."""
+    image = Image(base_layer(), Layer().file("x", "y"), Cmd=["cat", "/x"])
+    full = registry.add("short/name", "latest", image)
+    conf = f'unqualified-search-registries = ["127.0.0.1:1", "{registry.address}"]\n[aliases]\n"nick" = "{full.removesuffix(":latest")}"\n'
+    with registry.without_tls(conf):
+        for name in ("short/name", "nick"):
+            assert sctr("run", name).ok() == "y"
+            sctr("rmi", full).ok()
+        sctr("run", "short/none").failed(125, "short/none", registry.address)
+
+
+def test_a_short_name_where_a_file_of_the_configuration_is_wrong(registry):
+    """The file and its line are named; a full name is none of its business."""
+    with registry.without_tls("unqualified-search-registries = [\n  'a.example' 'b.example'\n]\n") as conf:
+        sctr("run", "short/none").failed(125, f"{conf}, line 2", "containers-registries.conf(5)")
+    with registry.without_tls("[aliases]\nnick = ['a.example/x']\n") as conf:
+        sctr("pull", "nick").failed(125, f"{conf}, line 2", "the alias 'nick' is no string")
+
+
+def test_later_files_of_the_configuration_win(registry, pulled):
+    """Those of the directory in the order of their names; what is not named .conf is none of them."""
+    full = registry.add("short/alias", "latest", Image(base_layer(), Layer().file("x", "y"), Cmd=["cat", "/x"]))
+    pulled.append(full)
+    directory = Path("/etc/containers/registries.conf.d")
+    others = {
+        "000-sctr-test.conf": '[aliases]\n"nick" = "127.0.0.1:1/no"\n',
+        "zzz-sctr-test.conf": f'aliases.nick = "{full.removesuffix(":latest")}"\n',
+        "zzz-sctr-test.conf.old": "no TOML [",
+    }
+    with registry.without_tls():
+        try:
+            for name, text in others.items():
+                (directory / name).write_text(text)
+            assert sctr("run", "nick").ok() == "y"
+        finally:
+            for name in others:
+                (directory / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def files(texts):
+    """They go again, and the directories that were made for them."""
+    made = []
+    try:
+        for path, text in texts.items():
+            assert not path.exists(), path
+            for parent in reversed([path, *path.parents]):
+                if not parent.exists():
+                    made.append(parent)
+                    parent.write_text(text) if parent == path else parent.mkdir()
+        yield
+    finally:
+        for path in reversed(made):
+            path.unlink() if path.is_file() else path.rmdir()
+
+
+def configuration(registry, *nicks, insecure=True):
+    """One in which these are aliases of the image x, y."""
+    aliases = "".join(f'"{nick}" = "{registry.address}/x"\n' for nick in nicks)
+    rest = f'[[registry]]\nlocation = "{registry.address}"\ninsecure = true\n' if insecure else ""
+    return f"[aliases]\n{aliases}{rest}"
+
+
+def test_a_chosen_file_of_the_configuration(registry, pulled, tmp_path):
+    """Its aliases count, and what skopeo takes of it, too; that of the host does not."""
+    pulled.append(registry.add("x", "latest", Image(base_layer(), Cmd=["echo", "works"])))
+    conf = tmp_path / "some.conf"
+    conf.write_text(configuration(registry, "nick"))
+    environment = {**os.environ, "CONTAINERS_REGISTRIES_CONF": str(conf)}
+    assert sctr("run", "nick", env=environment).ok() == "works"
+    conf.unlink()
+    sctr("pull", "nick", env=environment).failed(125, str(conf), "No such file", "CONTAINERS_REGISTRIES_CONF")
+
+
+def test_root_s_own_files_of_the_configuration(registry, pulled, tmp_path):
+    pulled.append(registry.add("x", "latest", Image(base_layer(), Cmd=["echo", "works"])))
+    own = tmp_path / ".config/containers"
+    (own / "registries.conf.d").mkdir(parents=True)
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    (own / "registries.conf.d/x.conf").write_text(configuration(registry, "nick"))
+    assert sctr("run", "nick", env=environment).ok() == "works"
+    # With a file of his own, the host's directory is not read any more.
+    with registry.without_tls(configuration(registry, "other", insecure=False)):
+        sctr("pull", "-q", "other", env=environment).ok()
+        (own / "registries.conf").write_text('unqualified-search-registries = ["127.0.0.1:1"]\n')
+        assert sctr("run", "nick", env=environment).ok() == "works"
+        sctr("pull", "other", env=environment).failed(125, "127.0.0.1:1")
+
+
+def test_names_that_were_chosen_before(registry, pulled):
+    """podman's cache of short names goes before what the files say, and says nothing else."""
+    pulled.append(registry.add("x", "latest", Image(base_layer(), Cmd=["echo", "works"])))
+    cache = Path("/var/cache/containers/short-name-aliases.conf")
+    text = 'unqualified-search-registries = ["127.0.0.1:1"]\n' + configuration(registry, "nick", insecure=False)
+    wrong = f'unqualified-search-registries = ["{registry.address}"]\n[aliases]\nnick = "127.0.0.1:1/no"\n'
+    with files({cache: text}), registry.without_tls(wrong):
+        assert sctr("run", "nick").ok() == "works"
+        assert sctr("run", "--pull", "always", "x").ok() == "works"
+    with files({cache: "[aliases\n"}):
+        sctr("pull", "nick").failed(125, f"{cache}, line 1")
+
+
+def test_a_plain_users_files_of_the_configuration(registry):
+    home = Path(ACCOUNT.pw_dir)
+    registry.add("x", "latest", Image(base_layer(), Cmd=["echo", "works"]))
+    own = home / ".config/containers/registries.conf"
+    cache = home / ".cache/containers/short-name-aliases.conf"
+    pulled_as = f"{registry.address}/x:latest"
+    with files({own: configuration(registry, "nick"), cache: configuration(registry, "nack", insecure=False)}):
+        for nick in ("nick", "nack"):
+            guest("sctr", "pull", "-q", nick).ok()
+            guest("sctr", "rmi", pulled_as).ok()
 
 
 def test_run_fetches_with_the_callers_credentials(registry, pulled, tmp_path):
@@ -75,18 +196,46 @@ def test_pull_with_a_password(registry, pulled):
     pulled.append(name)
 
 
+def test_a_password_is_on_no_command_line_of_skopeos(registry, pulled, tmp_path, monkeypatch):
+    """ps shows those to everybody."""
+    seen = set()
+    is_allowed = Handler.is_allowed
+
+    def look(handler, password):
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                words = path.read_bytes().split(b"\0")
+                if b"skopeo" in words[0]:
+                    seen.add(tuple(words))
+        return is_allowed(handler, password)
+
+    monkeypatch.setattr(Handler, "is_allowed", look)
+    registry.password = "user:secret"
+    name = registry.add("a/b", "1", Image(base_layer()))
+    others = tmp_path / "auth.json"
+    others.write_text(json.dumps({"auths": {name.split("/")[0]: {"auth": "d3Jvbmc6d3Jvbmc="}}}))
+    pull("--creds", "user:secret", "--authfile", others, name).ok()
+    pulled.append(name)
+    assert seen and not [words for words in seen if b"secret" in b" ".join(words)]
+    pull("--creds", "user", name).failed(125, "--creds", "password")
+
+
 def test_a_registry_that_dies_in_the_middle(registry, pulled):
     layers = [Layer().file(f"f{i}", os.urandom(100_000)) for i in range(3)]
     name = registry.add("a/b", "1", Image(base_layer(), *layers))
-    registry.die_in_blob = registry.digest_of_layer(name, 2)
-    pull(name).failed(125)
+    registry.die_in_blob = registry.hold_blob = registry.digest_of_layer(name, 2)
+    process = subprocess.Popen(["sctr", "pull", "-q", "--tls-verify=false", name], stderr=subprocess.DEVNULL)
+    come = [registry.digest_of_layer(name, number) for number in (0, 1, 3)]
+    eventually(lambda: all((STORE / "blobs/sha256" / digest).exists() for digest in come), what="the other blobs")
+    registry.may_answer.set()
+    assert process.wait(DEADLINE) == 125
     assert sctr("run", "--pull", "never", name, "true").status == 125
     registry.die_in_blob = None
-    before = registry.count("/blobs/")
+    registry.requests.clear()
     pull(name).ok()
     pulled.append(name)
     assert sctr("run", name, "ls", "/f2").ok() == "/f2"
-    assert registry.count("/blobs/") - before < 5, "what had come was fetched again"
+    assert [registry.count(digest) for digest in come] == [0] * 3, "what had come was fetched again"
 
 
 def test_a_registry_that_lies(registry):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness import DEADLINE, WAIT, Result, eventually, host, unique_name
+from services import await_trap
 from terminal import Terminal
 
 GUEST = "guest"
@@ -98,6 +99,16 @@ def test_a_run(own_root, way):
     assert (shown.status, shown.lines) == (3, ["0"]), shown
 
 
+def test_device_rules_are_not_a_plain_users(own_root):
+    words = ["--rootfs", own_root, "--device-cgroup-rule", "c 1:3 r", "true"]
+    guest("sctr", "run", *words).failed(125, "--device-cgroup-rule", "plain user", "as root")
+
+
+def test_a_time_zone(own_root):
+    words = ["--tz", "Asia/Tokyo", "--rootfs", own_root, "date", "-d", "@0", "+%H"]
+    assert guest("sctr", "run", *words).ok() == "09"
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_the_scope_is_of_the_users_systemd(own_root, way):
     shown = by(way, "sctr", "run", "--rootfs", own_root, "--cgroupns", "host", "cat", "/proc/self/cgroup")
@@ -116,6 +127,7 @@ def test_a_whole_life(own_root, way, name):
     by(way, "sctr", "pause", name).ok()
     assert '"paused"' in by(way, "sctr", "ps", "--json").ok()
     by(way, "sctr", "unpause", name).ok()
+    await_trap(row["pid"])
     by(way, "sctr", "stop", name).ok()
     assert by(way, "sctr", "wait", name).ok() == "0"
     by(way, "sctr", "start", name).ok()

@@ -7,7 +7,7 @@ import platform
 
 import pytest
 
-from harness import sctr
+from harness import eventually, sctr
 from seccomp_agent import Agent
 
 # The numbers of x86-64 and of the architectures that share asm-generic's table.
@@ -48,7 +48,7 @@ def test_the_agent_answers(run, probe, profile, tmp_path, more):
 def test_the_state_that_the_agent_gets(start, probe, profile, tmp_path):
     with Agent(tmp_path / "agent", is_keyctl(7, 0)) as agent:
         with start(*profile("keyctl", listenerMetadata="for me")) as container:
-            (state,) = agent.states
+            (state,) = eventually(lambda: agent.states, what="the state")  # nobody waits for an agent to read it
             assert state["ociVersion"] and state["fds"] == ["seccompFd"]
             assert state["metadata"] == "for me"
             assert state["pid"] == state["state"]["pid"] == container.init()
@@ -74,6 +74,8 @@ def test_the_state_that_the_agent_gets(start, probe, profile, tmp_path):
 def test_calls_that_sctr_init_makes_too(run, profile, tmp_path, names, more):
     with Agent(tmp_path / "agent") as agent:
         assert run(*profile(*names), *more, "echo", "hello").ok() == "hello"
+        # Where nothing was asked, nobody has waited for it.
+        eventually(lambda: agent.states, what="the state")
     assert len(agent.states) == 1
 
 

@@ -133,7 +133,7 @@ def kill_somewhere(words):
     return process.returncode == 0
 
 
-def test_killed_at_random_points(archives, registry, stored):
+def test_killed_at_random_points(archives, registry, stored, deadline):
     seed = int(os.environ.get("SCTR_KILL_SEED", time.time_ns() % 1_000_000))
     print("SCTR_KILL_SEED", seed)
     random.seed(seed)
@@ -154,6 +154,7 @@ def test_killed_at_random_points(archives, registry, stored):
             if random.random() < CHECKED:
                 store.check(unsure)
                 unsure = set()
+                deadline()
         store.check(unsure)
         for name in sorted(store.names):
             assert "whole" in sctr("run", name).ok()

@@ -11,7 +11,8 @@ import subprocess
 
 import pytest
 
-from harness import DEADLINE, eventually, sctr, unique_name
+from harness import DEADLINE, WAIT, eventually, sctr, unique_name
+from services import init_of, show
 from terminal import Terminal
 
 SIZES = 'trap "stty size" WINCH; echo ready; while :; do sleep 1000 & wait $!; done'
@@ -270,7 +271,8 @@ def test_a_terminal_of_exec_that_vanishes(start):
     with start() as container:
         with on_a_vanishing_terminal("sctr", "exec", "-it", container.name, "sh", "-c", "echo ready; sleep 1000") as process:
             assert process.wait(DEADLINE) == 128 + signal.SIGHUP
-        assert container.exec("ps", "-o", "args").ok().splitlines().count("sleep 1000") == 1
+        sleeps = lambda: container.exec("ps", "-o", "args").ok().splitlines().count("sleep 1000")  # noqa: E731
+        eventually(lambda: sleeps() == 1, what="the end of what the shell had begun")
 
 
 def test_a_terminal_of_attach_that_vanishes(rootfs):
@@ -281,3 +283,21 @@ def test_a_terminal_of_attach_that_vanishes(rootfs):
         assert process.wait(DEADLINE) is not None
     assert name in sctr("ps", "-q").lines
     sctr("rm", "-f", name).ok()
+
+
+def test_who_attaches_at_the_end_is_told_the_status(rootfs):
+    name = unique_name()
+    sctr("run", "-dt", "--name", name, "--rootfs", rootfs, "sh", "-c", WAIT).ok()
+    supervisor = os.pidfd_open(int(show(name, "MainPID")["MainPID"]))
+    try:
+        signal.pidfd_send_signal(supervisor, signal.SIGSTOP)
+        with Terminal("sctr", "attach", name) as screen:
+            eventually(screen.is_raw, what="its connection, which nobody takes")
+            os.kill(init_of(name), signal.SIGKILL)
+            signal.pidfd_send_signal(supervisor, signal.SIGCONT)
+            assert screen.wait() == 137
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(supervisor, signal.SIGCONT)
+        os.close(supervisor)
+        sctr("rm", "-f", name)

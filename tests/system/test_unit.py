@@ -55,6 +55,7 @@ def test_another_slice(start):
 @pytest.mark.parametrize("value", ["", "a/b", "-x", "a--b", "x.scope.slice/", "ü", "a b"])
 def test_bad_slices(run, value):
     run("--slice", value, "true").failed(125, "--slice")
+    run("--cgroup-parent", value, "true").failed(125, "--cgroup-parent")
 
 
 # Flag, the controller that it needs, the property and its value in `systemctl show`.
@@ -275,7 +276,7 @@ def test_the_journal_has_the_last_words_of_short_lives(run):
         run("--name", name, "--log", "journal", "echo", f"last words of {name}").ok()
     for name in names:
         line = (unit_of(name), name, "6", f"last words of {name}")
-        eventually(lambda: line in journal(name), deadline=10, what=f"the line of {name}")
+        eventually(lambda: line in journal(name), what=f"the line of {name}")
 
 
 def test_the_journal_takes_much(run):

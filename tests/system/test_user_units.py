@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).parent.parent / "oci"))
 
 from guest import ACCOUNT, RUNTIME, guest, options, systemctl  # noqa: E402
 from harness import WAIT, eventually, unique_name  # noqa: E402
+from services import await_trap  # noqa: E402
 
 HOME = Path(ACCOUNT.pw_dir)
 RECORDS = RUNTIME / "sctr"
@@ -91,6 +92,7 @@ def test_detached(root, name):
     assert sctr("exec", name, "id", "-u").ok() == "0"
     eventually(lambda: logs(name) == "ready\n")
     sctr("restart", name).ok()
+    await_trap(row(name)["pid"])
     sctr("stop", name).ok()
     assert state_of(unit) == "inactive" and row(name)["status"] == "stopped"
     (shown,) = json.loads(sctr("inspect", name).ok())

@@ -196,8 +196,9 @@ def test_kill(start, flags, status):
 
 
 def test_kill_of_every_process(start):
-    script = "sh -c 'trap \"echo child\" USR1; echo started; while :; do sleep 1000 & wait $!; done' & "
-    script += 'trap "echo first" USR1; while :; do sleep 1000 & wait $!; done'
+    script = 'trap "echo first" USR1; '
+    script += "sh -c 'trap \"echo child\" USR1; echo started; while :; do sleep 1000 & wait $!; done' & "
+    script += "while :; do sleep 1000 & wait $!; done"
     with start(command=["sh", "-c", script], ready="started\n") as container:
         # busybox's sleep has no handler: it dies, and both loops go on.
         sctr("kill", "--all", "-s", "USR1", container.name).ok()

@@ -11,7 +11,7 @@ import tarfile
 import pytest
 
 import harness
-from harness import eventually, sctr, unique_name
+from harness import eventually, make_directories_in_directories, sctr, swapping, unique_name
 from made_images import Image, base_layer
 from store import STORE, load, nothing_stays_in_the_store  # noqa: F401 (fixtures)
 
@@ -105,7 +105,7 @@ def test_rm_keeps_anonymous_volumes_unless_told(image):
     sctr("wait", container).ok()
     sctr("rm", container).ok()
     (left,) = volumes()
-    sctr("volume", "rm", "--force", left["name"]).failed(125, "--force", "only prune")
+    sctr("volume", "ls", "--force").failed(125, "--force", "only prune")
     assert sctr("volume", "prune", "--force").ok() == left["name"]
     assert volumes() == []
 
@@ -153,6 +153,59 @@ def test_the_containers_user_gets_it(image, volume, tmp_path):
     flags = ("-u", "33:34", "-v", f"{volume}:/data:U", "-v", f"{tmp_path}:/bind:U")
     assert sh(image, "stat -c %u:%g /data /data/a /bind/dir/file && echo x > /data/a", *flags).ok().split() == ["33:34"] * 3
     assert os.lstat(tmp_path / "dir/link").st_uid == 33 and os.stat("/etc/passwd").st_uid == owner
+
+
+OTHER = 4711  # an account that is not the caller's
+
+
+@pytest.fixture
+def of_another(tmp_path):
+    """A directory of another user's, who leads links from there to what is not his."""
+    bait = tmp_path / "bait"
+    bait.mkdir()
+    (bait / "file").write_text("x")
+    his = tmp_path / "his"
+    his.mkdir()
+    (his / "dir").mkdir()
+    (his / "dir/file").write_text("x")
+    (his / "link").symlink_to(bait)
+    (his / "link-to-file").symlink_to(bait / "file")
+    for path in [his, *his.rglob("*")]:
+        os.chown(path, OTHER, OTHER, follow_symlinks=False)
+    yield his
+    assert {path.stat().st_uid for path in (bait, bait / "file")} == {0}
+
+
+@pytest.mark.parametrize("path", ["link", "link-to-file", "link/file", "link/../bait", "dir/../link"])
+def test_nothing_is_given_away_by_a_link_of_another_user(image, of_another, path):
+    sh(image, "true", "-u", "33", "-v", f"{of_another}/{path}:/y:U").failed(125, "symbolic link of the user 4711", "leads")
+
+
+def test_what_another_user_swaps_for_a_link_meanwhile_is_not_given_away(image, of_another):
+    with swapping(of_another / "dir", of_another / "link"):
+        given = {sh(image, "true", "-u", "33", "-v", f"{of_another}/dir:/y:U").status for _ in range(int(os.environ.get("SCTR_TEST_RACES", "20")))}
+    assert 125 in given
+
+
+def test_links_of_root_lead_to_what_is_given_away(image, of_another, tmp_path):
+    (tmp_path / "roots").symlink_to(of_another / "dir")
+    sh(image, "true", "-u", "33", "-v", f"{tmp_path}/roots:/y:U").ok()
+    assert {(of_another / name).stat().st_uid for name in ("dir", "dir/file")} == {33}
+    (tmp_path / "etc").symlink_to("/etc")
+    for path in (tmp_path / "etc", "/./etc", "//var//lib/../lib", "/proc/self/root/etc"):
+        sh(image, "true", "-u", "33", "-v", f"{path}:/y:U").failed(125, "the host's own")
+
+
+def test_a_file_is_given_away(image, of_another):
+    sh(image, "true", "-u", "33:34", "-v", f"{of_another}/dir/file:/y:U").ok()
+    found = (of_another / "dir/file").stat()
+    assert (found.st_uid, found.st_gid) == (33, 34)
+
+
+def test_directories_without_end_are_not_given_away(image, of_another):
+    make_directories_in_directories(of_another / "dir", 3_000)
+    sh(image, "true", "-u", "33", "-v", f"{of_another}/dir:/y:U").failed(125, "without end")
+    harness.host("rm", "-r", of_another / "dir")
 
 
 def test_from_containers_that_are_not_there(image):

@@ -33,7 +33,8 @@ RootfsFacts facts() {
                    "short:line\n"
                    "far:x:99999999999:0::/:/bin/sh\n";
     facts.group = "root:x:0:root\nwww:x:34:\nlog:x:4:web,other\ndisk:x:6:web\n";
-    facts.environment = {{"OWN", "mine"}, {"TERM", "foot"}};
+    facts.environment = {
+        {"OWN", "mine"}, {"TERM", "foot"}, {"no_proxy", "lan"}, {"NOTIFY_SOCKET", "/run/n"}};
     facts.devices["/dev/sda"] = {{.path = "/dev/sda", .type = 'b', .major = 8, .mode = 0660}};
     facts.devices["/dev/fuse"] = {
         {.path = "/dev/fuse", .type = 'c', .major = 10, .minor = 229, .mode = 0666}};
@@ -112,6 +113,9 @@ TEST(CliRequest, Process) {
          "/process/rlimits",
          R"([{"type":"RLIMIT_CORE","soft":0,"hard":0}])"},
         {"--ulimit host sh", "/process/rlimits", "absent"},
+        {"sh", "/process/user/umask", "absent"},
+        {"--umask 0027 sh", "/process/user/umask", "23"},
+        {"--umask 0 sh", "/process/user/umask", "0"},
         {"--security-opt no-new-privileges sh", "/process/noNewPrivileges", "true"},
         {"--security-opt apparmor=p sh", "/process/apparmorProfile", R"("p")"},
     });
@@ -171,6 +175,23 @@ TEST(CliRequest, Environment) {
         {"-e A= sh", "A=", true},
         {"-e OWN sh", "OWN=mine", true},
         {"-e NOBODYS sh", "NOBODYS=", false},
+        {"-e A=1 --unsetenv A --unsetenv B sh", "A=1", true}, // as podman
+        {"--unsetenv container sh", "container=sctr", false},
+        {"--unsetenv HOME sh", "HOME=/root", false},
+        {"--unsetenv-all -e A=1 sh", "A=1", true},
+        {"--unsetenv-all -e A=1 sh", "HOME=/root", false},
+        {"--unsetenv-all -e A=1 sh", "container=sctr", false},
+        {"sh", "OWN=mine", false},
+        {"sh", "no_proxy=lan", false},
+        {"--http-proxy sh", "no_proxy=lan", true},
+        {"--http-proxy sh", "OWN=mine", false},
+        {"--http-proxy -e no_proxy= sh", "no_proxy=lan", false},
+        {"--http-proxy=false sh", "no_proxy=lan", false},
+        {"--env-host sh", "OWN=mine", true},
+        {"--env-host sh", "no_proxy=lan", true},
+        {"--env-host sh", "container=sctr", true},
+        {"--env-host sh", "NOTIFY_SOCKET=/run/n", false},
+        {"--env-host -e OWN=other sh", "OWN=mine", false},
     };
 
     for (const auto& each : cases) {
@@ -187,6 +208,45 @@ TEST(CliRequest, EnvFilesComeBeforeFlags) {
     EXPECT_THAT(env, testing::IsSupersetOf({"A=flag", "B=\"quoted\"", "OWN=mine", "C=3"}));
 }
 
+TEST(CliRequest, TheImageHasTheLastWordOverTheHost) {
+    RootfsFacts world = facts();
+    world.image_process.env = {"OWN=image", "PATH=/image"};
+    world.environment["PATH"] = "/host";
+    EXPECT_THAT(request_of("--env-host sh", world).spec.process->env,
+                testing::IsSupersetOf({"OWN=image", "PATH=/image"}));
+    EXPECT_THAT(request_of("--env-host --unsetenv-all sh", world).spec.process->env,
+                testing::IsEmpty());
+}
+
+TEST(CliRequest, LabelFilesComeBeforeFlags) {
+    RootfsFacts world = facts();
+    world.label_files = {{"/one", "# a comment\n\n  a=1=1\r\nb\nc=one"},
+                         {"/two", "c=two\nd=x y\n"}};
+    EXPECT_EQ(labels_of(request_of("-l b=flag sh", world).spec.annotations),
+              (std::map<std::string, std::string>{
+                  {"a", "1=1"}, {"b", "flag"}, {"c", "two"}, {"d", "x y"}}));
+    for (const char* line : {"=x", "a b=x", "a b"}) {
+        world.label_files = {{"/one", "a=1\n"}, {"/two", "b=1\n\n" + std::string(line)}};
+        try {
+            request_of("sh", world);
+            ADD_FAILURE() << line;
+        } catch (const Error& error) {
+            EXPECT_THAT(error.what(), HasSubstr("--label-file /two:3: "));
+        }
+    }
+}
+
+TEST(CliRequest, TimeZone) {
+    RootfsFacts world = facts();
+    world.time_zone_file = "/usr/share/zoneinfo/Asia/Tokyo";
+    const auto mounts = request_of("--tz Asia/Tokyo sh", world).spec.mounts;
+    const auto found = std::ranges::find(mounts, "/etc/localtime", &oci::Mount::destination);
+    ASSERT_NE(found, mounts.end());
+    EXPECT_EQ(found->source, world.time_zone_file);
+    EXPECT_THAT(found->options, testing::IsSupersetOf({"bind", "ro", "cover-symlink"}));
+    EXPECT_THROW(request_of("--tz Asia/Tokyo -v /a:/etc/localtime sh", world), Error);
+}
+
 TEST(CliRequest, User) {
     expect({
         {"sh", "/process/user", R"({"uid":0,"gid":0,"additionalGids":[0]})"},
@@ -195,6 +255,10 @@ TEST(CliRequest, User) {
         {"-u web:log sh", "/process/user", R"({"uid":33,"gid":4,"additionalGids":[4]})"},
         {"-u web:77 sh", "/process/user", R"({"uid":33,"gid":77,"additionalGids":[77]})"},
         {"-u 4242 sh", "/process/user", R"({"uid":4242,"gid":0,"additionalGids":[0]})"},
+        {"--group-add log --group-add 77 --group-add log sh",
+         "/process/user/additionalGids",
+         "[0,4,77]"},
+        {"-u web:77 --group-add log sh", "/process/user/additionalGids", "[77,4]"},
         {"-u 1000 sh", "/process/user", R"({"uid":7,"gid":7,"additionalGids":[7]})"},
     });
 }
@@ -211,6 +275,11 @@ TEST(CliRequest, Limits) {
         {"-m 1g -m 6m sh", "/linux/resources/memory/limit", "6291456"},
         {"--cpus 1.5 sh", "/linux/resources/cpu", R"({"quota":150000,"period":100000})"},
         {"--cpus .01 sh", "/linux/resources/cpu/quota", "1000"},
+        {"--cpu-quota 20000 sh", "/linux/resources/cpu", R"({"quota":20000,"period":100000})"},
+        {"--cpu-quota 5000 --cpu-period 10000 sh",
+         "/linux/resources/cpu",
+         R"({"quota":5000,"period":10000})"},
+        {"--cpu-quota 0 sh", "/linux/resources/cpu/quota", "-1"},
         {"--cpu-weight 300 sh", "/linux/resources/unified", R"({"cpu.weight":"300"})"},
         {"--cpu-shares 512 sh", "/linux/resources/cpu", R"({"shares":512})"},
         {"--cpuset-cpus 0-1,3 sh", "/linux/resources/cpu/cpus", R"("0-1,3")"},
@@ -330,6 +399,19 @@ TEST(CliRequest, Devices) {
     EXPECT_EQ(rules("--privileged sh"), json::parse(R"([{"allow":true,"access":"rwm"}])"));
     EXPECT_EQ(rules("--device /dev/fuse:r sh").back(),
               json::parse(R"({"allow":true,"type":"c","major":10,"minor":229,"access":"r"})"));
+    const std::array<std::pair<const char*, const char*>, 4> added_rules = {{
+        {"c 10:229 rw", R"({"allow":true,"type":"c","major":10,"minor":229,"access":"rw"})"},
+        {"b 8:* r", R"({"allow":true,"type":"b","major":8,"access":"r"})"},
+        {"c *:* rwm", R"({"allow":true,"type":"c","access":"rwm"})"},
+        {"a *:* rwm", R"({"allow":true,"type":"a","access":"rwm"})"},
+    }};
+    for (const auto& [text, rule] : added_rules) {
+        const auto request = build_request(
+            parse_run_flags({"--rootfs=/r", "--device-cgroup-rule", text, "sh"}), facts());
+        EXPECT_EQ(json::parse(oci::serialize(request.spec))["linux"]["resources"]["devices"].back(),
+                  json::parse(rule))
+            << text;
+    }
     expect({
         {"sh", "/linux/devices", "absent"},
         {"--device /dev/sda:/dev/xvda:rw sh", "/linux/devices/0/path", R"("/dev/xvda")"},
@@ -338,6 +420,39 @@ TEST(CliRequest, Devices) {
         {"--device /dev/snd:/s sh", "/linux/devices/0/path", R"("/s/seq")"},
         {"--privileged sh", "/linux/devices/0/path", R"("/dev/kvm")"},
     });
+}
+
+TEST(CliRequest, DeviceRulesRefused) {
+    const std::array<std::pair<const char*, const char*>, 9> cases = {{
+        {"", "'c 1:3 rwm'"},
+        {"c 1:3", "'c 1:3 rwm'"},
+        {"d 1:3 r", "'c 1:3 rwm'"},
+        {"c 1:3 rwx", "'c 1:3 rwm'"},
+        {"c 1 r", "not MAJOR:MINOR"},
+        {"c 1:-3 r", "not MAJOR:MINOR"},
+        {"c 1:4294967296 r", "not MAJOR:MINOR"},
+        {"c *:3 r", "any major"},
+        {"a 1:3 r", "'a *:* rwm'"},
+    }};
+    for (const auto& [text, why] : cases) {
+        try {
+            build_request(parse_run_flags({"--rootfs=/r", "--device-cgroup-rule", text, "sh"}),
+                          facts());
+            ADD_FAILURE() << text;
+        } catch (const Error& error) {
+            EXPECT_THAT(error.what(), AllOf(HasSubstr("--device-cgroup-rule"), HasSubstr(why)));
+        }
+    }
+    RootfsFacts plain = facts();
+    plain.own_uids = {{.container_id = 0, .host_id = 1000, .size = 1}};
+    plain.own_gids = plain.own_uids;
+    try {
+        build_request(parse_run_flags({"--rootfs=/r", "--device-cgroup-rule", "c 1:3 r", "sh"}),
+                      plain);
+        ADD_FAILURE();
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("a plain user's systemd has no say in devices"));
+    }
 }
 
 TEST(CliRequest, StandardMounts) {
@@ -534,6 +649,19 @@ TEST(CliRequest, SaysWhatIsWrong) {
         {"--cpus 0 sh", "--cpus", "0.01 to 8192"},
         {"--cpus nan sh", "--cpus", "0.01 to 8192"},
         {"--cpus 2x sh", "--cpus", "not a number"},
+        {"--cpus 1 --cpu-quota 5000 sh", "--cpu-quota", "give one"},
+        {"--cpu-period 5000 sh", "--cpu-period", "needs --cpu-quota"},
+        {"--cpu-quota 5 sh", "--cpu-quota", "1000 microseconds"},
+        {"--cpu-quota 5000 --cpu-period 5 sh", "--cpu-period", "from 1000 to 1000000"},
+        {"--umask 0999 sh", "--umask", "octal"},
+        {"--umask 1777 sh", "--umask", "octal"},
+        {"--group-add nobodys sh", "--group-add", "no group 'nobodys'"},
+        {"--group-add= sh", "--group-add", "NAME or GID"},
+        {"--uidmap 0:1:10 --group-add 10 sh", "group 10", "map of group ids"},
+        {"--label =x sh", "--label", "NAME=VALUE"},
+        {"--annotation x sh", "--annotation", "NAME=VALUE"},
+        {"--annotation io.sctr.image=x sh", "--annotation", "another name"},
+        {"--annotation org.systemd.property.TasksMax=1 sh", "--annotation", "--property"},
         {"--cpu-weight 0 sh", "--cpu-weight", "from 1 to 10000"},
         {"--cpu-weight 1 --cpu-shares 2 sh", "--cpu-shares", "give one"},
         {"--cpu-shares 1 sh", "--cpu-shares", "from 2 to 262144"},
@@ -546,6 +674,9 @@ TEST(CliRequest, SaysWhatIsWrong) {
         {"--device-write-bps /dev/fuse:1 sh", "--device-write-bps", "not a block device"},
         {"--oom-score-adj 1001 sh", "--oom-score-adj", "from -1000 to 1000"},
         {"--slice a--b sh", "--slice", "slice unit"},
+        {"--cgroup-parent a--b sh", "--cgroup-parent", "slice unit"},
+        {"--slice a --cgroup-parent=a--b sh", "--cgroup-parent", "slice unit"},
+        {"--cgroup-parent a --slice=a--b sh", "--slice", "slice unit"},
         {"-p NoSuch=1 sh", "NoSuch", ""},
         {"--ip-deny 10.0.0.0/33 sh", "--ip-deny", "localhost"},
         {"--socket-bind-allow http sh", "--socket-bind-allow", "ipv4:tcp:8000-8010"},
@@ -752,6 +883,15 @@ TEST(Image, ItsLabelsAreNoAnnotationsThatMeanSomething) {
     const auto& annotations = request_of("web", image_facts()).spec.annotations;
     EXPECT_FALSE(annotations.contains("org.systemd.property.CPUWeight"));
     EXPECT_EQ(annotations.at("io.sctr.label/org.systemd.property.CPUWeight"), "10000");
+}
+
+TEST(Image, ItsLabelsAndTheCallers) {
+    RootfsFacts world = image_facts();
+    world.image_process.labels = {{"a", "image"}, {"b", "image"}};
+    const plan::Request request = request_of("-l b=mine --label c --annotation a=note web", world);
+    EXPECT_EQ(labels_of(request.spec.annotations),
+              (std::map<std::string, std::string>{{"a", "image"}, {"b", "mine"}, {"c", ""}}));
+    EXPECT_EQ(request.spec.annotations.at("a"), "note");
 }
 
 TEST(Volumes, BecomeBindMountsOfTheirContent) {

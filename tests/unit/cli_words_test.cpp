@@ -6,6 +6,7 @@
 #include "base/strings.hpp"
 #include "cli/exec_process.hpp"
 #include "cli/flags.hpp"
+#include "cli/ps_filter.hpp"
 #include "cli/ps_view.hpp"
 #include "plan/capabilities.hpp"
 
@@ -189,6 +190,73 @@ TEST(Ps, Ages) {
 
     for (const auto& each : cases) {
         EXPECT_EQ(format_age(each.seconds * 1'000'000), each.text);
+    }
+}
+
+TEST(Ps, Filters) {
+    PsRow web{.record = {.id = "web-1", .image = "docker.io/library/nginx:1"},
+              .status = container::Status::running,
+              .health = container::Health::healthy,
+              .labels = {{"app", "web"}, {"tier", "front"}}};
+    PsRow job{.record = {.id = "job", .exit_status = 3}, .status = container::Status::stopped};
+
+    const struct {
+        std::vector<std::string> filters;
+        bool takes_web;
+        bool takes_job;
+    } cases[] = {
+        {{}, true, true},
+        {{"name=web"}, true, false},
+        {{"name=web", "name=job"}, true, true},
+        {{"name=^web$"}, false, false},
+        {{"name=^web-1$"}, true, false},
+        {{"name=^/web-1$"}, true, false},
+        {{"name=^web"}, true, false},
+        {{"name=1$"}, true, false},
+        {{"name=b$"}, false, true},
+        {{"id=^eb"}, false, false},
+        {{"name=web", "status=exited"}, false, false},
+        {{"status=exited"}, false, true},
+        {{"status=stopped"}, false, true},
+        {{"status=running"}, true, false},
+        {{"label=app"}, true, false},
+        {{"label=app=web", "label=tier=front"}, true, false},
+        {{"label=app=web", "label=tier=back"}, false, false},
+        {{"label=ap"}, false, false},
+        {{"health=healthy"}, true, false},
+        {{"health=none"}, false, true},
+        {{"exited=3"}, false, true},
+        {{"exited=0"}, false, false},
+        {{"ancestor=nginx"}, true, false},
+        {{"ancestor=nginx:2"}, false, false},
+    };
+
+    for (const auto& each : cases) {
+        const PsFilter filter(each.filters);
+        EXPECT_EQ(filter.takes(web), each.takes_web) << join(each.filters, " ");
+        EXPECT_EQ(filter.takes(job), each.takes_job) << join(each.filters, " ");
+    }
+    EXPECT_TRUE(PsFilter({"status=exited"}).wants_ended());
+    EXPECT_TRUE(PsFilter({"status=created"}).wants_ended());
+    EXPECT_FALSE(PsFilter({"status=running"}).wants_ended());
+    EXPECT_TRUE(PsFilter({"label=a"}).wants_labels());
+    for (const char* text : {"colour=red",
+                             "name",
+                             "name=",
+                             "name=^",
+                             "name=$",
+                             "name=^$",
+                             "name=^/$",
+                             "name=web|job",
+                             "name=we.*",
+                             "id=a^b",
+                             "status=gone",
+                             "health=1",
+                             "exited=",
+                             "exited=x",
+                             "exited=256",
+                             "exited=-1"}) {
+        EXPECT_THROW(PsFilter({text}), Error) << text;
     }
 }
 

@@ -126,6 +126,11 @@ TEST(Container, KeysBecomeFlags) {
         {"Exec=httpd -f \"a b\"", "-- httpd -f \"a b\""},
         {"Exec=a ; b", "-- a \";\" b"},
         {"Environment=A=1 \"B=x y\"\nEnvironment=C=%n", "--env=A=1 \"--env=B=x y\" --env=C=%n --"},
+        {"EnvironmentHost=yes\nHttpProxy=yes\nTimezone=local",
+         "--env-host --http-proxy --tz=local --"},
+        {"EnvironmentHost=no\nHttpProxy=false", "--"},
+        {"Label=a=b \"c=d e\"\nAnnotation=x=y\nGroupAdd=wheel",
+         "--label=a=b \"--label=c=d e\" --annotation=x=y --group-add=wheel --"},
         {"Environment=A=1\nEnvironment=\nEnvironment=B=2", "--env=B=2 --"},
         {"EnvironmentFile=env /e/2", "--env-file=/etc/sctr/env --env-file=/e/2 --"},
         {"User=1", "--user=1 --"},
@@ -323,7 +328,7 @@ TEST(Resource, ComesBeforeTheContainer) {
 }
 
 TEST(Container, EveryMissingKeySaysWhatToUse) {
-    const Service service = service_of("[Container]\nRootfs=/r\nRetry=3\nPod=b\nTimezone=local\n");
+    const Service service = service_of("[Container]\nRootfs=/r\nRetry=3\nPod=b\nStopCmd=x\n");
     for (const std::string& text : texts_of(service.problems)) {
         EXPECT_THAT(text, HasSubstr("(use "));
     }

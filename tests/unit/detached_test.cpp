@@ -137,6 +137,27 @@ TEST(ServiceFlags, Refused) {
     }
 }
 
+TEST(ServiceFlags, KeepWhatFilesAndTheCallerSaid) {
+    cli::RootfsFacts facts;
+    facts.label_files = {{"/labels", "a=1\nb=2\n"}};
+    facts.environment = {{"OWN", "mine"}, {"http_proxy", "p"}};
+    plan::Request request;
+    request.id = "web";
+    const auto definition_of = [&](std::vector<std::string> words) {
+        words.insert(words.end(), {"--rootfs=/r", "--", "sh"});
+        return cli::make_definition(parsed(words), request, facts);
+    };
+    const auto definition =
+        definition_of({"--label-file", "/labels", "--label-file=/x", "-l", "b=3"});
+    const auto flags = parsed(definition.flags);
+    EXPECT_THAT(flags.label_files, testing::IsEmpty());
+    EXPECT_THAT(flags.labels, ElementsAre("a=1", "b=2", "b=3"));
+    EXPECT_THAT(definition.environment, testing::IsEmpty());
+    EXPECT_THAT(definition_of({"--http-proxy"}).environment,
+                ElementsAre(std::pair("http_proxy", "p")));
+    EXPECT_EQ(definition_of({"--env-host"}).environment, facts.environment);
+}
+
 TEST(ServiceFlags, AreKeptSoThatTheyMeanTheSame) {
     const cli::RunFlags flags = parsed({"-d",
                                         "--rootfs",
@@ -172,6 +193,53 @@ TEST(ServiceFlags, AreKeptSoThatTheyMeanTheSame) {
     EXPECT_THAT(again.process.env, ElementsAre("TAKEN", "OWN=1"));
     EXPECT_THAT(again.command, ElementsAre("--rootfs", "-d"));
     EXPECT_EQ(cli::caller_of(definition).working_directory, "/srv");
+}
+
+TEST(ServiceFlags, AreThereOnce) {
+    struct Case {
+        std::vector<std::string> flags;
+        std::vector<std::string> kept;
+    };
+
+    const std::vector<Case> cases = {
+        {{"-d", "--name", "a", "-e", "A=1", "--name=b", "--detach=true"},
+         {"-e", "A=1", "--name=b", "--detach=true"}},
+        {{"-m", "1g", "--cpus", "1", "--memory=2g", "-m", "3g"}, {"--cpus", "1", "-m", "3g"}},
+        {{"-e", "A=1", "-e", "A=1", "-v", "/a", "-v", "/a"},
+         {"-e", "A=1", "-e", "A=1", "-v", "/a", "-v", "/a"}},
+        {{"-w", "--name", "--name", "x"}, {"-w", "--name", "--name", "x"}},
+        {{"-it", "-i=false", "--tty=false"}, {"-it", "-i=false", "--tty=false"}},
+        {{"--unknown", "--unknown"}, {"--unknown", "--unknown"}},
+        {{"--name", "", "--name"}, {"--name"}},
+        {{}, {}},
+    };
+    for (const Case& each : cases) {
+        EXPECT_EQ(cli::without_overridden(each.flags), each.kept);
+    }
+}
+
+TEST(ServiceFlags, OfAnUpdateAreInThePlaceOfOthers) {
+    struct Case {
+        std::vector<std::string> flags;
+        std::vector<std::string> given;
+        std::vector<std::string> kept;
+    };
+
+    const std::vector<Case> cases = {
+        {{"--cpus", "1", "-d"}, {"--cpu-quota=5000"}, {"-d", "--cpu-quota=5000"}},
+        {{"--cpu-quota", "5000", "--cpu-period=9000"}, {"--cpus", "2"}, {"--cpus", "2"}},
+        {{"--cpu-quota", "5000", "--cpu-period=9000"}, {"--cpu-quota=1"}, {"--cpu-quota=1"}},
+        {{"--cpu-weight=3"}, {"--cpu-shares", "9", "-m", "1g"}, {"--cpu-shares", "9", "-m", "1g"}},
+        {{"-m", "2g", "--cpu-shares=9", "--cpus=1"},
+         {"-m1g", "--cpu-weight=5"},
+         {"-m", "2g", "--cpus=1", "-m1g", "--cpu-weight=5"}},
+        {{"-e", "--cpus", "--cpus=1"},
+         {"--restart=no"},
+         {"-e", "--cpus", "--cpus=1", "--restart=no"}},
+    };
+    for (const Case& each : cases) {
+        EXPECT_EQ(cli::with_limits(each.flags, each.given), each.kept);
+    }
 }
 
 TEST(Ps, StoredOnes) {

@@ -303,6 +303,7 @@ TEST(NetworkFlags, Errors) {
              {"--network a --network host", "do not go together"},
              {"--network a --network pasta", "do not go together"},
              {"--network macvlan", "--parent"},
+             {"--network pasta --userns ns:/proc/1/ns/user", "add --network container:NAME"},
              {"--network zone", "no zone can have this name"},
              {"--network zone:a-long-name-1", "no zone can have this name"},
              {"--network zone:a/b", "no zone can have this name"},

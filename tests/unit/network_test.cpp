@@ -15,6 +15,7 @@
 #include "network/network_store.hpp"
 #include "network/pasta.hpp"
 #include "network/ports.hpp"
+#include "network/revival.hpp"
 #include "network/state.hpp"
 #include "network/traffic.hpp"
 #include "network/zone.hpp"
@@ -245,6 +246,7 @@ Attachment attachment() {
                   .range = 2,
                   .protocol = "udp"}};
     web.servers = {"9.9.9.9"};
+    web.failed_undos = 2;
     web.naming = {.files = {.hosts = true,
                             .resolv_conf = true,
                             .hostname = true,
@@ -429,6 +431,30 @@ TEST(Network, PortsAreHeld) {
     const ReservedPorts held(ports);
     ASSERT_NE(ports[0].host_port, 0);
     EXPECT_THAT(error_of([&] { ReservedPorts second(ports); }), HasSubstr("in use already"));
+}
+
+TEST(NextRevival, IsAtOnceThenSlowerThenNever) {
+    using std::chrono::seconds;
+    const auto at = [](int second) { return Clock::time_point(seconds(second)); };
+
+    struct Case {
+        std::vector<Clock::time_point> starts;
+        Clock::time_point now;
+        std::optional<Clock::time_point> next;
+    };
+
+    const Case cases[] = {
+        {.starts = {}, .now = at(20), .next = at(20)},
+        {.starts = {at(20)}, .now = at(20), .next = at(21)},
+        {.starts = {at(20)}, .now = at(25), .next = at(25)},
+        {.starts = {at(20), at(21)}, .now = at(21), .next = at(22)},
+        {.starts = {at(20), at(21), at(22)}, .now = at(29), .next = std::nullopt},
+        {.starts = {at(20), at(21), at(22)}, .now = at(30), .next = at(30)},
+        {.starts = {at(1), at(2), at(3)}, .now = at(30), .next = at(30)},
+    };
+    for (const Case& each : cases) {
+        EXPECT_EQ(next_revival(each.starts, each.now), each.next) << each.starts.size();
+    }
 }
 
 } // namespace

@@ -87,5 +87,31 @@ TEST(LocalNames, OfAShortName) {
     EXPECT_THAT(local_names(parse_reference("quay.io/x")), ElementsAre("quay.io/x:latest"));
 }
 
+TEST(IsCalled, ByTheLastPartsOfItsName) {
+    const struct {
+        const char* name;
+        const char* word;
+        bool expected;
+    } cases[] = {
+        {"docker.io/library/debian:13", "docker.io/library/debian:13", true},
+        {"docker.io/library/debian:13", "debian:13", true},
+        {"docker.io/library/debian:13", "debian", true},
+        {"docker.io/library/debian:13", "library/debian", true},
+        {"docker.io/library/debian:13", "debian:12", false},
+        {"docker.io/library/debian:13", "ebian", false},
+        {"docker.io/library/debian:13", "docker.io", false},
+        {"docker.io/library/debian:13", "", false},
+        {"localhost:5000/web:latest", "localhost:5000/web", true},
+        {"localhost:5000/web:latest", "web", true},
+        {"localhost:5000/web@sha256:00", "web", true},
+        {"web:latest", "web", true},
+        {"", "web", false},
+    };
+
+    for (const auto& each : cases) {
+        EXPECT_EQ(is_called(each.name, each.word), each.expected) << each.name << " " << each.word;
+    }
+}
+
 } // namespace
 } // namespace sctr::oci

@@ -87,6 +87,14 @@ TEST(EscapeControls, LeavesOneLine) {
               "2J\\xc2\\x80\xc2\xa0\xc2");
 }
 
+TEST(EscapeJsonControls, LeavesTheSameJson) {
+    EXPECT_EQ(escape_json_controls("{\n  \"a\": \"\\u001b \xc2\x9b"
+                                   "2J \x7f \xc3\xbc\xc2\xa0\"\n}"),
+              "{\n  \"a\": \"\\u001b \\u009b"
+              "2J \\u007f \xc3\xbc\xc2\xa0\"\n}");
+    EXPECT_EQ(escape_json_controls(""), "");
+}
+
 TEST(ParseInt, TakesWholeNumbersInRange) {
     constexpr auto highest = std::numeric_limits<std::int64_t>::max();
     constexpr auto lowest = std::numeric_limits<std::int64_t>::min();

@@ -95,7 +95,7 @@ ALLOWED = [
     "ps && cat /proc/1/status /proc/self/environ > /dev/null",
     "echo 10 > /proc/self/oom_score_adj",
     "mkfifo /tmp/fifo; (echo x > /tmp/fifo) & cat /tmp/fifo",
-    "nc -l -p 8000 127.0.0.1 > /tmp/got & until echo hello | nc -w 20 127.0.0.1 8000; do :; done; wait; grep hello /tmp/got",
+    "echo hello > /tmp/index.html; httpd -p 8000 -h /tmp; until wget -q -O - http://127.0.0.1:8000/ | grep hello; do :; done",
     "chown 5:5 /tmp && su -s /bin/sh alice -c id",
     "echo x > /dev/null && head -c 9 /dev/urandom > /dev/null && echo x > /dev/stdout",
 ]

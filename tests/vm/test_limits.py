@@ -110,6 +110,12 @@ def test_a_cpu_quota_is_kept_within_a_tenth(start):
     assert quota * 0.9 <= share <= quota * 1.1
 
 
+@pytest.mark.controllers("cpu")
+def test_a_cpu_quota_in_a_period(start):
+    with start("--cpu-quota", "20000", "--cpu-period", "50000") as container:
+        assert (container.cgroup() / "cpu.max").read_text() == "20000 50000\n"
+
+
 @pytest.mark.controllers("cpu", "cpuset")
 def test_cpu_weights_share_one_cpu(start):
     light = start("--cpu-weight", "100", "--cpuset-cpus", "0", command=["sh", "-c", SPIN])

@@ -52,6 +52,7 @@ def test_memory_zswap_max(start):
 @pytest.mark.controllers("memory", "pids", "io")
 def test_statistics(start):
     with start("-m", "64m", "--pids-limit", "20") as container:
+        eventually(lambda: (container.cgroup() / "pids.current").read_text() == "2\n", what="its child")
         row = json.loads(sctr("stats", "--no-stream", "--json", container.name).ok())[0]
         assert row["memory"]["limit"] == 64 << 20 and 0 < row["memory"]["usage"] < 64 << 20
         assert row["tasks"] == {"current": 2, "limit": 20}
