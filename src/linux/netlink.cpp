@@ -3,14 +3,17 @@
 
 #include <fcntl.h>
 #include <linux/if_addr.h>
+#include <linux/if_ether.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <sched.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -302,14 +305,23 @@ void Netlink::set_up(unsigned index) const {
 }
 
 void Netlink::add_bridge(const std::string& name) const {
+    constexpr const char* failure = "cannot make a bridge";
+    std::array<unsigned char, ETH_ALEN> address{};
+    if (::getrandom(address.data(), address.size(), 0) != static_cast<ssize_t>(address.size())) {
+        throw Error(failure).because(errno);
+    }
+    constexpr unsigned group_bit = 1;
+    constexpr unsigned local_bit = 2;
+    address[0] = static_cast<unsigned char>((address[0] & ~group_bit) | local_bit);
     struct ifinfomsg body{};
     Request request(RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body);
     request.add(IFLA_IFNAME, name.c_str(), name.size() + 1);
+    request.add(IFLA_ADDRESS, address.data(), address.size());
     const std::size_t info = request.begin(IFLA_LINKINFO);
     constexpr std::string_view kind = "bridge";
     request.add(IFLA_INFO_KIND, kind.data(), kind.size());
     request.end(info);
-    talk(socket_.get(), std::move(request), "cannot make a bridge", ignore);
+    talk(socket_.get(), std::move(request), failure, ignore);
 }
 
 void Netlink::set_master(unsigned index, unsigned bridge) const {

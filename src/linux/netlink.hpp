@@ -48,6 +48,8 @@ class Netlink {
     void
     add_veth(const std::string& name, const std::string& peer, int network_namespace = -1) const;
 
+    /// With a random hardware address that stays: one that is taken from the ports changes when
+    /// they come and go, while those on the bridge have noted it. Throws Error.
     void add_bridge(const std::string& name) const;
 
     /// Makes a device a port of a bridge.

@@ -79,9 +79,21 @@ LEASE = """#!/bin/sh
 """
 
 
+@contextlib.contextmanager
+def told_of_the_zone(container):
+    """A failure comes with what the host, the container and networkd know of the addresses."""
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(host("ip", "addr", check=False) + host("ip", "neigh", check=False) + host("ip", "route", check=False))
+        error.add_note(container.exec("sh", "-c", "ip addr; ip route; cat /proc/net/arp").stdout)
+        error.add_note(host("journalctl", "-u", "systemd-networkd", "-o", "short-precise", "-n", "60", check=False))
+        raise
+
+
 def test_a_zone(networkd, run, start, tmp_path):
     """networkd gives the zone's bridge a subnet, and the containers addresses by DHCP."""
-    before = remains()
+    before, bridge = remains(), Path("/sys/class/net/vz-t1/address")
     script = tmp_path / "lease"
     script.write_text(LEASE)
     script.chmod(0o755)
@@ -93,7 +105,12 @@ def test_a_zone(networkd, run, start, tmp_path):
         eventually(lambda: "routable" in host("networkctl", "--no-legend", "list", "vz-t1"), what="the bridge's address")
         address = container.exec("ip", "-4", "-o", "addr", "show", "host0").ok().split()[3].split("/")[0]
         ping = ["ping", "-c", "1", "-W", "5", address]
-        eventually(lambda: " 0% packet loss" in host(*ping, check=False), what="an answer to the host")
+        with told_of_the_zone(container):
+            eventually(lambda: " 0% packet loss" in host(*ping, check=False), what="an answer to the host")
+        known_as = bridge.read_text()
+        for _ in range(3):
+            run("--network", "zone:t1", "true").ok()
+            assert bridge.read_text() == known_as
         text = run(*flags, "sh", "-c", f"{ask}; ping -c 3 {address}").ok()
         assert "packets transmitted" in text and " 100% packet loss" not in text
     eventually(lambda: "vz-t1" not in host("ip", "-br", "link"), what="the end of the zone's bridge")
