@@ -162,6 +162,7 @@ int commit_verb(const Words& words) {
     const std::string name = names.size() == 2 ? local_name(names.back()) : "";
     const Store store = Store::own();
     const Layers layers = layers_of(store, names.front());
+    const UniqueFd locked = store.lock(storage::Sharing::shared);
     const std::string digest = [&] {
         const Pause paused(names.front(), pause);
         return commit(store, layers, options);
@@ -169,8 +170,7 @@ int commit_verb(const Words& words) {
     if (!name.empty()) {
         store.set_name(name, digest);
     }
-    const auto made = store.find_by_digest(digest);
-    std::puts((made ? made->image.id : digest).c_str());
+    std::puts(require_image(store, digest).image.id.c_str());
     return 0;
 }
 

@@ -218,8 +218,8 @@ int tag_verb(const Words& words) {
         throw Error("an image has its digest, and gets no other").at(names.back());
     }
     const Store store = Store::own();
-    const storage::ImageUse use = require_image(store, names.front());
     const UniqueFd locked = store.lock(storage::Sharing::shared);
+    const storage::ImageUse use = require_image(store, names.front());
     store.set_name(local_name(names.back()), use.image.digest);
     return 0;
 }

@@ -86,7 +86,6 @@ std::string commit(const Store& store,
                    const LayerWork& pack,
                    const CommitOptions& options) {
     require_sense(options);
-    const UniqueFd locked = store.lock(Sharing::shared);
     const WorkDirectory work(store);
     ordered_json config = read_json(store.blob(base.id));
     ordered_json manifest = read_json(store.manifest(base.digest));
@@ -121,7 +120,6 @@ std::string commit(const Store& store,
 
 std::string commit_whole(const Store& store, const LayerWork& pack, const CommitOptions& options) {
     require_sense(options);
-    const UniqueFd locked = store.lock(Sharing::shared);
     const WorkDirectory work(store);
     const std::string blob = work.file("layer");
     write_archive(pack, blob);

@@ -22,7 +22,8 @@ struct CommitOptions {
 };
 
 /// Makes an image of what a container has written above its own; returns its digest. `pack` packs
-/// that. Throws Error.
+/// that. The caller holds the store's lock, shared, until the image has its name: without one
+/// `system prune` takes it. Throws Error.
 std::string commit(const Store& store,
                    const oci::StoredImage& base,
                    const LayerWork& pack,

@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 import tarfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,26 @@ def test_changes_that_make_no_sense(line, stored, tmp_path):
     sctr("commit", "--change", line, stored).failed(125, "invalid value", "--change")
     (tmp_path / "root.tar").write_bytes(base_layer().bytes())
     sctr("import", "--change", line, tmp_path / "root.tar", "none").failed(125, "invalid value", "--change")
+
+
+def test_commit_beside_prune(stored, pulled):
+    """What commit has told of is there, whoever takes images without names away meanwhile."""
+    pulled.append(f"localhost/{stored}:1")
+    done = threading.Event()
+
+    def prune():
+        while not done.is_set():
+            sctr("system", "prune").ok()
+
+    pruning = threading.Thread(target=prune)
+    pruning.start()
+    try:
+        for i in range(10):
+            made = sctr("commit", "-m", str(i), stored, pulled[-1]).ok()
+            assert sctr("image", "inspect", "--format", "{{.Id}}", pulled[-1]).ok().endswith(made)
+    finally:
+        done.set()
+        pruning.join()
 
 
 @pytest.mark.parametrize("flag", ["--author", "--message", "--cmd", "--entrypoint", "--env", "--user", "--workdir"])
