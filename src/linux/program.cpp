@@ -51,9 +51,15 @@ bool take_standard(const int (&given)[3]) noexcept {
 
 /// Runs in the child. Every fd above 2 is closed by the exec, so that the caller need not know what
 /// it inherited itself.
-[[noreturn]] void
-execute(const Program& program, char* const* args, char* const* env, int report) noexcept {
+[[noreturn]] void execute(const Program& program,
+                          char* const* args,
+                          char* const* env,
+                          int report,
+                          pid_t parent) noexcept {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (const pid_t now = ::getppid(); now != parent && now != 0) { // 0: in another PID namespace
+        ::_exit(127);                                               // it has died before that
+    }
     reset_signals();
     bool ok = ::setsid() >= 0 && take_standard(program.standard);
     ok = ok && ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
@@ -111,9 +117,10 @@ RunningProgram::RunningProgram(const Program& program) noexcept : started_ms_(no
     }
     const UniqueFd reader(ends[0]);
     UniqueFd writer(ends[1]);
+    const pid_t parent = ::getpid();
     const pid_t pid = clone3(arguments);
     if (pid == 0) {
-        execute(program, args.data(), env.data(), writer.get());
+        execute(program, args.data(), env.data(), writer.get(), parent);
     }
     if (pid < 0) {
         end_ = {ProgramEnd::How::not_started, errno};
