@@ -87,7 +87,7 @@ void undo_dead(const Attachment& attachment) {
 /// Whoever has a container's name has it alone.
 void undo_earlier(const std::string& container) {
     if (find_attachment(container)) {
-        const UniqueFd lock = lock_netavark(Patience::wait);
+        const NetavarkLock lock(Patience::wait);
         while (const auto earlier = find_attachment(container)) {
             undo_dead(*earlier);
         }
@@ -180,7 +180,7 @@ void Connection::begin(pid_t pid) {
                                          pid,
                                          network_namespace_);
     } else {
-        lock_ = lock_netavark(Patience::none);
+        lock_ = NetavarkLock(Patience::none);
         if (lock_.valid()) {
             begin_netavark();
         }
@@ -198,7 +198,7 @@ void Connection::begin_netavark() {
 
 void Connection::finish() {
     if (is_open_ && !lock_.valid() && !attachment_.networks.empty()) {
-        lock_ = lock_netavark(Patience::wait); // somebody else had it
+        lock_ = NetavarkLock(Patience::wait); // somebody else had it
         begin_netavark();
     }
     if (netavark_) {
@@ -291,7 +291,7 @@ void Connection::end() {
     pasta_.reset();
     if (!lock_.valid() && pid_ != 0 && !attachment_.networks.empty()) {
         try {
-            lock_ = lock_netavark(Patience::wait);
+            lock_ = NetavarkLock(Patience::wait);
         } catch (const Error&) {
             if (has_begun_) {
                 throw;
@@ -333,7 +333,7 @@ void sweep() {
         return;
     }
     // Whoever starts a container must not wait here for others that do; the next one sweeps.
-    const UniqueFd netavark = lock_netavark(Patience::none);
+    const NetavarkLock netavark(Patience::none);
     if (!netavark.valid()) {
         return;
     }

@@ -14,6 +14,7 @@
 #include "base/unique_fd.hpp"
 #include "network/name_server.hpp"
 #include "network/netavark.hpp"
+#include "network/netavark_lock.hpp"
 #include "network/pasta.hpp"
 #include "network/ports.hpp"
 #include "network/state.hpp"
@@ -75,8 +76,8 @@ class Connection {
     Attachment attachment_;
     ReservedPorts ports_;
     plan::ContainerNetwork wanted_;
-    UniqueFd lock_; ///< while netavark runs
-    pid_t pid_ = 0; ///< whose network namespace it is
+    NetavarkLock lock_; ///< while netavark runs
+    pid_t pid_ = 0;     ///< whose network namespace it is
     UniqueFd network_namespace_;
     std::unique_ptr<Netavark> netavark_;
     std::unique_ptr<Pasta> pasta_;

@@ -13,6 +13,7 @@
 #include "network/bridges.hpp"
 #include "network/naming.hpp"
 #include "network/netavark.hpp"
+#include "network/netavark_lock.hpp"
 #include "network/network_store.hpp"
 #include "network/stand_in.hpp"
 
@@ -127,7 +128,7 @@ std::vector<Attachment> attachments_of(const std::string& network) {
 }
 
 void connect(const std::string& container, const plan::NetworkUse& use) {
-    const UniqueFd netavark = lock_netavark(Patience::wait);
+    const NetavarkLock netavark(Patience::wait);
     const Attachment one = add_network(container, use);
     UndoList undo;
     undo.add([&] {
@@ -141,7 +142,7 @@ void connect(const std::string& container, const plan::NetworkUse& use) {
 }
 
 void disconnect(const std::string& container, const std::string& network) {
-    const UniqueFd netavark = lock_netavark(Patience::wait);
+    const NetavarkLock netavark(Patience::wait);
     const Attachment attachment = find_living(container);
     const auto found = std::ranges::find_if(
         attachment.networks, [&](const Attached& each) { return each.network.name == network; });
@@ -155,7 +156,7 @@ void disconnect(const std::string& container, const std::string& network) {
 }
 
 void reload(const std::string& container) {
-    const UniqueFd lock = lock_netavark(Patience::wait);
+    const NetavarkLock lock(Patience::wait);
     const Attachment attachment = find_living(container);
     const UniqueFd space = open_namespace(attachment);
     try {

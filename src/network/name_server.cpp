@@ -2,7 +2,7 @@
 #include "network/name_server.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -20,8 +20,8 @@ namespace {
 
 constexpr int start_seconds = 10;
 
-std::string directory() {
-    return state_root() + "/netavark/aardvark-dns";
+std::string pid_file() {
+    return name_server_directory() + "/aardvark.pid";
 }
 
 /// Of all supervisors: when one of them has started it, oldest first.
@@ -64,12 +64,27 @@ bool asks_name_server(const Attachment& attachment) {
     });
 }
 
-UniqueFd name_server() {
-    const auto words = words_of(sys::read_small_file(directory() + "/aardvark.pid").value_or(""));
+std::string name_server_directory() {
+    return state_root() + "/netavark/aardvark-dns";
+}
+
+std::optional<pid_t> name_server_pid() {
+    const auto words = words_of(sys::read_small_file(pid_file()).value_or(""));
     const auto pid = words.empty() ? std::nullopt : parse_uint(words.front());
-    UniqueFd server(pid ? sys::pidfd_open(static_cast<pid_t>(*pid)) : -1);
     const auto comm = sys::read_small_file("/proc/" + std::to_string(pid.value_or(0)) + "/comm");
-    return comm == "aardvark-dns\n" ? std::move(server) : UniqueFd();
+    return comm == "aardvark-dns\n" ? std::optional(static_cast<pid_t>(*pid)) : std::nullopt;
+}
+
+UniqueFd name_server() {
+    const auto pid = name_server_pid();
+    UniqueFd server(pid ? sys::pidfd_open(*pid) : -1);
+    return name_server_pid() == pid ? std::move(server) : UniqueFd();
+}
+
+void forget_dead_name_server() {
+    if (!name_server_pid()) {
+        ::unlink(pid_file().c_str());
+    }
 }
 
 NameServerWatch::NameServerWatch(std::string container)
@@ -117,7 +132,7 @@ std::optional<Error> NameServerWatch::look() {
     }
     std::optional<Error> said;
     try {
-        lock_ = lock_netavark(Patience::none);
+        lock_ = NetavarkLock(Patience::none);
         if (lock_.valid()) {
             said = start();
         } else {
@@ -127,7 +142,7 @@ std::optional<Error> NameServerWatch::look() {
         said = give_up(error.what());
     }
     if (!starting_) {
-        unlock();
+        lock_.reset();
     }
     return said;
 }
@@ -166,11 +181,12 @@ std::optional<Error> NameServerWatch::start() {
                               "--scope",
                               find_programs().aardvark,
                               "--config",
-                              directory(),
+                              name_server_directory(),
                               "-p",
                               "53",
                               "run"},
-                     .env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+                     .env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                             netavark_mark()},
                      .directory = "/",
                      .standard = {null.get(), null.get(), errors_.get()}});
     look_again(std::chrono::seconds(start_seconds));
@@ -183,7 +199,7 @@ std::optional<Error> NameServerWatch::finish_start() {
     const std::string errors =
         sys::read_small_file("/proc/self/fd/" + std::to_string(errors_.get())).value_or("");
     starting_.reset();
-    unlock();
+    lock_.reset();
     server_ = name_server();
     look_at_.reset();
     if (server_.valid()) {
@@ -194,12 +210,6 @@ std::optional<Error> NameServerWatch::finish_start() {
                           : escape_controls(valid_utf8(errors.substr(0, errors.find('\n'))));
     look_again({});
     return std::nullopt;
-}
-
-void NameServerWatch::unlock() {
-    // A health check that has begun meanwhile has it open, too.
-    ::flock(lock_.get(), LOCK_UN);
-    lock_.reset();
 }
 
 Error NameServerWatch::give_up(std::string_view why) {

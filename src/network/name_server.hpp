@@ -2,6 +2,7 @@
 #pragma once
 
 #include <poll.h>
+#include <sys/types.h>
 
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
 #include "linux/program.hpp"
+#include "network/netavark_lock.hpp"
 #include "network/revival.hpp"
 #include "network/state.hpp"
 
@@ -21,8 +23,16 @@ namespace sctr::network {
 /// Whether the container asks it for names. Pure.
 bool asks_name_server(const Attachment& attachment);
 
+/// Where its files are: one of each network that has names, and the one with its process number.
+std::string name_server_directory();
+
 /// The one that runs; an invalid fd when there is none.
 UniqueFd name_server();
+std::optional<pid_t> name_server_pid();
+
+/// Removes the number of one that was killed: netavark would tell whatever process has it next of
+/// names, by a signal of which most end. The caller has netavark's lock.
+void forget_dead_name_server();
 
 /// Starts it again when it has ended while it is needed. Every supervisor of a container that asks
 /// it has one of these, and whoever takes netavark's lock first does it: the others find it
@@ -43,7 +53,6 @@ class NameServerWatch {
     std::optional<Error> look();
     std::optional<Error> start();
     std::optional<Error> finish_start();
-    void unlock();
     Error give_up(std::string_view why);
 
     void look_again(Clock::duration later) { look_at_ = Clock::now() + later; }
@@ -53,7 +62,7 @@ class NameServerWatch {
     bool is_given_up_ = false;
     UniqueFd server_;
     std::optional<Clock::time_point> look_at_;
-    UniqueFd lock_; ///< while it is being started
+    NetavarkLock lock_; ///< while it is being started
     std::unique_ptr<sys::RunningProgram> starting_;
     UniqueFd errors_;
 };

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "network/netavark.hpp"
 
-#include <poll.h>
 #include <unistd.h>
-
-#include <csignal>
-#include <filesystem>
 
 #include <nlohmann/json.hpp>
 
@@ -13,7 +9,8 @@
 #include "base/strings.hpp"
 #include "linux/memfd.hpp"
 #include "linux/procfs.hpp"
-#include "linux/syscalls.hpp"
+#include "network/name_server.hpp"
+#include "network/netavark_lock.hpp"
 
 namespace sctr::network {
 
@@ -77,24 +74,6 @@ std::string text_of(const UniqueFd& file) {
     return sys::read_small_file("/proc/self/fd/" + std::to_string(file.get())).value_or("");
 }
 
-/// Ends what a netavark that was killed has left in its session: nft would go on to change rules
-/// while they are taken back. aardvark-dns is there to stay.
-void end_rest_of(pid_t session) {
-    constexpr int patience_ms = 5000;
-    std::error_code none;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc", none)) {
-        const auto number = parse_uint(entry.path().filename().string());
-        const auto pid = static_cast<pid_t>(number.value_or(0));
-        const UniqueFd process(number ? sys::pidfd_open(pid) : -1);
-        if (process.valid() && ::getsid(pid) == session &&
-            sys::read_small_file(entry.path() / "comm") != "aardvark-dns\n") {
-            sys::pidfd_send_signal(process.get(), SIGKILL);
-            struct pollfd end{process.get(), POLLIN, 0};
-            ::poll(&end, 1, patience_ms);
-        }
-    }
-}
-
 } // namespace
 
 std::string netavark_options(const Attachment& attachment) {
@@ -142,6 +121,7 @@ Netavark::Netavark(const Programs& programs,
     : verb_(verb),
       input_(sys::sealed_memfd("netavark-options", netavark_options(attachment), false)),
       output_(sys::memory_file("netavark-output")), errors_(sys::memory_file("netavark-errors")) {
+    forget_dead_name_server();          // which would be told of names
     ::lseek(input_.get(), 0, SEEK_SET); // whoever wrote it left it at its end
     std::vector<std::string> args = {
         programs.netavark, "--config", state_root() + "/netavark", "--rootless=false"};
@@ -155,10 +135,10 @@ Netavark::Netavark(const Programs& programs,
         .args = std::move(args),
         // With systemd-run in its path it gives aardvark-dns, which outlives us, a scope.
         .env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                "NETAVARK_FW=nftables"},
+                "NETAVARK_FW=nftables",
+                netavark_mark()},
         .directory = "/",
         .standard = {input_.get(), output_.get(), errors_.get()}});
-    session_ = program_->pid();
 }
 
 void Netavark::finish() {
@@ -167,8 +147,8 @@ void Netavark::finish() {
     if (end.is_success()) {
         return;
     }
-    if (end.how != sys::ProgramEnd::How::exited && session_ > 0) {
-        end_rest_of(session_);
+    if (end.how != sys::ProgramEnd::How::exited) {
+        end_what_netavark_left(); // nft would go on to change rules while they are taken back
     }
     Error error(verb_ == NetavarkVerb::setup ? "cannot attach the container to its networks"
                                              : "cannot detach the container from its networks");

@@ -44,7 +44,6 @@ class Netavark {
     UniqueFd output_;
     UniqueFd errors_;
     std::unique_ptr<sys::RunningProgram> program_;
-    pid_t session_ = -1;
 };
 
 } // namespace sctr::network

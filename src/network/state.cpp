@@ -134,20 +134,6 @@ void make_directory(const std::string& path) {
     }
 }
 
-UniqueFd take_lock(const std::string& path, Patience patience) {
-    UniqueFd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!lock.valid()) {
-        throw Error(cannot_save).at(path).because(errno);
-    }
-    const int operation = patience == Patience::wait ? LOCK_EX : LOCK_EX | LOCK_NB;
-    while (::flock(lock.get(), operation) < 0) {
-        if (errno != EINTR) {
-            return {};
-        }
-    }
-    return lock;
-}
-
 bool has_lease(const std::vector<Attachment>& attachments,
                const std::string& network,
                const std::string& address,
@@ -175,12 +161,23 @@ UniqueFd lock_state() {
     ::chmod(root.c_str(), 0700);
     make_directory(root + "/attached");
     make_directory(root + "/leases");
-    return take_lock(root + "/lock", Patience::wait);
+    return take_lock("lock", Patience::wait);
 }
 
-UniqueFd lock_netavark(Patience patience) {
+UniqueFd take_lock(const std::string& name, Patience patience) {
     make_directory(state_root());
-    return take_lock(state_root() + "/netavark.lock", patience);
+    const std::string path = state_root() + "/" + name;
+    UniqueFd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!lock.valid()) {
+        throw Error(cannot_save).at(path).because(errno);
+    }
+    const int operation = patience == Patience::wait ? LOCK_EX : LOCK_EX | LOCK_NB;
+    while (::flock(lock.get(), operation) < 0) {
+        if (errno != EINTR) {
+            return {};
+        }
+    }
+    return lock;
 }
 
 std::optional<Attachment> find_attachment(const std::string& container) {

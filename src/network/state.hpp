@@ -19,7 +19,7 @@
 ///
 ///   lock              held while anything here is changed: for a moment, never while netavark runs
 ///   netavark.lock     held while netavark runs, which takes no two calls at once; whoever wants
-///                     both takes this one first
+///                     both takes this one first (netavark_lock.hpp)
 ///   attached/NAME     a container's part in its networks: all that it takes to undo it
 ///   leases/NET/IP     a link whose text is the name of the container that has the address
 ///   name-server-starts  when aardvark-dns was started again lately, of the monotonic clock
@@ -36,8 +36,8 @@ enum class Patience {
     none, ///< an invalid fd when somebody else has it
 };
 
-/// Takes netavark's lock. Throws Error.
-UniqueFd lock_netavark(Patience patience);
+/// Takes a lock of this file in the state's directory. Throws Error.
+UniqueFd take_lock(const std::string& name, Patience patience);
 
 /// A container in one network.
 struct Attached {
