@@ -14,6 +14,7 @@
 #include "linux/netlink.hpp"
 #include "linux/process.hpp"
 #include "network/bridges.hpp"
+#include "network/kept.hpp"
 #include "network/netavark.hpp"
 
 namespace sctr::network {
@@ -45,37 +46,35 @@ sys::Child stand_in_for(const Attachment& attachment) {
     return child;
 }
 
-/// The attachment without names where aardvark-dns has been told. It is told nothing of names whose
-/// file netavark had removed when it was killed: those get one again.
-Attachment with_names_to_remove(Attachment attachment) {
-    const std::string directory = state_root() + "/netavark/aardvark-dns/";
-    const bool is_served = ::access((directory + "aardvark.pid").c_str(), F_OK) == 0;
+/// The attachment as one of which aardvark-dns has never been told.
+Attachment without_names(Attachment attachment) {
     for (Attached& each : attachment.networks) {
-        each.network.dns = each.network.dns && is_served;
-        if (each.network.dns) {
-            const UniqueFd file(::open(
-                (directory + each.network.name).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
-        }
+        each.network.dns = false;
     }
     return attachment;
+}
+
+void take_devices_back(const Attachment& attachment) {
+    await_ports_of_others(attachment);
+    const sys::Child stand_in = stand_in_for(attachment);
+    const std::string path = "/proc/" + std::to_string(stand_in.pid()) + "/ns/net";
+    const UniqueFd space(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    add_missing_bridges(attachment);
+    UndoList undo;
+    hold_bridges_of_others(attachment, space.get(), undo);
+    Netavark(find_programs(), NetavarkVerb::teardown, without_names(attachment), path).finish();
 }
 
 } // namespace
 
 void take_back(const Attachment& attachment) {
     std::exception_ptr failure;
-    try {
-        await_ports_of_others(attachment);
-        const sys::Child stand_in = stand_in_for(attachment);
-        const std::string path = "/proc/" + std::to_string(stand_in.pid()) + "/ns/net";
-        const UniqueFd space(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-        add_missing_bridges(attachment);
-        UndoList undo;
-        hold_bridges_of_others(attachment, space.get(), undo);
-        Netavark(find_programs(), NetavarkVerb::teardown, with_names_to_remove(attachment), path)
-            .finish();
-    } catch (const Error&) {
-        failure = std::current_exception();
+    for (const auto step : {forget_kept, take_devices_back}) {
+        try {
+            step(attachment);
+        } catch (const Error&) {
+            failure = std::current_exception();
+        }
     }
     remove_idle_bridges(attachment);
     if (failure) {

@@ -65,6 +65,22 @@ def attached():
     return {path.stem for path in (STATE / "attached").glob("*.json")}
 
 
+def kept():
+    """What netavark and aardvark-dns remember of containers and networks."""
+    names = STATE / "netavark/aardvark-dns"
+    found = set()
+    for path in STATE.glob("netavark/firewall/*/*"):
+        found.add(f"netavark's {path.parent.name} {path.name}")
+    for path in names.glob("*"):
+        with contextlib.suppress(OSError):
+            text = path.read_text().strip()
+            if path.name != "aardvark.pid":
+                found |= {f"names {path.name}: {line}" for line in text.splitlines()}
+            elif text not in name_servers():
+                found.add(f"the number {text} of an aardvark-dns that is gone")
+    return found
+
+
 def remains():
     """All that networks of running containers consist of."""
     return (
@@ -73,6 +89,7 @@ def remains():
         | {f"device {each}" for each in devices() if each.startswith(("sctr", "veth"))}
         | {f"rule {each}" for each in rules() if "sctr" in each or "10.21" in each}
         | {f"aardvark-dns {each}" for each in name_servers()}
+        | kept()
     )
 
 

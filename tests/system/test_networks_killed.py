@@ -67,6 +67,37 @@ def test_nothing_stays_of_a_supervisor_killed_at_any_time(rootfs):
     eventually(lambda: (sctr("ps"), remains() <= before and not leftovers.records())[1], what="the end of the rest")
 
 
+def test_a_start_killed_while_the_name_server_begins(rootfs, tmp_path, background):
+    """It would go on, serve a container that is none, and keep the address from the next one."""
+    before = remains()
+    (tmp_path / "real").mkdir()
+    program, script = shutil.copy(AARDVARK, tmp_path / "real/aardvark-dns"), tmp_path / "script"
+    script.write_text(SLOW.format(folder=tmp_path, program=program))
+    script.chmod(0o755)
+    inside = ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh", script, AARDVARK]
+    go = tmp_path / "checks"
+    with network("--internal") as internal, network() as net:
+        # What comes next: a verb that sweeps, or a container that wants a name server itself.
+        verb = lambda name: sctr("network", "ls").ok()  # noqa: E731
+        others = lambda name: sctr("run", "--network", net, "--rootfs", rootfs, "true").ok()  # noqa: E731
+        own = lambda name: sctr("run", "--name", name, "--network", net, "--rootfs", rootfs, "true").ok()  # noqa: E731
+        for flags in (["--network", net], ["--network", internal], ["--network", internal, "--network", net]):
+            for comes_next in (verb, others, own):
+                for path in (go, tmp_path / "slow"):
+                    path.unlink(missing_ok=True)
+                name = unique_name("killed")
+                process = background(*inside, "sctr", "run", "--name", name, *flags, "--rootfs", rootfs, "sleep", "1000")
+                eventually((tmp_path / "slow").exists, what="the start of aardvark-dns")
+                process.kill()
+                process.wait()
+                comes_next(name)
+                go.touch()
+                eventually(lambda: not runs(AARDVARK) and not runs(program), what="the end of aardvark-dns")
+                eventually(lambda: (sctr("network", "ls").ok(), remains() <= before)[1], what=f"the end of {remains() - before}")
+                with started(rootfs, "--network", net) as container:
+                    eventually(lambda: knows(container, container.name), what="the name")
+
+
 NETAVARK = Path("/usr/lib/podman/netavark")
 DYING = """#!/bin/sh
 case "$*" in *" {verb} "*)

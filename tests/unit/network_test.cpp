@@ -9,6 +9,7 @@
 #include "network/attaching.hpp"
 #include "network/definition.hpp"
 #include "network/host_routes.hpp"
+#include "network/kept.hpp"
 #include "network/name_files.hpp"
 #include "network/naming.hpp"
 #include "network/netavark.hpp"
@@ -340,6 +341,34 @@ TEST(Network, WhatNetavarkSays) {
     EXPECT_EQ(netavark_error(R"({"error":"no\nway"})", "ignored"), "no\\nway");
     EXPECT_EQ(netavark_error("", "first\nsecond\n"), "first");
     EXPECT_EQ(netavark_error("", ""), "");
+}
+
+TEST(Network, NamesOfThoseThere) {
+    struct Case {
+        const char* what;
+        std::string text;
+        std::string rest;
+    };
+
+    const Case cases[] = {
+        {"nobody has gone",
+         "10.1.0.1 9.9.9.9\nhere 10.1.0.2  web 1.1.1.1\n",
+         "10.1.0.1 9.9.9.9\nhere 10.1.0.2  web 1.1.1.1\n"},
+        {"some have gone",
+         "10.1.0.1\ngone 10.1.0.2  db\nhere 10.1.0.3  here\ngone 10.1.0.4  db\n",
+         "10.1.0.1\nhere 10.1.0.3  here\n"},
+        {"a name is no id", "10.1.0.1\ngone 10.1.0.2  here\n", ""},
+        {"nor is the beginning of one", "10.1.0.1\nhere2 10.1.0.2  web\n", ""},
+        {"its writer was killed",
+         "10.1.0.1\nhere 10.1.0.2  web\n\nher",
+         "10.1.0.1\nhere 10.1.0.2  web\n"},
+        {"and at once", "", ""},
+        {"before it named anybody", "10.1.0.1\n", ""},
+    };
+    for (const Case& each : cases) {
+        const auto is_there = [](const std::string& id) { return id == "here"; };
+        EXPECT_EQ(names_of_those_there(each.text, is_there), each.rest) << each.what;
+    }
 }
 
 TEST(Network, Interfaces) {
