@@ -210,6 +210,7 @@ void check_pasta(const oci::Spec& spec) {
     if (joins) {
         throw Error("pasta cannot connect a container in another one's user namespace")
             .at("--userns")
+            .because("to a plain user the kernel shows no network of a process that is joining one")
             .mend("add --network container:NAME, to be in its network, too, or none or host");
     }
 }

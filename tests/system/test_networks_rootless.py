@@ -246,7 +246,7 @@ def test_in_the_user_namespace_of_another(web, guests_root):
     name = web()
     run = ["sctr", "run", "--userns", f"container:{name}", "--rootfs", guests_root]
     for flags in ([], ["--network", "pasta"]):
-        guest(*run, *flags, "true").failed(125, "--userns", "pasta", "add --network container:NAME")
+        guest(*run, *flags, "true").failed(125, "--userns", "pasta", "process that is joining one", "add --network container:NAME")
     seen = guest(*run, "--network", f"container:{name}", "wget", "-q", "-O", "-", "http://127.0.0.1/")
     assert seen.ok() == "mine"
     guest(*run, "--network", "none", "true").ok()
