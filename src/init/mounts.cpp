@@ -65,9 +65,10 @@ UniqueFd
 open_target(int root, const plan::MountStep& step, int mount, const std::string& where) noexcept {
     struct stat info{};
     require(::fstat(mount, &info) == 0, "cannot mount", where);
-    if (UniqueFd link; step.cover_symlink && !S_ISDIR(info.st_mode) &&
-                       (link = open_symlink(root, step.target)).valid()) {
-        return link;
+    if (step.cover_symlink && !S_ISDIR(info.st_mode)) {
+        if (UniqueFd link = open_symlink(root, step.target); link.valid()) {
+            return link;
+        }
     }
     UniqueFd target = S_ISDIR(info.st_mode) ? make_directory(root, step.target, symlinks_for(step))
                                             : make_file(root, step.target, symlinks_for(step));
