@@ -34,6 +34,14 @@ Error& Error::exit_with(ExitCode code) {
     return *this;
 }
 
+Error& Error::reword(const std::function<std::string(const std::string&)>& change) {
+    for (std::string* part : {&what_, &where_, &why_, &mend_}) {
+        *part = change(*part);
+    }
+    compose();
+    return *this;
+}
+
 namespace {
 
 /// What a config or a server says may be as long as it likes, and an error repeats some of it.

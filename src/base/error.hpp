@@ -2,6 +2,7 @@
 #pragma once
 
 #include <exception>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,9 @@ class Error : public std::exception {
     /// What the user can do about it.
     Error& mend(std::string_view how);
     Error& exit_with(ExitCode code);
+    /// Each part as `change` makes it of what it was: for words that only a caller further out
+    /// knows.
+    Error& reword(const std::function<std::string(const std::string&)>& change);
 
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
 

@@ -11,6 +11,7 @@
 #include "cli/image_names.hpp"
 #include "cli/log.hpp"
 #include "cli/made_from.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
 #include "linux/process.hpp"
@@ -165,7 +166,7 @@ int commit_verb(const Words& words) {
     const UniqueFd locked = store.lock(storage::Sharing::shared);
     const std::string digest = [&] {
         const Pause paused(names.front(), pause);
-        return commit(store, layers, options);
+        return as_typed(TypedNames(app, words), [&] { return commit(store, layers, options); });
     }();
     if (!name.empty()) {
         store.set_name(name, digest);

@@ -3,6 +3,7 @@
 #include "cli/exec_process.hpp"
 #include "cli/flags.hpp"
 #include "cli/gather.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
 #include "container/id.hpp"
@@ -16,6 +17,7 @@ struct ExecFlags {
     std::optional<std::string> pid_file;
     std::string name;
     std::vector<std::string> command;
+    TypedNames typed;
 };
 
 ExecFlags parse_exec(const Words& words) {
@@ -30,7 +32,8 @@ ExecFlags parse_exec(const Words& words) {
     add_switch(app, "-d,--detach", flags.detach, "do not wait for the command");
     add_text(app, "--pidfile", flags.pid_file, "write the host pid of the command here");
     auto [flag_words, rest] = split_words(app, words);
-    parse_flags(app, std::move(flag_words));
+    parse_flags(app, flag_words);
+    flags.typed = TypedNames(app, flag_words);
     if (rest.empty()) {
         throw Error("no container named").mend("sctr exec NAME COMMAND [ARG...]");
     }
@@ -40,10 +43,7 @@ ExecFlags parse_exec(const Words& words) {
     return flags;
 }
 
-} // namespace
-
-int exec_verb(const Words& words) {
-    const ExecFlags flags = parse_exec(words);
+int run_in(const ExecFlags& flags) {
     if (flags.detach && flags.process.tty) {
         throw Error("a detached command has no terminal")
             .at("--detach --tty")
@@ -66,6 +66,13 @@ int exec_verb(const Words& words) {
                                    .pid_file = flags.pid_file.value_or("")};
     options.process = exec_process(options.config, flags.process, flags.command, facts);
     return container::exec(options);
+}
+
+} // namespace
+
+int exec_verb(const Words& words) {
+    const ExecFlags flags = parse_exec(words);
+    return as_typed(flags.typed, [&] { return run_in(flags); });
 }
 
 } // namespace sctr::cli

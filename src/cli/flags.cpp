@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "cli/log.hpp"
+#include "cli/typed_names.hpp"
 
 namespace sctr::cli {
 namespace {
@@ -159,6 +160,55 @@ SplitWords split_words(const CLI::App& app, const std::vector<std::string>& word
     return result;
 }
 
+namespace {
+
+/// Of "-m1g", "-m 1g" or "-itm 1g".
+void add_short_group(std::vector<GivenFlag>& all,
+                     const CLI::App& app,
+                     const std::vector<std::string>& words) {
+    const std::string& group = words.front();
+    for (std::size_t i = 1; i < group.size(); ++i) {
+        const std::string name = std::string("-") + group[i];
+        const CLI::Option* option = find_option(app, name);
+        if (option == nullptr) {
+            return;
+        }
+        GivenFlag given{.option = option, .name = name, .value = ""};
+        if (takes_value(option)) {
+            given.value = i + 1 < group.size() ? group.substr(i + 1) : words.back();
+            i = group.size();
+        }
+        all.push_back(std::move(given));
+    }
+}
+
+} // namespace
+
+std::vector<GivenFlag> given_flags(const CLI::App& app, const std::vector<std::string>& words) {
+    std::vector<GivenFlag> all;
+    for (const FlagWords& each : with_values(app, words)) {
+        const std::string& word = each.words.front();
+        if (!word.starts_with("--")) {
+            if (word.starts_with('-')) {
+                add_short_group(all, app, each.words);
+            }
+            continue;
+        }
+        const CLI::Option* option = find_option(app, each.name);
+        if (option == nullptr) {
+            continue;
+        }
+        GivenFlag given{.option = option, .name = each.name, .value = ""};
+        if (each.words.size() > 1) {
+            given.value = each.words.back();
+        } else if (const auto equals = word.find('='); equals != std::string::npos) {
+            given.value = word.substr(equals + 1);
+        }
+        all.push_back(std::move(given));
+    }
+    return all;
+}
+
 std::vector<std::string> without_flags(const CLI::App& app,
                                        const std::vector<std::string>& flags,
                                        const std::vector<std::string>& names) {
@@ -223,20 +273,22 @@ SplitWords split_names(const CLI::App& app, const std::vector<std::string>& word
 
 std::vector<std::string> parse_names(CLI::App& app, const std::vector<std::string>& words) {
     SplitWords split = split_names(app, words);
-    parse_flags(app, std::move(split.flags));
+    parse_flags(app, split.flags);
     return std::move(split.rest);
 }
 
-void parse_flags(CLI::App& app, std::vector<std::string> flags) {
-    std::ranges::reverse(flags); // CLI11 takes words from the back.
+void parse_flags(CLI::App& app, const std::vector<std::string>& flags) {
     try {
-        app.parse(std::move(flags));
+        // CLI11 takes words from the back.
+        app.parse(std::vector<std::string>(flags.rbegin(), flags.rend()));
     } catch (const CLI::CallForHelp&) {
         throw HelpText{app.help()};
     } catch (const CLI::ExtrasError&) {
         throw unknown_flag(app, app.remaining());
     } catch (const CLI::ParseError& error) {
-        throw Error(error.what()).mend(help_hint(app));
+        Error named(error.what());
+        TypedNames(app, flags).rename(named.mend(help_hint(app)));
+        throw named;
     }
 }
 

@@ -39,6 +39,17 @@ struct SplitWords {
 /// becomes a flag with an empty value, which CLI11 would take for a flag without one.
 SplitWords split_words(const CLI::App& app, const std::vector<std::string>& words);
 
+/// A flag of a command line.
+struct GivenFlag {
+    const CLI::Option* option; ///< of the app; never nothing
+    std::string name;          ///< as typed: "--memory", "-m"
+    std::string value;         ///< empty where it has none
+};
+
+/// The flags among `words` that `app` knows; each of a group of short ones ("-it"). There may be
+/// names among them, but no command with flags of its own: see split_words.
+std::vector<GivenFlag> given_flags(const CLI::App& app, const std::vector<std::string>& words);
+
 /// `flags`, as split_words cuts them off, without those of these long names and their values.
 std::vector<std::string> without_flags(const CLI::App& app,
                                        const std::vector<std::string>& flags,
@@ -58,9 +69,9 @@ struct HelpText {
     std::string text;
 };
 
-/// Parses flags alone. Throws Error that names the flag, why it is wrong and, for an unknown one,
-/// the nearest that exists; throws HelpText for --help.
-void parse_flags(CLI::App& app, std::vector<std::string> flags);
+/// Parses flags alone. Throws Error that names the flag as it was typed, why it is wrong and, for
+/// an unknown one, the nearest that exists; throws HelpText for --help.
+void parse_flags(CLI::App& app, const std::vector<std::string>& flags);
 
 /// Cuts `words` into flags and names, which may come in any order.
 SplitWords split_names(const CLI::App& app, const std::vector<std::string>& words);

@@ -11,6 +11,7 @@
 #include "cli/record_json.hpp"
 #include "cli/table.hpp"
 #include "cli/template_views.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/verbs.hpp"
 #include "linux/procfs.hpp"
 #include "storage/store.hpp"
@@ -135,7 +136,8 @@ int image_verb(const Words& words) {
     if (!names.empty()) {
         names.erase(names.begin());
     }
-    const OutputFormat format(format_text, false);
+    const auto format =
+        as_typed(TypedNames(app, words), [&] { return OutputFormat(format_text, false); });
     const Store store = Store::own();
     if (what == "inspect") {
         inspect(store, images_of(store, names), format);

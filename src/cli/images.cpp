@@ -16,6 +16,7 @@
 #include "cli/store_filter.hpp"
 #include "cli/table.hpp"
 #include "cli/template_views.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/verbs.hpp"
 #include "linux/clock.hpp"
 #include "oci/reference.hpp"
@@ -168,9 +169,10 @@ int images_verb(const Words& words) {
     add_switch(app, "-q,--quiet", quiet, "ids alone");
     add_format(app, "--format", format_text);
     const auto wanted = parse_names(app, words);
-    const OutputFormat format(format_text, json, quiet);
+    const TypedNames typed(app, words);
+    const auto format = as_typed(typed, [&] { return OutputFormat(format_text, json, quiet); });
     const Store store = Store::own();
-    const auto filter = image_filter(with_times(store, filters));
+    const auto filter = as_typed(typed, [&] { return image_filter(with_times(store, filters)); });
     const auto patterns = filter.values("reference");
     auto images = store.images();
     std::erase_if(images, [&](const oci::StoredImage& image) {

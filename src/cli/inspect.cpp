@@ -15,6 +15,7 @@
 #include "cli/request_builder.hpp"
 #include "cli/target.hpp"
 #include "cli/template_views.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/verbs.hpp"
 #include "container/id.hpp"
 #include "container/record_store.hpp"
@@ -209,7 +210,8 @@ int inspect_verb(const Words& words) {
     if (names.empty()) {
         throw Error("no container named").mend("see 'sctr inspect --help'");
     }
-    const OutputFormat format(format_text, false);
+    const auto format =
+        as_typed(TypedNames(app, words), [&] { return OutputFormat(format_text, false); });
     if (is_for_system()) {
         container::SystemContainers system;
         auto found = nlohmann::ordered_json::array();

@@ -10,6 +10,7 @@
 #include "cli/names.hpp"
 #include "cli/removal.hpp"
 #include "cli/target.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
@@ -66,7 +67,10 @@ int kill_verb(const Words& words) {
     const auto names = parse_names(app, words);
     const auto number = signal_text ? parse_signal(*signal_text) : SIGKILL;
     if (!number) {
-        throw bad_value("--signal", *signal_text, "no such signal", "a name or a number: HUP");
+        throw bad_value(TypedNames(app, words).in("--signal", *signal_text),
+                        *signal_text,
+                        "no such signal",
+                        "a name or a number: HUP");
     }
     if (is_for_system()) {
         SystemContainers system;
@@ -89,7 +93,8 @@ int stop_verb(const Words& words) {
     constexpr std::int64_t day = 24L * 3600;
     std::optional<std::chrono::microseconds> timeout;
     if (seconds) {
-        timeout = std::chrono::seconds(parse_in_range("--time", *seconds, 0, day));
+        const std::string flag = TypedNames(app, words).in("--time", *seconds);
+        timeout = std::chrono::seconds(parse_in_range(flag, *seconds, 0, day));
     }
     if (is_for_system()) {
         SystemContainers system;

@@ -10,6 +10,7 @@
 #include "cli/current_directory.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "oci/reference.hpp"
@@ -200,16 +201,15 @@ int import_verb(const Words& words) {
     const UniqueFd locked = store.lock(storage::Sharing::shared);
     const storage::WorkDirectory work(store);
     const std::string path = names.front() == "-" ? spool_input(work) : names.front();
+    const storage::NewImage about{.process = {.user = user.value_or(""),
+                                              .env = env,
+                                              .cmd = command,
+                                              .working_dir = workdir.value_or("")},
+                                  .created_by = "sctr import",
+                                  .comment = message.value_or(""),
+                                  .changes = changes};
     const std::string digest =
-        storage::import_root(store,
-                             path,
-                             {.process = {.user = user.value_or(""),
-                                          .env = env,
-                                          .cmd = command,
-                                          .working_dir = workdir.value_or("")},
-                              .created_by = "sctr import",
-                              .comment = message.value_or(""),
-                              .changes = changes});
+        as_typed(TypedNames(app, words), [&] { return storage::import_root(store, path, about); });
     if (!name.empty()) {
         store.set_name(name, digest);
     }

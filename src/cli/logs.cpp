@@ -13,6 +13,7 @@
 #include "cli/log_view.hpp"
 #include "cli/target.hpp"
 #include "cli/time_point.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/id.hpp"
@@ -69,7 +70,8 @@ LogsFlags read_flags(const Words& words) {
     flags.name = names.front();
     container::check_engine_id(flags.name);
     if (lines && *lines != "all") {
-        flags.lines = parse_in_range("--lines", *lines, 0, std::numeric_limits<int>::max());
+        const std::string flag = TypedNames(app, words).in("--lines", *lines);
+        flags.lines = parse_in_range(flag, *lines, 0, std::numeric_limits<int>::max());
     }
     const std::int64_t now = sys::now_usec();
     if (since) {

@@ -149,7 +149,7 @@ int run_top(const Words& words) {
         app.add_subcommand(std::string(verb.name), verb.summary)->group("Verbs");
     }
     auto [flags, rest] = split_words(app, words);
-    parse_flags(app, std::move(flags));
+    parse_flags(app, flags);
     if (version) {
         std::puts("sctr version " SCTR_VERSION);
         return 0;

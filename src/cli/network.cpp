@@ -17,6 +17,7 @@
 #include "cli/service_flags.hpp"
 #include "cli/table.hpp"
 #include "cli/template_views.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/definition.hpp"
@@ -278,7 +279,7 @@ int network_verb(const Words& words) {
         names.erase(names.begin());
     }
     require_prune_to_force(flags.force, what);
-    return act(what, flags, names, app);
+    return as_typed(TypedNames(app, words), [&] { return act(what, flags, names, app); });
 }
 
 } // namespace sctr::cli

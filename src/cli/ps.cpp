@@ -11,6 +11,7 @@
 #include "cli/request_builder.hpp"
 #include "cli/target.hpp"
 #include "cli/template_views.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
@@ -175,9 +176,11 @@ int ps_verb(const Words& words) {
     add_switch(app, "-l,--latest", latest, "the newest, stopped or not");
     parse_flags(app, words);
 
-    const OutputFormat format(format_text, json, quiet);
-    const std::vector<PsRow> rows =
-        filtered_rows(PsFilter(filters), all, newest(last, latest), format.is_template());
+    const TypedNames typed(app, words);
+    const auto format = as_typed(typed, [&] { return OutputFormat(format_text, json, quiet); });
+    const std::vector<PsRow> rows = as_typed(typed, [&] {
+        return filtered_rows(PsFilter(filters), all, newest(last, latest), format.is_template());
+    });
     std::string text;
     if (quiet) {
         for (const PsRow& row : rows) {

@@ -265,7 +265,7 @@ std::string parse_slice(const LimitFlags& flags) {
     const std::string stem = name.substr(0, name.size() - 6);
     if (stem.empty() || stem.find_first_not_of(letters) != std::string::npos ||
         (stem != "-" && (stem.starts_with('-') || stem.ends_with('-') || stem.contains("--")))) {
-        throw bad_value(flags.slice_flag, text, "", "a slice unit, as machine.slice or a-b.slice");
+        throw bad_value("--slice", text, "", "a slice unit, as machine.slice or a-b.slice");
     }
     return name;
 }

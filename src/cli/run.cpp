@@ -17,6 +17,7 @@
 #include "cli/run_flags.hpp"
 #include "cli/service_flags.hpp"
 #include "cli/service_main.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
 #include "container/id.hpp"
@@ -149,25 +150,13 @@ int run_in_foreground(const RunFlags& flags, const container::RunOptions& option
     }
     if (outcome.oom_killed) {
         log(LogLevel::error,
-            "container '" + id + "' was killed: out of memory at its limit (raise --memory)");
+            "container '" + id + "' was killed: out of memory at its limit (raise " +
+                flags.typed.in("--memory", "") + ")");
     }
     return outcome.exit_status;
 }
 
-} // namespace
-
-void check_name_is_free(const std::string& name) {
-    const container::DefinitionStore stored(container::DefinitionStore::default_root());
-    if (stored.has(name)) {
-        throw Error("the name is in use")
-            .at(name)
-            .because("a stored container has it")
-            .mend("choose another --name, or remove it with 'sctr rm " + name + "'");
-    }
-}
-
-int run_verb(const Words& words) {
-    const RunFlags flags = parse_run_flags(words);
+int run(const RunFlags& flags) {
     check_id_file(flags.id_file);
     check_replace(flags);
     if (flags.detach) {
@@ -187,12 +176,33 @@ int run_verb(const Words& words) {
     return run_in_foreground(flags, options);
 }
 
-int create_verb(const Words& words) {
-    RunFlags flags = parse_run_flags(words, "create");
+int create(RunFlags flags) {
     check_id_file(flags.id_file);
     check_replace(flags);
     flags.detach = true;
     return run_as_service(flags, RecordStore(RecordStore::default_root()), false);
+}
+
+} // namespace
+
+void check_name_is_free(const std::string& name) {
+    const container::DefinitionStore stored(container::DefinitionStore::default_root());
+    if (stored.has(name)) {
+        throw Error("the name is in use")
+            .at(name)
+            .because("a stored container has it")
+            .mend("choose another --name, or remove it with 'sctr rm " + name + "'");
+    }
+}
+
+int run_verb(const Words& words) {
+    const RunFlags flags = parse_run_flags(words);
+    return as_typed(flags.typed, [&] { return run(flags); });
+}
+
+int create_verb(const Words& words) {
+    const RunFlags flags = parse_run_flags(words, "create");
+    return as_typed(flags.typed, [&] { return create(flags); });
 }
 
 } // namespace sctr::cli

@@ -297,27 +297,14 @@ void add_run_flags(Registrar& to, RunFlags& flags) {
 }
 
 /// -p was for properties alone once, and what they look like no port does.
-void settle_networks(RunFlags& flags) {
+void settle_properties(RunFlags& flags) {
     for (const std::string& word : flags.network.publish) {
         if (is_property_word(word)) {
             flags.limits.properties.push_back(word);
+            flags.typed.add("--property", "-p", word);
         }
     }
     std::erase_if(flags.network.publish, is_property_word);
-    flags.namespaces.network = parse_networks(flags.network.networks).space;
-}
-
-/// Of the two names the last counts, as its value does.
-const char* typed_slice_flag(const std::vector<std::string>& words) {
-    const char* name = "--slice";
-    for (const std::string& word : words) {
-        for (const char* known : {"--slice", "--cgroup-parent"}) {
-            if (word.substr(0, word.find('=')) == known) {
-                name = known;
-            }
-        }
-    }
-    return name;
 }
 
 /// `only`: see Registrar.
@@ -341,12 +328,14 @@ RunFlags parse_words(const std::vector<std::string>& words,
     Registrar to(app, only);
     add_run_flags(to, flags);
     auto [flag_words, command] = split_words(app, words);
-    flags.words = flag_words;
-    parse_flags(app, std::move(flag_words));
+    parse_flags(app, flag_words);
+    flags.words = std::move(flag_words);
     const CLI::Option* remove = app.get_option_no_throw("--rm");
     flags.remove_given = remove != nullptr && remove->count() > 0;
-    flags.limits.slice_flag = typed_slice_flag(flags.words);
-    settle_networks(flags);
+    flags.typed = TypedNames(app, flags.words);
+    settle_properties(flags);
+    flags.namespaces.network =
+        as_typed(flags.typed, [&] { return parse_networks(flags.network.networks).space; });
     flags.command = std::move(command);
     if (!flags.rootfs && !flags.command.empty()) {
         flags.image = flags.command.front();

@@ -5,9 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include "cli/typed_names.hpp"
 
 namespace sctr::cli {
 
@@ -55,7 +53,6 @@ struct LimitFlags {
     std::optional<std::string> oom_score_adj;
     std::vector<std::string> properties;
     std::optional<std::string> slice;
-    const char* slice_flag = "--slice"; ///< by the name that was typed
     std::vector<std::string> ulimits;
 };
 
@@ -183,10 +180,11 @@ struct RunFlags {
     HealthFlags health;
     std::vector<std::string> command; ///< without the image
     std::vector<std::string> words;   ///< the flags as typed, without the command
+    TypedNames typed;                 ///< by which names
 };
 
 /// Parses the words after `sctr run`, or `create` where `verb` says so. Throws as parse_flags
-/// (cli/flags.hpp).
+/// (cli/flags.hpp). Whoever reads the values does it in as_typed (cli/typed_names.hpp).
 RunFlags parse_run_flags(const std::vector<std::string>& words, const char* verb = "run");
 
 /// Flags of `sctr run` without those that choose networks, and what it asks for there.

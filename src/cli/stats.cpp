@@ -14,6 +14,7 @@
 #include "cli/output_format.hpp"
 #include "cli/stats_view.hpp"
 #include "cli/target.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
@@ -226,11 +227,11 @@ int stats_verb(const Words& words) {
     add_text(app, "-i,--interval", interval, "seconds between two looks (default: 1)");
     const std::vector<std::string> names = parse_names(app, words);
     const Format kind = parse_format(format, json);
-    const View view{.format = kind,
-                    .shape =
-                        OutputFormat(kind == Format::by_template ? format : std::nullopt, json),
-                    .stream = !no_stream,
-                    .interval = parse_interval(interval)};
+    const View view{
+        .format = kind,
+        .shape = OutputFormat(kind == Format::by_template ? format : std::nullopt, json),
+        .stream = !no_stream,
+        .interval = as_typed(TypedNames(app, words), [&] { return parse_interval(interval); })};
     Source source(names);
     if (view.format == Format::openmetrics) {
         show(stats_openmetrics(source.sample()));

@@ -16,6 +16,7 @@
 #include "cli/run_flags.hpp"
 #include "cli/service_flags.hpp"
 #include "cli/service_main.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/verbs.hpp"
 #include "container/notify.hpp"
 #include "container/service_runs.hpp"
@@ -102,6 +103,22 @@ int service_status(const container::RunOutcome& outcome) {
     return outcome.stopped ? 0 : outcome.exit_status;
 }
 
+container::RunOutcome run_container(const ServiceRun& what,
+                                    const RunFlags& flags,
+                                    const container::RecordStore& records,
+                                    std::function<void(const container::RunOutcome&)> ended) {
+    const auto image = what.image(flags);
+    plan::Request request = request_of(flags, what.caller, what.unit, records, image);
+    ContainerFiles files(request, what.keeps_files);
+    UndoList undo;
+    if (!what.keeps_files) {
+        undo.add([&files] { files.remove(); });
+    }
+    container::RunOptions options = options_of(flags, what.unit);
+    options.ended = std::move(ended);
+    return container::run(std::move(request), options);
+}
+
 int run_service(const ServiceRun& what) {
     const container::RecordStore records(container::RecordStore::default_root());
     LastRun run{.boot_id = sys::boot_id(), .started_usec = sys::now_usec()};
@@ -113,19 +130,12 @@ int run_service(const ServiceRun& what) {
     };
     try {
         const RunFlags flags = what.flags();
-        const auto image = what.image(flags);
-        plan::Request request = request_of(flags, what.caller, what.unit, records, image);
-        ContainerFiles files(request, what.keeps_files);
-        UndoList undo;
-        if (!what.keeps_files) {
-            undo.add([&files] { files.remove(); });
-        }
-        container::RunOptions options = options_of(flags, what.unit);
-        options.ended = [&](const container::RunOutcome& outcome) {
+        const auto ended = [&](const container::RunOutcome& outcome) {
             run.oom_killed = outcome.oom_killed;
             write_down(outcome.exit_status);
         };
-        const container::RunOutcome outcome = container::run(std::move(request), options);
+        const container::RunOutcome outcome =
+            as_typed(flags.typed, [&] { return run_container(what, flags, records, ended); });
         if (run.finished_usec == 0) {
             write_down(outcome.exit_status); // stopped before its command ran
         }

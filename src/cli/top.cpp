@@ -18,7 +18,7 @@ int top_verb(const Words& words) {
              "NAME [PS OPTIONS]",
              {"sctr top web", "sctr top web aux", "sctr top web -o pid,user,rss,args"});
     auto [flags, rest] = split_words(app, words);
-    parse_flags(app, std::move(flags));
+    parse_flags(app, flags);
     if (rest.empty()) {
         throw Error("no container named").mend("see 'sctr top --help'");
     }

@@ -10,6 +10,7 @@
 #include "cli/run_flags.hpp"
 #include "cli/service_flags.hpp"
 #include "cli/target.hpp"
+#include "cli/typed_names.hpp"
 #include "cli/verbs.hpp"
 #include "container/stored.hpp"
 #include "container/system_containers.hpp"
@@ -121,11 +122,12 @@ int update_verb(const Words& words) {
     parse_flags(app, split.flags);
     std::erase_if(split.flags,
                   [](const std::string& word) { return word.starts_with("--runtime"); });
-    refuse_lasting(limits);
+    const TypedNames typed(app, split.flags);
+    as_typed(typed, [&] { refuse_lasting(limits); });
     if (split.flags.empty()) {
         throw Error("nothing to change").mend("see 'sctr update --help'");
     }
-    const plan::Request wanted = limits_alone(limits);
+    const plan::Request wanted = as_typed(typed, [&] { return limits_alone(limits); });
     if (is_for_system()) {
         container::SystemContainers system;
         const auto properties = properties_of(wanted);

@@ -82,7 +82,7 @@ def test_a_command_that_cannot_be_executed(rootfs, command, code, flags):
     [
         (["--restart", "sometimes"], ["--restart", "sometimes", "on-failure"]),
         (["--rm", "--restart", "always"], ["--rm", "--restart"]),
-        (["-i"], ["--interactive", "-t"]),
+        (["-i"], ["-i", "-t"]),
         (["--after", "a b"], ["--after", "a b"]),
         (["--requires", ""], ["--requires"]),
         (["--sdnotify", "never"], ["--sdnotify", "container"]),
@@ -452,7 +452,7 @@ def test_update(detached, start):
     assert host("systemctl", "show", unit_of(name), "-P", "Description").strip() == "other"
     sctr("update", name).failed(125, "nothing to change")
     sctr("update", "--slice", "x.slice", name).failed(125, "--slice")
-    sctr("update", "-m", "lots", name).failed(125, "--memory", "lots")
+    sctr("update", "-m", "lots", name).failed(125, "-m", "lots")
     sctr("update", "-m", "64m", "nobody").failed(125)
     with start() as container:
         sctr("update", "--restart", "always", container.name).failed(125, "--restart")

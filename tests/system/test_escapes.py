@@ -243,7 +243,7 @@ def test_the_hosts_cgroups_cannot_be_written(run):
 )
 def test_an_odd_user_is_refused(start, user):
     with start() as container:
-        sctr("exec", "-u", user, container.name, "id").failed(125, "--user")
+        sctr("exec", "-u", user, container.name, "id").failed(125, "-u")
 
 
 # CVE-2026-115520, CVE-2026-115521, CVE-2025-52881: writes to /proc go where they are meant to.

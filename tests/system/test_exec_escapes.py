@@ -82,7 +82,7 @@ def test_exec_pidfile_and_refusals(start, tmp_path):
         pid = int(pidfile.read_text())
         assert os.path.basename(os.readlink(f"/proc/{pid}/cwd")) == ""
         os.kill(pid, signal.SIGKILL)
-        sctr("exec", "-d", "-t", box.name, "true").failed(125, "--detach", "terminal")
+        sctr("exec", "-d", "-t", box.name, "true").failed(125, "-d -t", "terminal")
 
 
 def test_a_device_as_passwd_is_not_opened(own_rootfs):

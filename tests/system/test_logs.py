@@ -295,7 +295,7 @@ def test_follow_ends_with_its_reader(start):
         (["../etc"], ["../etc"]),
         (["--since", "soon", "x"], ["--since", "soon", "not a time"]),
         (["--until", "2026-02-30", "x"], ["--until", "2026-02-30"]),
-        (["-n", "-1", "x"], ["--lines", "-1"]),
+        (["-n", "-1", "x"], ["-n", "-1"]),
     ],
 )
 def test_errors(words, told):

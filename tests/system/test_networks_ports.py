@@ -72,7 +72,7 @@ def test_a_port_of_one_address(start):
 
 def test_a_port_in_use(run, start):
     with socket.create_server(("127.0.0.1", 18090)):
-        run("-p", "18090:80", "true").failed(125, "18090", "in use already", "--publish")
+        run("-p", "18090:80", "true").failed(125, "18090", "in use already", "-p 18090")
     with start("-p", "18090:80"):
         run("-p", "18090:80", "true").failed(125, "18090", "in use already")
     run("-p", "18090:80", "true").ok()

@@ -233,7 +233,7 @@ def test_without_pasta(guests_root):
 def test_errors(guests_root):
     run = ["sctr", "run", "--rootfs", guests_root]
     guest(*run, "--network", "bridge", "true").failed(125, "only root's", "--network pasta")
-    guest(*run, "-p", "80:80", "true").failed(125, "--publish", "ip_unprivileged_port_start")
+    guest(*run, "-p", "80:80", "true").failed(125, "-p 80", "ip_unprivileged_port_start")
     guest(*run, "-p", "18080:80/sctp", "true").failed(125, "tcp and udp alone")
     guest("sctr", "network", "create", "front").failed(125, "only root's", "pasta")
     with socket.create_server(("127.0.0.1", 18093)):

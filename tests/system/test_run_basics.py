@@ -175,7 +175,7 @@ def test_user_lookup(run, user, uid, gid, groups):
     "user", ["mallory", "alice:mallory", ":", "alice:", ":staff", "-1", "4294967295", "1:2:3", "99999999999", "1234x", " 0"]
 )  # fmt: skip
 def test_bad_user(run, user):
-    run("-u", user, "true").failed(125, "--user")
+    run("-u", user, "true").failed(125, "-u")
 
 
 def test_a_user_of_the_host_is_not_found(run):

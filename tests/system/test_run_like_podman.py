@@ -133,13 +133,13 @@ def test_ps_filters(name, rootfs):
         assert listed("--filter", "status=created", *label) == [other]
         assert listed("-f", f"name=^{name}$") == listed("-f", f"name=^/{name}$") == [name]
         assert listed("-f", f"name=^{name[:-1]}$") == []
-        sctr("ps", "-f", "name=we.*b").failed(125, "--filter", "we.*b")
-        sctr("ps", "-f", "exited=x").failed(125, "--filter exited", "'x'")
+        sctr("ps", "-f", "name=we.*b").failed(125, "-f", "we.*b")
+        sctr("ps", "-f", "exited=x").failed(125, "-f exited", "'x'")
         assert listed("-l") == listed("-n", "1") == [other]
         sctr("ps", "--filter", "colour=red").failed(125, "--filter", "colour=red", "label")
         sctr("ps", "--filter", "status=gone").failed(125, "status=gone", "exited")
-        sctr("ps", "-l", "-n", "2").failed(125, "--last")
-        sctr("ps", "-n", "0").failed(125, "--last")
+        sctr("ps", "-l", "-n", "2").failed(125, "-l says what -n 1 says")
+        sctr("ps", "-n", "0").failed(125, "-n")
     finally:
         sctr("rm", "-f", other).ok()
 

@@ -120,10 +120,10 @@ def test_several_limits_at_once(start, need_controller):
 @pytest.mark.parametrize(
     "flags, words",
     [
-        (["-m", "5m"], ["--memory", "6m"]),
-        (["-m", "much"], ["--memory"]),
-        (["-m", "-5"], ["--memory"]),
-        (["-m", "99999999999999999999"], ["--memory"]),
+        (["-m", "5m"], ["-m", "6m"]),
+        (["-m", "much"], ["-m"]),
+        (["-m", "-5"], ["-m"]),
+        (["-m", "99999999999999999999"], ["-m"]),
         (["-m", "64m", "--memory-swap", "32m"], ["--memory-swap"]),
         (["--memory-swap", "64m"], ["--memory-swap", "--memory"]),
         (["-m", "64m", "--memory-reservation", "65m"], ["--memory-reservation"]),
@@ -286,7 +286,7 @@ def test_the_journal_takes_much(run):
 
 
 def test_the_journal_needs_no_terminal(run):
-    run("-t", "--log", "journal", "true").failed(125, "--log journal", "--tty")
+    run("-t", "--log", "journal", "true").failed(125, "--log journal", "-t")
 
 
 def test_in_the_foreground_the_journal_has_nothing_of_the_output(run):

@@ -214,7 +214,7 @@ def _has_both(container):
 @pytest.mark.parametrize("value", ["NONSENSE", "0", "65", "-1", ""])
 def test_kill_with_a_bad_signal(start, value):
     with start() as container:
-        sctr("kill", "-s", value, container.name).failed(125, "--signal")
+        sctr("kill", "-s", value, container.name).failed(125, "-s")
 
 
 def test_several_names_at_once(start):
@@ -247,7 +247,7 @@ def test_stop_of_a_paused_container(start):
 
 @pytest.mark.parametrize("value", ["-1", "x", "1.5", "99999999999"])
 def test_stop_with_a_bad_timeout(value):
-    sctr("stop", "-t", value, "x").failed(125, "--time")
+    sctr("stop", "-t", value, "x").failed(125, "-t")
 
 
 def test_pause_and_unpause(start):

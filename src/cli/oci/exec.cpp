@@ -66,7 +66,7 @@ ExecFlags parse_exec(const Words& words) {
     add_switch(app, "--no-new-privs", flags.no_new_privs, "it cannot gain privileges");
     add_switch(app, "--ignore-paused", flags.ignore_paused, "also in a paused container");
     auto [flag_words, rest] = split_words(app, words);
-    parse_flags(app, std::move(flag_words));
+    parse_flags(app, flag_words);
     flags.id = only_id({rest.begin(), rest.begin() + (rest.empty() ? 0 : 1)}, "exec");
     const std::size_t skipped = rest.size() > 1 && rest[1] == "--" ? 2 : 1;
     flags.command.assign(rest.begin() + static_cast<std::ptrdiff_t>(skipped), rest.end());

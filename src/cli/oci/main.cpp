@@ -128,7 +128,7 @@ int guarded(const Words& all) {
         CLI::App app("An OCI runtime whose containers are systemd scopes.", "sctr-oci");
         add_top_flags(app, flags);
         auto [flag_words, rest] = split_words(app, all);
-        parse_flags(app, std::move(flag_words));
+        parse_flags(app, flag_words);
         reporter.write_to(flags.log.value_or(""), flags.log_format == "json");
         if (flags.version) {
             print_version();

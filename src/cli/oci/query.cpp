@@ -110,7 +110,7 @@ int ps_verb(const Globals& globals, const Words& words) {
     describe(app, "[OPTIONS] ID [PS OPTIONS]", {"sctr-oci ps web", "sctr-oci ps web -o pid,comm"});
     add_text(app, "-f,--format", format, "table or json");
     auto [flags, rest] = split_words(app, words);
-    parse_flags(app, std::move(flags));
+    parse_flags(app, flags);
     const std::string id = only_id({rest.begin(), rest.begin() + (rest.empty() ? 0 : 1)}, "ps");
     const std::vector<pid_t> pids = container::processes(store_of(globals), id);
     if (checked_format(format) == "json") {
