@@ -69,7 +69,7 @@ inline constexpr const char* lower_annotation = "io.sctr.rootfs.lower";
 inline constexpr const char* image_digest_annotation = "io.sctr.image.digest";
 
 /// The caller's mounts, with the sources of volumes; those of the image and of --volumes-from come
-/// last, where nothing else is (request_mounts.cpp).
+/// last, where nothing else is (request_callers_mounts.cpp).
 std::vector<CallersMount> callers_mounts(const MountFlags& flags, const RootfsFacts& facts);
 
 /// The standard mounts and the caller's (request_mounts.cpp).
@@ -88,10 +88,10 @@ void add_secrets(plan::Request& request, const MountFlags& flags, const RootfsFa
 /// The health check, if there is one (request_health.cpp).
 std::optional<plan::HealthCheck> health_check(const RunFlags& flags);
 
-/// What -v ...:z and :Z have relabelled, where there is SELinux (request_mounts.cpp).
+/// What -v ...:z and :Z have relabelled, where there is SELinux (request_callers_mounts.cpp).
 void add_relabels(plan::Request& request, const MountFlags& flags, const RootfsFacts& facts);
 
-/// Where the ipc namespace is another container's, its /dev/shm too (request_mounts.cpp).
+/// Where the ipc namespace is another container's, its /dev/shm too (request_standard_mounts.cpp).
 void share_memory(plan::Request& request, const RunFlags& flags, const RootfsFacts& facts);
 
 // What gather() has to read for a command line, told by the same parsers. -------------------------

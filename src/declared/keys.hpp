@@ -40,11 +40,17 @@ struct Key {
 /// one.
 std::string path_of(const std::string& value, const Place& place);
 
-/// The key of that name; a null pointer when there is none.
-const Key* find_key(std::string_view name);
+/// True for a path of the host; else the source of a volume is a volume's name.
+bool is_host_path(const std::string& source);
 
-/// The key that is nearest to a mistyped one; empty when none is near.
-std::string_view nearest_key(std::string_view name);
+/// The keys of [Container], in the order in which their flags are given.
+std::span<const Key> container_keys();
+
+/// The key of that name among those that are known; a null pointer when there is none.
+const Key* find_key(std::span<const Key> known, std::string_view name);
+
+/// The known key that is nearest to a mistyped one; empty when none is near.
+std::string_view nearest_key(std::span<const Key> known, std::string_view name);
 
 /// The flags of `sctr run` that the assignments of [Container] ask for; what they ask for in vain
 /// is added to `problems`.
