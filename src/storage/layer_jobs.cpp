@@ -70,14 +70,14 @@ UniqueFd open_source(const std::string& path) {
     return open_place(real.ends_with(".recipe") ? directory_of(real) : path);
 }
 
-struct Archive {
+struct LayerArchive {
     UniqueFd fd;      ///< what Landlock is to allow
     std::string path; ///< to read it by
 };
 
 /// An archive is open from here on: whoever has unpacked the same one may put a recipe, which lies
 /// elsewhere, in its place at any moment.
-Archive open_archive(const std::string& path) {
+LayerArchive open_archive(const std::string& path) {
     UniqueFd file(path == input_path
                       ? -1
                       : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW));
@@ -89,7 +89,8 @@ Archive open_archive(const std::string& path) {
 }
 
 /// Does `act` with what is to be read in the place of `blob`, whose name people know.
-template <typename Act> auto reading(const Archive& archive, std::string& blob, const Act& act) {
+template <typename Act>
+auto reading(const LayerArchive& archive, std::string& blob, const Act& act) {
     const std::string name = std::exchange(blob, archive.path);
     try {
         return act();
@@ -125,7 +126,7 @@ std::string unpack_confined(LayerSource source, const std::string& directory, bo
         const std::uint64_t available = std::uint64_t{space.f_bavail} * space.f_frsize;
         bounds.bytes = available - available / 10;
     }
-    const Archive archive = open_archive(source.blob);
+    const LayerArchive archive = open_archive(source.blob);
     const UniqueFd parent = open_place(directory_of(directory));
     const auto place = confine({.read = {archive.fd.get()},
                                 .write = {parent.get()},
@@ -144,7 +145,7 @@ std::string work_on(const Job& job, bool rootless) {
         return unpack_confined(job.source, job.directory, rootless);
     }
     LayerSource source = job.source;
-    const Archive archive = open_archive(source.blob);
+    const LayerArchive archive = open_archive(source.blob);
     (void)confine({.read = {archive.fd.get()}, .capabilities = capabilities_to_read()});
     reading(archive, source.blob, [&] { verify_layer(source); });
     return {};

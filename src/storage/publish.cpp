@@ -25,7 +25,7 @@ namespace sctr::storage {
 
 namespace {
 
-constexpr const char* cannot_store = "cannot store the image";
+constexpr const char* cannot_publish = "cannot store the image";
 
 /// One layer on its way into the store.
 struct Layer {
@@ -55,7 +55,7 @@ std::string job_for(const Store& store, const Layer& layer) {
 void require_layer(const Store& store, Layer& layer) {
     const auto link = link_of_blob(store, layer.blob);
     if (!link && !exists(store.blob(layer.blob))) {
-        throw Error(cannot_store).at("sha256:" + layer.blob).because("the blob is missing");
+        throw Error(cannot_publish).at("sha256:" + layer.blob).because("the blob is missing");
     }
     if (link && link->diff != layer.diff) {
         throw Error("the unpacked layer is not what the image's config says")
@@ -107,14 +107,14 @@ std::vector<Layer> layers_of(const oci::ImageManifest& manifest, const oci::Imag
 void sync_store(const Store& store) {
     const UniqueFd root(::open(store.root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!root.valid() || ::syncfs(root.get()) < 0) {
-        throw Error(cannot_store).at(store.root()).because(errno);
+        throw Error(cannot_publish).at(store.root()).because(errno);
     }
 }
 
 void put_in_place(const std::string& from, const std::string& to) {
     if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) < 0 &&
         errno != EEXIST) {
-        throw Error(cannot_store).at(to).because(errno);
+        throw Error(cannot_publish).at(to).because(errno);
     }
 }
 
@@ -142,7 +142,7 @@ std::vector<std::string> unpack_layers(const Store& store, std::vector<Layer>& l
         }
         layer.work = store.make_work_directory();
         made.push_back(layer.work);
-        make_directory(layer.work + "/diff", 0755, cannot_store);
+        make_directory(layer.work + "/diff", 0755, cannot_publish);
     }
     std::string jobs;
     for (Layer& layer : layers) {
@@ -182,12 +182,12 @@ void put_image(const Store& store,
                const std::string& manifest_text) {
     const WorkDirectory work(store);
     sys::replace_file(
-        work.file("manifest.json"), manifest_text, 0600, sys::Durability::disk, cannot_store);
+        work.file("manifest.json"), manifest_text, 0600, sys::Durability::disk, cannot_publish);
     sys::replace_file(work.file("image.json"),
                       oci::serialize(image) + '\n',
                       0600,
                       sys::Durability::disk,
-                      cannot_store);
+                      cannot_publish);
     put_in_place(work.path(), store.image(image.digest));
     sys::sync_directory(store.root() + "/images");
 }
