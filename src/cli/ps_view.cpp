@@ -48,6 +48,7 @@ PsRow stored_row(const container::Definition& definition,
     if (run) {
         row.record.exit_status = run->exit_status;
         row.record.oom_killed = run->oom_killed;
+        row.record.finished_usec = run->finished_usec;
     }
     return row;
 }

@@ -34,6 +34,9 @@ nlohmann::ordered_json record_json(const container::Record& record, container::S
         json["exitStatus"] = *record.exit_status;
         json["oomKilled"] = record.oom_killed;
     }
+    if (record.finished_usec != 0) {
+        json["finished"] = timestamp(record.finished_usec);
+    }
     return json;
 }
 

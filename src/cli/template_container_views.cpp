@@ -26,17 +26,19 @@ std::string state_of(const Json& row) {
     return status == "stopped" ? "exited" : status == "creating" ? "created" : status;
 }
 
-std::string sentence_of(const Json& row, const std::string& uptime) {
+std::string sentence_of(const Json& row, const PsExtras& extras) {
     const std::string state = state_of(row);
     if (state == "exited") {
         const Json status = within(row, {"exitStatus"});
-        return status.is_null() ? "Exited" : "Exited (" + status.dump() + ")";
+        const std::string age = ago(text_at(row, {"finished"}), extras.now_usec);
+        return (status.is_null() ? "Exited" : "Exited (" + status.dump() + ")") +
+               (age.empty() ? "" : " " + age);
     }
     if (state == "created") {
         return "Created";
     }
     const std::string health = text_at(row, {"health"});
-    std::string text = "Up" + (uptime.empty() ? "" : " " + uptime);
+    std::string text = "Up" + (extras.uptime.empty() ? "" : " " + extras.uptime);
     if (!health.empty()) {
         text += health == "starting" ? " (health: starting)" : " (" + health + ")";
     }
@@ -48,13 +50,13 @@ constexpr const char* never = "0001-01-01T00:00:00Z"; // as docker says that it 
 } // namespace
 
 Json ps_view(Json row, const PsExtras& extras) {
-    know(row, {"health", "exitStatus", "oomKilled"});
+    know(row, {"health", "exitStatus", "oomKilled", "finished"});
     const std::string created = text_at(row, {"created"});
     put(row, "Names", row["id"]);
     put(row, "Name", row["id"]);
     row["Command"] = command_in(text_at(row, {"description"}), text_at(row, {"image"}));
     row["State"] = state_of(row);
-    row["Status"] = sentence_of(row, extras.uptime);
+    row["Status"] = sentence_of(row, extras);
     row["ExitCode"] = or_else(row["exitStatus"], 0);
     row["CreatedAt"] = written_out(created);
     row["RunningFor"] = ago(created, extras.now_usec);
@@ -157,7 +159,7 @@ Json host_config(const Json& inspected) {
     const Json period = or_else(within(resources, {"cpu", "period"}), 0);
     const auto microseconds = period.get<std::int64_t>();
     constexpr std::int64_t billion = 1'000'000'000;
-    const std::string restart = flag_in(inspected, "--restart");
+    const auto [restart, most] = split_once(flag_in(inspected, "--restart"), ':');
     return {{"Memory", or_else(within(resources, {"memory", "limit"}), 0)},
             {"MemorySwap", or_else(within(resources, {"memory", "swap"}), 0)},
             {"MemoryReservation", or_else(within(resources, {"memory", "reservation"}), 0)},
@@ -172,7 +174,9 @@ Json host_config(const Json& inspected) {
             {"PidsLimit", or_else(within(resources, {"pids", "limit"}), 0)},
             {"ReadonlyRootfs", or_else(within(inspected, {"config", "root", "readonly"}), false)},
             {"PortBindings", ports_by_name(within(inspected, {"network", "ports"}))},
-            {"RestartPolicy", {{"Name", restart.empty() ? "no" : restart}}}};
+            {"RestartPolicy",
+             {{"Name", restart.empty() ? "no" : restart},
+              {"MaximumRetryCount", parse_uint(most.value_or("")).value_or(0)}}}};
 }
 
 /// Those that were asked for: the files of names are everybody's.

@@ -48,6 +48,7 @@ Record from_json(const json& value) {
     read(value, "stopSignal", record.stop_signal);
     read(value, "stopTimeoutUsec", record.stop_timeout_usec);
     read(value, "oomKilled", record.oom_killed);
+    read(value, "finishedUsec", record.finished_usec);
     if (const auto status = value.find("exitStatus"); status != value.end()) {
         record.exit_status = status->get<int>();
     }
@@ -99,6 +100,9 @@ std::string to_json(const Record& record) {
     };
     if (record.exit_status) {
         value["exitStatus"] = *record.exit_status;
+    }
+    if (record.finished_usec != 0) {
+        value["finishedUsec"] = record.finished_usec;
     }
     // A path may be any bytes.
     return value.dump(-1, ' ', false, json::error_handler_t::replace);

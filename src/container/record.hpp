@@ -41,6 +41,7 @@ struct Record {
     std::int64_t stop_timeout_usec = 10'000'000;
     std::optional<int> exit_status; ///< as a shell sees it; known once stopped
     bool oom_killed = false;
+    std::int64_t finished_usec = 0; ///< CLOCK_REALTIME; 0: not ended, or not known
 };
 
 std::string to_json(const Record& record);

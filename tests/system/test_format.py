@@ -2,6 +2,7 @@
 """--format: Go's templates, as scripts of docker and podman have them."""
 
 import json
+import re
 
 import pytest
 
@@ -45,10 +46,21 @@ def test_ps(stored):
     assert json.loads(shown("ps", "--format", "json")) == [row]
     assert sctr("ps", "--format", "table").lines[0] == sctr("ps").lines[0]
     sctr("stop", "-t", "0", stored).ok()
-    assert shown("ps", "-a", "--format", "{{.Names}} {{.State}} {{.Status}} {{.ExitCode}}") == (
-        f"{stored} exited Exited (137) 137"
-    )
+    ended = shown("ps", "-a", "--format", "{{.Names}} {{.State}} {{.ExitCode}} {{.Status}}")
+    assert re.fullmatch(rf"{stored} exited 137 Exited \(137\) \d+ seconds? ago", ended), ended
     assert sctr("ps", "--format", "{{.Names}}").stdout == ""
+
+
+def test_one_of_the_foreground_that_is_kept_ended_some_time_ago(rootfs):
+    name = unique_name("fmt")
+    sctr("run", "--rm=false", "--name", name, "--rootfs", rootfs, "sh", "-c", "exit 3")
+    try:
+        ended = shown("ps", "-a", "--filter", f"name=^{name}$", "--format", "{{.Status}}")
+        assert re.fullmatch(r"Exited \(3\) \d+ seconds? ago", ended), ended
+        finished = json.loads(sctr("inspect", name).ok())[0]["finished"]
+        assert shown("inspect", "-f", "{{.State.FinishedAt}}", name) == finished
+    finally:
+        sctr("rm", name).ok()
 
 
 def test_inspect(stored):

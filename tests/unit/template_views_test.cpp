@@ -25,26 +25,33 @@ TEST(PsView, TellsHowItIsInDockersWords) {
         const char* status;
     };
 
-    for (const Case& test : {
-             Case{R"({"status": "running"})", "3 minutes", "running", "Up 3 minutes"},
-             Case{R"({"status": "running", "health": "healthy"})",
-                  "1 hour",
-                  "running",
-                  "Up 1 hour (healthy)"},
-             Case{R"({"status": "running", "health": "starting"})",
-                  "1 hour",
-                  "running",
-                  "Up 1 hour (health: starting)"},
-             Case{R"({"status": "paused"})", "2 days", "paused", "Up 2 days (Paused)"},
-             Case{R"({"status": "running"})", "", "running", "Up"}, // of the system's
-             Case{R"({"status": "stopped", "exitStatus": 6})", "", "exited", "Exited (6)"},
-             Case{R"({"status": "stopped"})", "", "exited", "Exited"},
-             Case{R"({"status": "created"})", "", "created", "Created"},
-             Case{R"({"status": "creating"})", "", "created", "Created"},
-         }) {
+    for (
+        const Case& test : {
+            Case{R"({"status": "running"})", "3 minutes", "running", "Up 3 minutes"},
+            Case{R"({"status": "running", "health": "healthy"})",
+                 "1 hour",
+                 "running",
+                 "Up 1 hour (healthy)"},
+            Case{R"({"status": "running", "health": "starting"})",
+                 "1 hour",
+                 "running",
+                 "Up 1 hour (health: starting)"},
+            Case{R"({"status": "paused"})", "2 days", "paused", "Up 2 days (Paused)"},
+            Case{R"({"status": "running"})", "", "running", "Up"}, // of the system's
+            Case{R"({"status": "stopped", "exitStatus": 6})", "", "exited", "Exited (6)"},
+            Case{
+                R"({"status": "stopped", "exitStatus": 0, "finished": "2026-11-22T10:58:00.000000Z"})",
+                "",
+                "exited",
+                "Exited (0) 2 minutes ago"},
+            Case{R"({"status": "stopped"})", "", "exited", "Exited"},
+            Case{R"({"status": "created"})", "", "created", "Created"},
+            Case{R"({"status": "creating"})", "", "created", "Created"},
+        }) {
         View row = View::parse(test.row);
         row["id"] = "web";
-        const View view = ps_view(row, {.uptime = test.uptime});
+        const View view =
+            ps_view(row, {.uptime = test.uptime, .now_usec = 1'795'345'200'000'000}); // at 11:00
         EXPECT_EQ(view["State"], test.state) << test.row;
         EXPECT_EQ(view["Status"], test.status) << test.row;
         EXPECT_EQ(view["status"], row["status"]);
@@ -79,7 +86,7 @@ TEST(ContainerView, OfOneThatRuns) {
         "health": {"status": "unhealthy", "failingStreak": 3, "log": []},
         "network": {"networks": {"front": {"addresses": ["fd00::2", "10.0.0.2"], "mac": "02:00"}},
                     "ports": ["8080-8081:80-81/tcp", "[::1]:9:80/tcp"]},
-        "definition": {"flags": ["--restart", "always", "--restart=on-failure"]},
+        "definition": {"flags": ["--restart", "always", "--restart=on-failure:3"]},
         "config": {
             "hostname": "h",
             "root": {"path": "/r", "readonly": true},
@@ -109,8 +116,9 @@ TEST(ContainerView, OfOneThatRuns) {
              {"{{json .NetworkSettings.Ports}}",
               R"({"80/tcp":[{"HostIp":"","HostPort":"8080"},{"HostIp":"[::1]","HostPort":"9"}],)"
               R"("81/tcp":[{"HostIp":"","HostPort":"8081"}]})"},
-             {"{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}",
-              "on-failure 64 1500000000"},
+             {"{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}",
+              "on-failure 3"},
+             {"{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}", "64 1500000000"},
              {"{{.HostConfig.PidsLimit}} {{.HostConfig.ReadonlyRootfs}}", "5 true"},
              {"{{.Config.User}} {{.Config.Tty}} {{.Config.Env}} {{.Config.Cmd}} "
               "{{.Config.WorkingDir}}",
