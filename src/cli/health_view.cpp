@@ -49,6 +49,13 @@ nlohmann::ordered_json health_check_json(const plan::HealthCheck& check) {
     json["startInterval"] = seconds(check.start_interval);
     json["retries"] = check.retries;
     json["onFailure"] = to_string(check.on_unhealthy);
+    if (check.startup) {
+        json["startup"] = {{"command", check.startup->command},
+                           {"interval", seconds(check.startup->interval)},
+                           {"timeout", seconds(check.startup->timeout)},
+                           {"retries", check.startup->retries},
+                           {"successes", check.startup->successes}};
+    }
     return json;
 }
 

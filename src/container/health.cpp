@@ -35,7 +35,22 @@ json to_value(const plan::HealthCheck& check) {
     if (check.interval) {
         value["intervalUsec"] = check.interval->count();
     }
+    if (check.startup) {
+        value["startup"] = {{"command", check.startup->command},
+                            {"intervalUsec", check.startup->interval.count()},
+                            {"timeoutUsec", check.startup->timeout.count()},
+                            {"retries", check.startup->retries},
+                            {"successes", check.startup->successes}};
+    }
     return value;
+}
+
+plan::StartupCheck startup_from(const json& value) {
+    return {.command = value.at("command").get<std::vector<std::string>>(),
+            .interval = microseconds(value.at("intervalUsec").get<std::int64_t>()),
+            .timeout = microseconds(value.at("timeoutUsec").get<std::int64_t>()),
+            .retries = value.at("retries").get<int>(),
+            .successes = value.at("successes").get<int>()};
 }
 
 plan::HealthCheck check_from(const json& value) {
@@ -51,6 +66,9 @@ plan::HealthCheck check_from(const json& value) {
                             .on_unhealthy = value.at("onUnhealthy").get<plan::OnUnhealthy>()};
     if (value.contains("intervalUsec")) {
         check.interval = duration("intervalUsec");
+    }
+    if (value.contains("startup")) {
+        check.startup = startup_from(value.at("startup"));
     }
     return check;
 }
@@ -83,7 +101,34 @@ const char* to_string(Health health) {
     return "";
 }
 
-HealthState after_check(HealthState state, HealthResult result) {
+bool is_starting_up(const HealthState& state) {
+    return state.check.startup && state.startup_successes < state.check.startup->successes;
+}
+
+bool has_failed_startup(const HealthState& state) {
+    return is_starting_up(state) && state.check.startup->retries > 0 &&
+           state.startup_failures >= state.check.startup->retries;
+}
+
+plan::HealthCheck due_check(const HealthState& state) {
+    plan::HealthCheck check = state.check;
+    if (is_starting_up(state)) {
+        check.command = check.startup->command;
+        check.timeout = check.startup->timeout;
+    }
+    return check;
+}
+
+namespace {
+
+void count_startup(HealthState& state, bool is_good) {
+    ++(is_good ? state.startup_successes : state.startup_failures);
+    if (has_failed_startup(state)) {
+        state.health = Health::unhealthy;
+    }
+}
+
+void count_check(HealthState& state, const HealthResult& result) {
     const bool in_start_period =
         state.health == Health::starting &&
         result.end_usec - state.started_usec < state.check.start_period.count();
@@ -92,6 +137,16 @@ HealthState after_check(HealthState state, HealthResult result) {
         state.failing_streak = 0;
     } else if (!in_start_period && ++state.failing_streak >= state.check.retries) {
         state.health = Health::unhealthy;
+    }
+}
+
+} // namespace
+
+HealthState after_check(HealthState state, HealthResult result) {
+    if (is_starting_up(state)) {
+        count_startup(state, result.exit_status == 0);
+    } else {
+        count_check(state, result);
     }
     result.output = valid_utf8(std::string_view(result.output).substr(0, health_output_length));
     state.log.push_back(std::move(result));
@@ -110,6 +165,8 @@ std::string to_json(const HealthState& state) {
                         {"startedUsec", state.started_usec},
                         {"health", to_string(state.health)},
                         {"failingStreak", state.failing_streak},
+                        {"startupSuccesses", state.startup_successes},
+                        {"startupFailures", state.startup_failures},
                         {"log", std::move(log)}};
     return value.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
 }
@@ -119,7 +176,9 @@ std::optional<HealthState> health_from_json(std::string_view text) {
         const json value = json::parse(text);
         HealthState state{.check = check_from(value.at("check")),
                           .started_usec = value.at("startedUsec").get<std::int64_t>(),
-                          .failing_streak = value.at("failingStreak").get<int>()};
+                          .failing_streak = value.at("failingStreak").get<int>(),
+                          .startup_successes = value.value("startupSuccesses", 0),
+                          .startup_failures = value.value("startupFailures", 0)};
         const auto name = value.at("health").get<std::string>();
         const auto* const found =
             std::ranges::find_if(healths, [&](Health each) { return name == to_string(each); });

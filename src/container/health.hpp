@@ -32,6 +32,8 @@ struct HealthState {
     std::int64_t started_usec = 0; ///< of the container
     Health health = Health::starting;
     int failing_streak = 0;
+    int startup_successes = 0;
+    int startup_failures = 0;
     std::vector<HealthResult> log; ///< the latest, oldest first
 
     bool operator==(const HealthState&) const = default;
@@ -40,6 +42,16 @@ struct HealthState {
 /// As many results are kept, and as much of their output; docker's numbers.
 inline constexpr std::size_t health_log_length = 5;
 inline constexpr std::size_t health_output_length = 4096;
+
+/// True while the startup check has not succeeded as often as it should; it is made instead.
+bool is_starting_up(const HealthState& state);
+
+/// True where it has failed too often, and the container is to be started anew.
+bool has_failed_startup(const HealthState& state);
+
+/// The check that is made next: its command and timeout are those of the startup check until that
+/// has succeeded.
+plan::HealthCheck due_check(const HealthState& state);
 
 /// The state after one more check. A failure in the start period does not count, unless the
 /// container has been healthy already. Pure.

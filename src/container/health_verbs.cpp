@@ -43,7 +43,7 @@ UniqueFd watch_directory(const std::string& directory) {
 HealthState check_health(const RecordStore& store, const Record& record, const oci::Spec& config) {
     const std::string directory = store.root() + "/" + record.id;
     const HealthState known = require_health(directory, record.id);
-    HealthResult result = HealthRun(known.check, record, config).wait();
+    HealthResult result = HealthRun(due_check(known), record, config).wait();
     auto [before, after] = store_check(directory, std::move(result));
     if (before.health != after.health) {
         announce({Event::health_status}, record, config, {.health = to_string(after.health)});

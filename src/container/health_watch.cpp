@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "base/error.hpp"
 #include "container/engine.hpp"
@@ -148,9 +149,9 @@ HealthWatch::HealthWatch(const plan::HealthCheck& check,
                          oci::Spec config,
                          std::string directory)
     : check_(check), record_(std::move(record)), config_(std::move(config)),
-      directory_(std::move(directory)) {
+      directory_(std::move(directory)), is_starting_up_(check.startup.has_value()) {
     save_health(directory_, {.check = check_, .started_usec = sys::now_usec()});
-    if (check_.interval) {
+    if (check_.interval || check_.startup) {
         next_ = Clock::now();
     }
 }
@@ -194,8 +195,8 @@ std::optional<HealthState> HealthWatch::handle(const std::vector<struct pollfd>&
 }
 
 void HealthWatch::postpone() {
-    if (next_ && check_.interval) {
-        next_ = Clock::now() + *check_.interval;
+    if (next_ && (check_.interval || check_.startup)) {
+        next_ = Clock::now() + (check_.interval ? *check_.interval : check_.startup->interval);
     }
 }
 
@@ -204,12 +205,25 @@ void HealthWatch::begin_check() {
         postpone();
         return;
     }
-    run_.emplace(check_, record_, config_);
+    const auto state = check_.startup ? load_health(directory_) : std::nullopt;
+    run_.emplace(state ? due_check(*state) : check_, record_, config_);
 }
 
 void HealthWatch::plan_next(const HealthState& state) {
-    if (!next_ || !check_.interval) {
+    if (!next_) {
         return; // stopped meanwhile
+    }
+    if (is_starting_up(state)) {
+        next_ = Clock::now() + check_.startup->interval;
+        return;
+    }
+    if (!check_.interval) {
+        next_.reset(); // the rest are made by hand
+        return;
+    }
+    if (std::exchange(is_starting_up_, false)) {
+        next_ = Clock::now();
+        return;
     }
     const bool in_start_period = state.health == Health::starting &&
                                  sys::now_usec() - state.started_usec < check_.start_period.count();

@@ -79,6 +79,7 @@ class HealthWatch {
     Record record_;
     oci::Spec config_;
     std::string directory_;
+    bool is_starting_up_; ///< at the check before
     std::optional<HealthRun> run_;
     std::optional<Clock::time_point> next_;
     Health before_ = Health::starting;

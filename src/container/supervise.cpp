@@ -230,12 +230,17 @@ class Supervisor {
     void extend_start() const {
         constexpr auto margin = std::chrono::minutes(1);
         const auto& check = what_.health->check();
-        systemd::notify_starting(check.interval.value_or(margin) + check.timeout + margin);
+        std::chrono::microseconds longest = check.interval.value_or(margin) + check.timeout;
+        if (check.startup) {
+            longest = std::max(longest, check.startup->interval + check.startup->timeout);
+        }
+        systemd::notify_starting(longest + margin);
     }
 
     /// What has never been ready has failed, whatever is wanted of one that was.
     void end_unhealthy(const HealthState& state, bool is_starting) {
-        const auto wanted = what_.health->check().on_unhealthy;
+        const auto wanted = has_failed_startup(state) ? plan::OnUnhealthy::restart
+                                                      : what_.health->check().on_unhealthy;
         if (is_starting) {
             std::string said = state.log.empty() ? "" : state.log.back().output;
             said.erase(said.find_last_not_of('\n') + 1);

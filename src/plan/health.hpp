@@ -12,6 +12,18 @@ namespace sctr::plan {
 /// --health-on-failure.
 enum class OnUnhealthy { none, kill, restart, stop };
 
+/// What must succeed before the checks of a container begin. Source: podman-run(1),
+/// --health-startup-cmd.
+struct StartupCheck {
+    std::vector<std::string> command;
+    std::chrono::microseconds interval = std::chrono::seconds(30);
+    std::chrono::microseconds timeout = std::chrono::seconds(30);
+    int retries = 0;   ///< so many failures, and the container is started again; 0: never
+    int successes = 1; ///< so many, and the checks begin
+
+    bool operator==(const StartupCheck&) const = default;
+};
+
 /// How a running container is asked whether it does its work. Source: docker, HEALTHCHECK.
 struct HealthCheck {
     std::vector<std::string> command; ///< run in the container; status 0: it is healthy
@@ -24,6 +36,7 @@ struct HealthCheck {
     std::chrono::microseconds start_interval = std::chrono::seconds(5);
     int retries = 3; ///< failures in a row that make it unhealthy
     OnUnhealthy on_unhealthy = OnUnhealthy::none;
+    std::optional<StartupCheck> startup{};
 
     bool operator==(const HealthCheck&) const = default;
 };
