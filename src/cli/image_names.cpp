@@ -16,12 +16,6 @@
 
 namespace sctr::cli {
 
-namespace {
-
-constexpr std::size_t short_id = 12; // as docker and podman show
-
-} // namespace
-
 storage::ImageUse require_image(const storage::Store& store, const std::string& name) {
     auto found = store.find(name);
     if (!found) {

@@ -10,6 +10,9 @@
 /// What the verbs of images share.
 namespace sctr::cli {
 
+/// As much of an id is shown, as by docker and podman.
+inline constexpr std::size_t short_id = 12;
+
 /// Throws Error when there is no such image.
 storage::ImageUse require_image(const storage::Store& store, const std::string& name);
 

@@ -2,6 +2,7 @@
 #include "cli/image_source.hpp"
 
 #include "base/error.hpp"
+#include "cli/fetch_flags.hpp"
 #include "cli/values.hpp"
 #include "storage/skopeo.hpp"
 
@@ -35,19 +36,13 @@ Error no_image(const std::string& name) {
 
 std::optional<storage::ImageUse> open_image(const RunFlags& flags) {
     if (!flags.image) {
-        for (const auto& [flag, given] : {std::pair{"--pull", flags.pull.has_value()},
-                                          std::pair{"--platform", flags.platform.has_value()},
-                                          std::pair{"--authfile", flags.auth_file.has_value()},
-                                          std::pair{"--tls-verify", !flags.verify_tls}}) {
-            if (given) {
-                throw Error("a directory is not fetched")
-                    .at(flag)
-                    .mend("drop it, or name an image");
-            }
+        if (const char* flag = flags.pull ? "--pull" : first_fetch_flag(flags.fetch)) {
+            throw Error("a directory is not fetched").at(flag).mend("drop it, or name an image");
         }
         return std::nullopt;
     }
     const Pull when = parse_pull(flags);
+    const storage::TransferOptions options = transfer_options(flags.fetch);
     const storage::Store store = storage::Store::own();
     if (when != Pull::always) {
         if (auto found = store.find(*flags.image)) {
@@ -58,10 +53,7 @@ std::optional<storage::ImageUse> open_image(const RunFlags& flags) {
         }
     }
     store.prepare();
-    const std::string digest = storage::pull(
-        store,
-        *flags.image,
-        {.platform = flags.platform, .auth_file = flags.auth_file, .verify_tls = flags.verify_tls});
+    const std::string digest = storage::pull(store, *flags.image, options);
     auto pulled = store.find_by_digest(digest);
     if (!pulled) {
         throw no_image(*flags.image);

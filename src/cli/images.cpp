@@ -8,11 +8,10 @@
 #include "base/strings.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
-#include "cli/log.hpp"
+#include "cli/image_removal.hpp"
 #include "cli/names.hpp"
 #include "cli/output_format.hpp"
 #include "cli/record_json.hpp"
-#include "cli/removal.hpp"
 #include "cli/store_filter.hpp"
 #include "cli/table.hpp"
 #include "cli/template_views.hpp"
@@ -29,8 +28,6 @@ namespace sctr::cli {
 namespace {
 
 using storage::Store;
-
-constexpr std::size_t short_id = 12; // as docker and podman show
 
 std::string table_of(const std::vector<oci::StoredImage>& images,
                      const std::multimap<std::string, std::string>& names) {
@@ -86,65 +83,6 @@ std::vector<std::string> with_times(const Store& store, std::vector<std::string>
     return filters;
 }
 
-struct RmiFlags {
-    bool all = false;
-    bool force = false;
-    bool ignore = false;
-};
-
-/// Containers that do not run go first. One that runs is somebody's work, and he is asked to end
-/// it.
-void remove_users(const std::string& digest) {
-    const ImageUsers users = users_of_image(digest);
-    if (!users.running.empty()) {
-        refuse_if_used(digest);
-    }
-    for (const std::string& container : users.stored) {
-        remove_container(container, {});
-        log(LogLevel::warn, "removed the container '" + container + "', made from the image");
-    }
-}
-
-/// What is to go of an image.
-struct ImageRemoval {
-    std::string digest;
-    std::vector<std::string> names;
-    bool goes = false; ///< the image itself, not one of its names alone
-};
-
-ImageRemoval removal_of(const Store& store, const std::string& text, bool every_name) {
-    const storage::ImageUse use = require_image(store, text);
-    const auto names = names_of(store, use.image.digest);
-    if (names.size() <= 1 || (use.name.empty() && every_name)) {
-        return {.digest = use.image.digest, .names = names, .goes = true};
-    }
-    if (use.name.empty()) {
-        throw Error("cannot remove the image")
-            .at(text)
-            .because("it has several names")
-            .mend("remove them one by one, or all with --force: " + join(names, ", "));
-    }
-    return {.digest = use.image.digest, .names = {use.name}};
-}
-
-void remove_one(const Store& store, const std::string& text, const RmiFlags& flags) {
-    const bool every_name = flags.all || flags.force;
-    if (flags.force) {
-        // Before the store is locked: whoever makes a container waits for that with others in hand.
-        if (const auto first = removal_of(store, text, every_name); first.goes) {
-            remove_users(first.digest);
-        }
-    }
-    const UniqueFd locked = lock_to_remove(store);
-    const ImageRemoval removal = removal_of(store, text, every_name);
-    if (!removal.goes) {
-        store.remove_name(removal.names.front());
-        return;
-    }
-    storage::remove_image(
-        store, removal.digest, removal.names, [&] { refuse_if_used(removal.digest); });
-}
-
 } // namespace
 
 int images_verb(const Words& words) {
@@ -169,6 +107,9 @@ int images_verb(const Words& words) {
     add_switch(app, "-q,--quiet", quiet, "ids alone");
     add_format(app, "--format", format_text);
     const auto wanted = parse_names(app, words);
+    for (const std::string& word : wanted) {
+        static_cast<void>(oci::parse_reference(word)); // what can be no name is not just missing
+    }
     const TypedNames typed(app, words);
     const auto format = as_typed(typed, [&] { return OutputFormat(format_text, json, quiet); });
     const Store store = Store::own();
@@ -227,28 +168,31 @@ int tag_verb(const Words& words) {
 }
 
 int rmi_verb(const Words& words) {
-    RmiFlags flags;
+    bool all = false;
+    bool force = false;
+    bool ignore = false;
     CLI::App app("Removes names of images, and images without any.", "sctr rmi");
     describe(app,
              "[OPTIONS] IMAGE...",
              {"sctr rmi docker.io/library/debian:13",
               "sctr rmi 3f57d9401f8d",
               "sctr rmi -f debian       # with the stopped containers that are made from it"});
-    add_switch(app, "-a,--all", flags.all, "every image");
+    add_switch(app, "-a,--all", all, "every image");
     add_switch(app,
                "-f,--force",
-               flags.force,
+               force,
                "stored containers that do not run go with it; by its id: with all its names; "
                "what is not there is no error");
-    add_switch(app, "-i,--ignore", flags.ignore, "what is not there is no error");
+    add_switch(app, "-i,--ignore", ignore, "what is not there is no error");
     auto names = parse_names(app, words);
-    if (names.empty() != flags.all) {
-        throw Error(flags.all ? "all are to go, and some are named, too" : "no image named")
+    if (names.empty() != all) {
+        throw Error(all ? "all are to go, and some are named, too" : "no image named")
             .mend("see 'sctr rmi --help'");
     }
+    const ImageRemovalOptions how{.every_name = all || force, .with_containers = force};
     const Store store = Store::own();
     store.prepare();
-    if (flags.all) {
+    if (all) {
         for (const oci::StoredImage& image : store.images()) {
             names.push_back(image.digest);
         }
@@ -262,11 +206,10 @@ int rmi_verb(const Words& words) {
         storage::sweep_volumes(store);
     };
     try {
-        const auto remove = [&](const std::string& name) { remove_one(store, name, flags); };
+        const auto remove = [&](const std::string& name) { remove_named_image(store, name, how); };
         const auto is_there = [&](const std::string& name) { return store.find(name).has_value(); };
-        const int status = flags.all || flags.force || flags.ignore
-                               ? for_each_present(names, app, is_there, remove)
-                               : for_each_word(names, app, remove);
+        const int status = all || force || ignore ? for_each_present(names, app, is_there, remove)
+                                                  : for_each_word(names, app, remove);
         sweep();
         return status;
     } catch (const Error&) {

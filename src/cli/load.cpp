@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "cli/current_directory.hpp"
+#include "cli/fetch_flags.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
 #include "cli/typed_names.hpp"
@@ -27,26 +28,29 @@ using storage::Store;
 using storage::TransferOptions;
 
 struct AccessFlags {
-    std::optional<std::string> auth_file;
+    FetchFlags fetch;
     std::optional<std::string> credentials;
-    bool verify_tls = true;
-    bool quiet = false;
 
     void add_to(CLI::App& app) {
-        add_text(app, "--authfile", auth_file, "file of credentials, as podman login writes it");
+        add_text(
+            app, "--authfile", fetch.auth_file, "file of credentials, as podman login writes it");
         add_text(app, "--creds", credentials, "USER:PASSWORD (ps shows it: --authfile does not)");
-        add_switch(app, "--tls-verify", verify_tls, "false: a registry without (valid) TLS");
-        add_switch(app, "-q,--quiet", quiet, "no progress");
+        add_switch(app, "--tls-verify", fetch.verify_tls, "false: a registry without (valid) TLS");
+        add_text(app, "--retry", fetch.retry, "how often to try again (0)");
+        add_text(app,
+                 "--retry-delay",
+                 fetch.retry_delay,
+                 "between the tries: 5s (default: longer each time)");
+        add_switch(app, "-q,--quiet", fetch.quiet, "no progress");
     }
 
     [[nodiscard]] TransferOptions options() const {
         if (credentials && !credentials->contains(':')) {
             throw Error("no password").at("--creds").mend("USER:PASSWORD, or use --authfile");
         }
-        return {.auth_file = auth_file,
-                .credentials = credentials,
-                .verify_tls = verify_tls,
-                .quiet = quiet};
+        TransferOptions options = transfer_options(fetch);
+        options.credentials = credentials;
+        return options;
     }
 };
 
@@ -89,7 +93,6 @@ std::string spool_input(const storage::WorkDirectory& work) {
 
 int pull_verb(const Words& words) {
     AccessFlags access;
-    std::optional<std::string> platform;
     CLI::App app("Fetches images from registries, through skopeo. Short names are those of "
                  "containers-registries.conf(5): $CONTAINERS_REGISTRIES_CONF, "
                  "~/.config/containers/registries.conf, /etc/containers/registries.conf.",
@@ -99,15 +102,18 @@ int pull_verb(const Words& words) {
              {"sctr pull docker.io/library/debian:13",
               "sctr pull --platform linux/arm64 quay.io/fedora/fedora"});
     access.add_to(app);
-    add_text(app, "--platform", platform, "OS/ARCHITECTURE[/VARIANT]");
+    add_text(app, "--platform", access.fetch.platform, "OS/ARCHITECTURE[/VARIANT]");
+    add_text(app, "--os", access.fetch.os, "the same in parts (default: linux)");
+    add_text(
+        app, "--arch", access.fetch.architecture, "amd64, arm64, ... (default: this machine's)");
+    add_text(app, "--variant", access.fetch.variant, "of the architecture: v7, v8");
     const auto names = parse_names(app, words);
     if (names.empty()) {
         throw Error("no image named").mend("see 'sctr pull --help'");
     }
+    const TransferOptions options = access.options();
     const Store store = Store::own();
     store.prepare();
-    TransferOptions options = access.options();
-    options.platform = platform;
     for (const std::string& name : names) {
         const std::string digest = storage::pull(store, name, options);
         const auto image = store.find_by_digest(digest);

@@ -45,11 +45,21 @@ void add_hostname(oci::Spec& spec, const RunFlags& flags, const std::string& id)
 }
 
 plan::LogTarget parse_log(const std::string& target, bool tty, bool is_service) {
-    if (target == "caller") {
+    // Beside sctr's own words those that podman has for the same.
+    if (target == "caller" || target == "passthrough" || target == "passthrough-tty") {
         return plan::LogTarget::caller;
     }
-    if (target != "journal") {
-        throw bad_value("--log", target, "", "caller or journal");
+    if (target == "none") { // in the foreground the caller reads it: it is kept nowhere
+        return is_service ? plan::LogTarget::none : plan::LogTarget::caller;
+    }
+    if (target == "k8s-file" || target == "json-file") {
+        throw bad_value("--log",
+                        target,
+                        "sctr writes no files of its own",
+                        "journal, which 'sctr logs' reads, or caller, and redirect it");
+    }
+    if (target != "journal" && target != "journald") {
+        throw bad_value("--log", target, "", "caller, journal or none");
     }
     if (tty && !is_service) {
         throw Error("--log journal does not go with --tty").mend("drop one of them, or add -d");

@@ -105,6 +105,22 @@ void tell_missing_volumes(const oci::ImageProcess& image) {
     }
 }
 
+void add_temporary_places(std::vector<CallersMount>& mounts, const MountFlags& flags) {
+    if (!flags.read_only || !flags.read_only_tmpfs) {
+        return;
+    }
+    // Source: podman-run(1), --read-only-tmpfs.
+    for (const char* const place : {"/run", "/tmp", "/var/tmp"}) {
+        CallersMount temporary{.mount = parse_tmpfs(std::string(place) + ":tmpcopyup,exec")};
+        const bool is_taken = std::ranges::any_of(mounts, [&](const CallersMount& callers) {
+            return callers.mount.destination == temporary.mount.destination;
+        });
+        if (!is_taken) {
+            mounts.push_back(std::move(temporary));
+        }
+    }
+}
+
 std::vector<CallersMount> callers_mounts(const MountFlags& flags, const RootfsFacts& facts) {
     std::vector<CallersMount> mounts;
     mounts.reserve(flags.volumes.size() + flags.mounts.size() + flags.tmpfs.size());

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
 #include <limits>
 
 #include <nlohmann/json.hpp>
@@ -12,13 +13,11 @@ namespace {
 
 using std::chrono::microseconds;
 
-constexpr const char* command_flag = "--health-cmd";
-
 /// A JSON array is executed as it is, as in docker's and podman's images with CMD before it or
 /// not; anything else is for the container's shell. Nothing: none.
-std::vector<std::string> parse_command(const std::string& text) {
+std::vector<std::string> parse_command(const char* flag, const std::string& text) {
     if (text.empty()) {
-        throw bad_value(command_flag, text, "", "a command, or none");
+        throw bad_value(flag, text, "", "a command, or none");
     }
     if (text == "none") {
         return {};
@@ -30,8 +29,7 @@ std::vector<std::string> parse_command(const std::string& text) {
     try {
         nlohmann::json::parse(text).get_to(words);
     } catch (const nlohmann::json::exception&) {
-        throw bad_value(
-            command_flag, text, "not an array of strings", R"(["PROGRAM", "ARGUMENT", ...])");
+        throw bad_value(flag, text, "not an array of strings", R"(["PROGRAM", "ARGUMENT", ...])");
     }
     const std::string kind = words.empty() ? "" : words.front();
     if (kind == "NONE") {
@@ -44,7 +42,7 @@ std::vector<std::string> parse_command(const std::string& text) {
         words.erase(words.begin());
     }
     if (words.empty() || words.front().empty() || kind == "CMD-SHELL") {
-        throw bad_value(command_flag, text, "no program", R"(["PROGRAM", "ARGUMENT", ...])");
+        throw bad_value(flag, text, "no program", R"(["PROGRAM", "ARGUMENT", ...])");
     }
     return words;
 }
@@ -86,6 +84,7 @@ const char* first_given(const HealthFlags& flags) {
         {"--health-start-interval", flags.start_interval},
         {"--health-retries", flags.retries},
         {"--health-on-failure", flags.on_failure},
+        {"--health-startup-cmd", flags.startup_command},
     };
     for (const auto& [flag, value] : all) {
         if (value) {
@@ -93,6 +92,65 @@ const char* first_given(const HealthFlags& flags) {
         }
     }
     return nullptr;
+}
+
+void refuse_without_startup_check(const HealthFlags& flags) {
+    const std::pair<const char*, const std::optional<std::string>&> all[] = {
+        {"--health-startup-interval", flags.startup_interval},
+        {"--health-startup-retries", flags.startup_retries},
+        {"--health-startup-success", flags.startup_success},
+        {"--health-startup-timeout", flags.startup_timeout},
+    };
+    for (const auto& [flag, value] : all) {
+        if (value) {
+            throw Error("the container has no startup check")
+                .at(flag)
+                .mend(std::string("give --health-startup-cmd, or drop ") + flag);
+        }
+    }
+}
+
+int parse_count(const char* flag, const std::string& text) {
+    return static_cast<int>(parse_in_range(flag, text, 0, std::numeric_limits<int>::max()));
+}
+
+std::optional<plan::StartupCheck> startup_check(const HealthFlags& flags) {
+    plan::StartupCheck check;
+    if (flags.startup_command) {
+        check.command = parse_command("--health-startup-cmd", *flags.startup_command);
+    }
+    if (check.command.empty()) {
+        refuse_without_startup_check(flags);
+        return std::nullopt;
+    }
+    if (flags.startup_interval) {
+        check.interval =
+            parse_duration("--health-startup-interval", *flags.startup_interval, false);
+    }
+    if (flags.startup_timeout) {
+        check.timeout = parse_duration("--health-startup-timeout", *flags.startup_timeout, false);
+    }
+    if (flags.startup_retries) {
+        check.retries = parse_count("--health-startup-retries", *flags.startup_retries);
+    }
+    if (flags.startup_success) { // 0 is 1, as in podman
+        check.successes =
+            std::max(1, parse_count("--health-startup-success", *flags.startup_success));
+    }
+    return check;
+}
+
+/// Whoever is started again is a service.
+void refuse_restarts(const RunFlags& flags, const plan::HealthCheck& check) {
+    if (flags.detach || flags.service) {
+        return;
+    }
+    const bool by_startup = check.startup && check.startup->retries > 0;
+    if (by_startup || check.on_unhealthy == plan::OnUnhealthy::restart) {
+        throw Error("a container in the foreground is not started again")
+            .at(by_startup ? "--health-startup-retries" : "--health-on-failure restart")
+            .mend(by_startup ? "add -d, or drop it" : "add -d, or give kill or stop");
+    }
 }
 
 void refuse_flags_without_check(const RunFlags& flags) {
@@ -133,7 +191,7 @@ void read_times(plan::HealthCheck& check, const HealthFlags& flags) {
 std::optional<plan::HealthCheck> health_check(const RunFlags& flags) {
     plan::HealthCheck check;
     if (flags.health.command && !flags.health.none) {
-        check.command = parse_command(*flags.health.command);
+        check.command = parse_command("--health-cmd", *flags.health.command);
     }
     read_times(check, flags.health);
     if (flags.health.retries) {
@@ -143,15 +201,12 @@ std::optional<plan::HealthCheck> health_check(const RunFlags& flags) {
     if (flags.health.on_failure) {
         check.on_unhealthy = parse_action(*flags.health.on_failure);
     }
+    check.startup = startup_check(flags.health);
     if (check.command.empty()) {
         refuse_flags_without_check(flags);
         return std::nullopt;
     }
-    if (check.on_unhealthy == plan::OnUnhealthy::restart && !flags.detach && !flags.service) {
-        throw Error("a container in the foreground is not started again")
-            .at("--health-on-failure restart")
-            .mend("add -d, or give kill or stop");
-    }
+    refuse_restarts(flags, check);
     if (flags.sdnotify == "healthy" && !check.interval) {
         throw Error("nothing would ever find the container healthy")
             .at("--sdnotify healthy")

@@ -93,6 +93,7 @@ void add_mounts(plan::Request& request,
                 const RootfsFacts& facts) {
     auto mounts = standard_mounts(request.spec, flags, privileged);
     auto all = callers_mounts(flags, facts);
+    add_temporary_places(all, flags);
     tell_missing_volumes(facts.image_process);
     for (CallersMount& callers : all) {
         oci::Mount& mount = callers.mount;

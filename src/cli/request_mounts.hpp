@@ -16,6 +16,9 @@ const oci::Namespace* find_namespace(const oci::Spec& spec, oci::NamespaceType t
 std::vector<oci::Mount>
 standard_mounts(const oci::Spec& spec, const MountFlags& flags, bool privileged);
 
+/// Adds what --read-only-tmpfs asks for, where nothing else is.
+void add_temporary_places(std::vector<CallersMount>& mounts, const MountFlags& flags);
+
 /// Says of which places that the image wants kept there is no volume.
 void tell_missing_volumes(const oci::ImageProcess& image);
 

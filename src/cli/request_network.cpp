@@ -129,7 +129,7 @@ name_files(const plan::ContainerNetwork& network, const NetworkFlags& flags, boo
     files.hosts = !flags.no_hosts && (has_names || !files.entries.empty());
     files.resolv_conf = !no_resolver && (has_names || !files.servers.empty() ||
                                          !files.search.empty() || !files.options.empty());
-    files.hostname = network.is_attached() && own_hostname;
+    files.hostname = network.is_attached() && own_hostname && !flags.no_hostname;
     return files;
 }
 

@@ -9,7 +9,9 @@
 #include "cli/container_files.hpp"
 #include "cli/declared.hpp"
 #include "cli/gather.hpp"
+#include "cli/image_removal.hpp"
 #include "cli/image_source.hpp"
+#include "cli/inherited_fds.hpp"
 #include "cli/log.hpp"
 #include "cli/names.hpp"
 #include "cli/removal.hpp"
@@ -86,6 +88,25 @@ void remove_replaced(const RunFlags& flags) {
     }
 }
 
+void check_image_removal(const RunFlags& flags) {
+    if (!flags.remove_image) {
+        return;
+    }
+    if (!flags.image) {
+        throw Error("--rmi needs an image").because("a directory is not removed").mend("drop it");
+    }
+    if (flags.remove_given && !flags.remove) {
+        throw Error("--rmi does not go with --rm=false")
+            .because("the container that is kept needs its image")
+            .mend("drop one of them");
+    }
+    if (flags.service) {
+        throw Error("--rmi does not go with --service")
+            .because("systemd may start the container anew")
+            .mend("drop it");
+    }
+}
+
 void check_replace(const RunFlags& flags) {
     if (flags.replace && !flags.name) {
         throw Error("--replace needs --name").mend("say which container is replaced");
@@ -159,11 +180,13 @@ int run_in_foreground(const RunFlags& flags, const container::RunOptions& option
 int run(const RunFlags& flags) {
     check_id_file(flags.id_file);
     check_replace(flags);
+    check_image_removal(flags);
     if (flags.detach) {
         return run_as_service(flags, RecordStore(RecordStore::default_root()), true);
     }
+    const container::PreservedFds preserved = take_preserved_fds(flags.identity);
     if (flags.service && !flags.dry_run) {
-        return run_as_main_process(flags);
+        return run_as_main_process(flags, preserved.numbers());
     }
     const container::RunOptions options{
         .interactive = flags.process.interactive,
@@ -172,13 +195,19 @@ int run(const RunFlags& flags) {
         .pid_file = flags.pid_file.value_or(""),
         .id_file = flags.id_file.value_or(""),
         .warn = [](const Error& error) { log(LogLevel::warn, error.what()); },
-        .note = [](const Error& error) { log(LogLevel::debug, error.what()); }};
-    return run_in_foreground(flags, options);
+        .note = [](const Error& error) { log(LogLevel::debug, error.what()); },
+        .preserved_fds = preserved.numbers()};
+    const int status = run_in_foreground(flags, options);
+    if (flags.remove_image && !flags.dry_run) {
+        remove_image_after_run(*flags.image);
+    }
+    return status;
 }
 
 int create(RunFlags flags) {
     check_id_file(flags.id_file);
     check_replace(flags);
+    check_image_removal(flags);
     flags.detach = true;
     return run_as_service(flags, RecordStore(RecordStore::default_root()), false);
 }

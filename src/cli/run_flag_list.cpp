@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cli/run_flag_list.hpp"
 
+#include <CLI/App.hpp>
+
 #include <algorithm>
 
 #include "cli/flags.hpp"
@@ -58,10 +60,19 @@ void add_container_flags(Registrar& to, RunFlags& flags) {
             "instead of an image: the directory that becomes the container's root; DIR:O: what is "
             "written goes above it and is forgotten");
     to.text("--pull", flags.pull, "fetch the image: missing (default), always, never");
-    to.text("--platform", flags.platform, "of the image to fetch: OS/ARCHITECTURE[/VARIANT]");
-    to.text(
-        "--authfile", flags.auth_file, "credentials to fetch it with, as podman login writes them");
-    to.on_off("--tls-verify", flags.verify_tls, "false: from a registry without (valid) TLS");
+    to.on_off("-q,--quiet", flags.fetch.quiet, "fetch it without a word of how that goes");
+    to.text("--platform", flags.fetch.platform, "of the image to fetch: OS/ARCHITECTURE[/VARIANT]");
+    to.text("--os", flags.fetch.os, "the same in parts (default: linux)");
+    to.text("--arch", flags.fetch.architecture, "amd64, arm64, ... (default: this machine's)");
+    to.text("--variant", flags.fetch.variant, "of the architecture: v7, v8");
+    to.text("--retry", flags.fetch.retry, "how often to try again when it cannot be fetched (0)");
+    to.text("--retry-delay",
+            flags.fetch.retry_delay,
+            "between the tries: 5s (default: longer each time)");
+    to.text("--authfile",
+            flags.fetch.auth_file,
+            "credentials to fetch it with, as podman login writes them");
+    to.on_off("--tls-verify", flags.fetch.verify_tls, "false: from a registry without (valid) TLS");
     to.text("--name", flags.name, "name of the container (default: random)");
     to.on_off("--replace", flags.replace, "remove another container of that name first");
     to.texts("-l,--label", flags.labels, "NAME[=VALUE], of no meaning to sctr: see sctr inspect");
@@ -70,7 +81,7 @@ void add_container_flags(Registrar& to, RunFlags& flags) {
     to.text("--hostname", flags.hostname, "host name (default: the container's name)");
     to.text("--entrypoint", flags.entrypoint, "program that gets COMMAND as its arguments");
     to.on_off("-d,--detach", flags.detach, "run it as a service of systemd, and return");
-    to.text("--restart", flags.restart, "of a service: no (default), on-failure, always");
+    to.text("--restart", flags.restart, "of a service: no (default), on-failure[:TIMES], always");
     to.texts("--after", flags.after, "of a service: start after this container or unit");
     to.texts("--requires", flags.requisite, "the same, and start that too");
     to.text("--sdnotify",
@@ -81,17 +92,25 @@ void add_container_flags(Registrar& to, RunFlags& flags) {
     to.on_off("--rm",
               flags.remove,
               "forget the container when it ends (default: true; of a service: false)");
+    to.on_off("--rmi",
+              flags.remove_image,
+              "forget it, and then remove its image, unless another container uses that");
     to.on_off("--init",
               flags.init,
               "a first process that passes signals on and reaps, and COMMAND as its child");
     to.on_off("--no-register", flags.no_register, "keep it out of machinectl's list");
+    to.on_off("--sig-proxy",
+              flags.signal_proxy,
+              "signals that sctr gets are the command's (default); false: only with -d, where "
+              "there are none");
     to.text("--stop-signal", flags.stop_signal, "signal that asks it to end (default: TERM)");
     to.text("--stop-timeout", flags.stop_timeout, "seconds until SIGKILL (default: 10)");
     to.text("--pidfile", flags.pid_file, "write the host pid of the container's init here");
     to.text("--cidfile", flags.id_file, "write the container's name here; must not exist");
-    to.text("--log",
+    to.text("--log,--log-driver",
             flags.log,
-            "where output goes: caller (default) or journal (default of a service; see sctr logs)");
+            "where output goes: caller (default; also passthrough), journal (default of a service, "
+            "see sctr logs; also journald) or none");
     to.on_off("--dry-run", flags.dry_run, "print the plan as JSON and touch nothing");
     to.on_off("--no-pivot", flags.no_pivot, "MS_MOVE and chroot instead of pivot_root");
 }
@@ -167,10 +186,14 @@ void add_network_flags(Registrar& to, NetworkFlags& flags) {
     to.texts("--dns-option", flags.dns_options, "option of resolv.conf(5)");
     to.texts("--add-host", flags.add_hosts, "NAME:ADDRESS or NAME:host-gateway, for /etc/hosts");
     to.on_off("--no-hosts", flags.no_hosts, "leave /etc/hosts alone");
+    to.on_off("--no-hostname", flags.no_hostname, "leave /etc/hostname alone");
 }
 
 void add_mount_flags(Registrar& to, MountFlags& flags) {
     to.on_off("--read-only", flags.read_only, "mount the root read-only");
+    to.on_off("--read-only-tmpfs",
+              flags.read_only_tmpfs,
+              "with --read-only: a tmpfs at /run, /tmp and /var/tmp (default: false)");
     to.texts("-v,--volume", flags.volumes, "[PATH|VOLUME:]TARGET[:ro,nocopy,U,noexec,...]");
     to.texts("--volumes-from",
              flags.volumes_from,
@@ -215,6 +238,15 @@ void add_health_flags(Registrar& to, HealthFlags& flags) {
     to.text("--health-on-failure",
             flags.on_failure,
             "of one that is unhealthy: none (default), kill, stop or restart it");
+    to.text("--health-startup-cmd",
+            flags.startup_command,
+            "command that must succeed first, as --health-cmd; the checks begin then");
+    to.text("--health-startup-interval", flags.startup_interval, "between its runs (30s)");
+    to.text("--health-startup-retries",
+            flags.startup_retries,
+            "failures after which a service is started anew (0: never)");
+    to.text("--health-startup-success", flags.startup_success, "how often it must succeed (1)");
+    to.text("--health-startup-timeout", flags.startup_timeout, "of one run (30s)");
     to.on_off("--no-healthcheck", flags.none, "no check, whatever else asks for one");
 }
 
@@ -227,6 +259,10 @@ void add_identity_flags(Registrar& to, IdentityFlags& flags) {
               flags.http_proxy,
               "of the caller's variables http_proxy, https_proxy, ftp_proxy, no_proxy");
     to.text("--umask", flags.umask, "octal (default: 0022)");
+    to.text("--preserve-fds",
+            flags.preserve_fds,
+            "how many of the caller's file descriptors from 3 on it has, too (0)");
+    to.texts("--preserve-fd", flags.preserve_fd, "FD[,FD...]: these of them, by their numbers");
 }
 
 } // namespace

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <CLI/App.hpp>
-
 #include <optional>
 #include <string>
 #include <string_view>

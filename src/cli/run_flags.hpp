@@ -28,6 +28,8 @@ struct IdentityFlags {
     bool env_host = false;
     bool http_proxy = false;
     std::optional<std::string> umask;
+    std::optional<std::string> preserve_fds; ///< how many from 3 on
+    std::vector<std::string> preserve_fd;    ///< which
 };
 
 /// Resource limits, as typed.
@@ -100,11 +102,13 @@ struct NetworkFlags {
     std::vector<std::string> add_hosts;
     bool publish_all = false;
     bool no_hosts = false;
+    bool no_hostname = false;
 };
 
 /// File systems and devices, as typed.
 struct MountFlags {
     bool read_only = false;
+    bool read_only_tmpfs = false;
     std::vector<std::string> volumes;
     std::vector<std::string> mounts;
     std::vector<std::string> tmpfs;
@@ -134,7 +138,25 @@ struct HealthFlags {
     std::optional<std::string> start_interval;
     std::optional<std::string> retries;
     std::optional<std::string> on_failure;
+    std::optional<std::string> startup_command;
+    std::optional<std::string> startup_interval;
+    std::optional<std::string> startup_retries;
+    std::optional<std::string> startup_success;
+    std::optional<std::string> startup_timeout;
     bool none = false;
+};
+
+/// How an image is fetched, as typed.
+struct FetchFlags {
+    std::optional<std::string> platform;
+    std::optional<std::string> os;
+    std::optional<std::string> architecture; ///< --arch
+    std::optional<std::string> variant;
+    std::optional<std::string> auth_file;
+    std::optional<std::string> retry;
+    std::optional<std::string> retry_delay;
+    bool verify_tls = true;
+    bool quiet = false;
 };
 
 /// The command line of `sctr run`.
@@ -143,9 +165,7 @@ struct RunFlags {
     std::optional<std::string> rootfs; ///< with ":O": under an overlay
     std::optional<std::string> image;  ///< the first word, where there is no --rootfs
     std::optional<std::string> pull;
-    std::optional<std::string> platform;
-    std::optional<std::string> auth_file;
-    bool verify_tls = true;
+    FetchFlags fetch;
     std::optional<std::string> hostname;
     std::optional<std::string> entrypoint;
     std::vector<std::string> labels;
@@ -164,11 +184,13 @@ struct RunFlags {
     bool detach = false;
     bool remove = true;
     bool no_register = false;
+    bool remove_image = false; ///< --rmi
     bool remove_given = false; ///< --rm was said, with or without a value
     bool replace = false;      ///< another container of its name goes first
     bool dry_run = false;
     bool no_pivot = false;
     bool init = false;
+    bool signal_proxy = true; ///< --sig-proxy
     ProcessFlags process;
     IdentityFlags identity;
     LimitFlags limits;

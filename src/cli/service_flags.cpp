@@ -25,7 +25,25 @@ plan::Restart parse_restart(const std::string& text) {
     if (text == "always" || text == "unless-stopped") {
         return plan::Restart::always;
     }
-    throw bad_value("--restart", text, "", "no, on-failure or always");
+    throw bad_value("--restart", text, "", "no, on-failure[:TIMES] or always");
+}
+
+/// POLICY[:TIMES]; 0 times: without end, as in docker and podman.
+void read_restart(plan::ServiceOptions& options, const std::string& text) {
+    const auto [policy, times] = split_once(text, ':');
+    options.restart = parse_restart(policy);
+    if (!times) {
+        return;
+    }
+    if (options.restart != plan::Restart::on_failure) {
+        throw bad_value(
+            "--restart", text, "only failures are counted", "no, on-failure[:TIMES] or always");
+    }
+    constexpr std::int64_t most = 1'000'000;
+    const std::int64_t count = parse_in_range("--restart on-failure", *times, 0, most);
+    if (count > 0) {
+        options.most_restarts = static_cast<int>(count);
+    }
 }
 
 /// A unit's or a container's name, as it is written into a unit file.
@@ -36,6 +54,11 @@ void check_unit_word(const char* flag, const std::string& word) {
     if (word.empty() || !is_name) {
         throw bad_value(flag, word, "", "the name of a container or of a unit: db, db.service");
     }
+}
+
+/// A service is kept, unless it is said that it is not.
+bool is_forgotten(const RunFlags& flags) {
+    return (flags.remove_given && flags.remove) || flags.remove_image;
 }
 
 /// What only a service has, or what its unit says.
@@ -54,6 +77,28 @@ void refuse_unit_settings(const RunFlags& flags) {
             throw Error("a container in the foreground is no service of systemd")
                 .at(flag)
                 .mend("add -d, or drop " + std::string(flag));
+        }
+    }
+}
+
+/// sctr itself holds what it runs in the foreground, and what it does not pass on would end it.
+void require_signal_proxy(const RunFlags& flags) {
+    if (!flags.signal_proxy) {
+        throw Error("a container in the foreground ends with sctr")
+            .at("--sig-proxy=false")
+            .mend("add -d, and look on with 'sctr logs -f NAME' or 'sctr attach NAME'");
+    }
+}
+
+/// What is there when it starts is nobody's.
+void refuse_descriptors(const RunFlags& flags) {
+    for (const auto& [flag, given] :
+         {std::pair{"--preserve-fds", flags.identity.preserve_fds.value_or("0") != "0"},
+          std::pair{"--preserve-fd", !flags.identity.preserve_fd.empty()}}) {
+        if (given) {
+            throw Error("a container in the background has nobody's file descriptors")
+                .at(flag)
+                .mend("drop -d, or pass files by -v");
         }
     }
 }
@@ -125,13 +170,14 @@ plan::ServiceOptions service_options(const RunFlags& flags) {
         refuse_unit_settings(flags);
         if (flags.service) {
             check_service(flags);
+        } else {
+            require_signal_proxy(flags);
         }
         return {};
     }
-    plan::ServiceOptions options{.restart = parse_restart(flags.restart.value_or("no")),
-                                 .after = flags.after,
-                                 .requisite = flags.requisite,
-                                 .forget = flags.remove_given && flags.remove};
+    plan::ServiceOptions options{
+        .after = flags.after, .requisite = flags.requisite, .forget = is_forgotten(flags)};
+    read_restart(options, flags.restart.value_or("no"));
     for (const SecretUse& use : parse_secrets(flags.mounts)) {
         if (use.is_credential) {
             options.credentials.push_back(use.path.empty() ? use.name : use.name + ":" + use.path);
@@ -144,12 +190,14 @@ plan::ServiceOptions service_options(const RunFlags& flags) {
         check_unit_word("--requires", word);
     }
     if (options.forget && options.restart != plan::Restart::no) {
-        throw Error("--rm does not go with --restart")
+        throw Error(std::string(flags.remove_image ? "--rmi" : "--rm") +
+                    " does not go with --restart")
             .because("what is forgotten when it ends cannot be started again")
             .mend("drop one of them");
     }
     static_cast<void>(readiness(flags));
     refuse_input(flags);
+    refuse_descriptors(flags);
     return options;
 }
 
@@ -180,7 +228,7 @@ make_definition(const RunFlags& flags, const plan::Request& request, const Rootf
                                      .image_digest = facts.image_digest,
                                      .volume_owner = request.volume_owner,
                                      .labels = labels_of(request.spec.annotations),
-                                     .forget = flags.remove_given && flags.remove};
+                                     .forget = is_forgotten(flags)};
     for (const plan::VolumeUse& use : request.volumes) {
         definition.volumes.push_back(use.name);
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/run_flags.hpp"
 
@@ -9,8 +10,8 @@ namespace sctr::cli {
 
 /// `sctr run --service UNIT`: runs a container as the main process of a service that somebody else
 /// has described, for which sctr-generator writes the description. Returns the service's status.
-/// Throws Error.
-int run_as_main_process(const RunFlags& flags);
+/// `preserved_fds`: see container::RunOptions. Throws Error.
+int run_as_main_process(const RunFlags& flags, const std::vector<int>& preserved_fds);
 
 /// Throws Error when a stored container has the name, which is its own whether it runs or not.
 void check_name_is_free(const std::string& name);

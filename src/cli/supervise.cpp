@@ -10,6 +10,7 @@
 #include "cli/container_files.hpp"
 #include "cli/flags.hpp"
 #include "cli/gather.hpp"
+#include "cli/image_removal.hpp"
 #include "cli/image_source.hpp"
 #include "cli/log.hpp"
 #include "cli/request_builder.hpp"
@@ -91,6 +92,7 @@ struct ServiceRun {
     const Caller* caller; ///< nothing: this process
     std::string unit;
     bool keeps_files = false; ///< what the container writes is there when it starts again
+    std::vector<int> preserved_fds{};
     std::function<void(const LastRun&)> save;
 };
 
@@ -116,6 +118,7 @@ container::RunOutcome run_container(const ServiceRun& what,
     }
     container::RunOptions options = options_of(flags, what.unit);
     options.ended = std::move(ended);
+    options.preserved_fds = what.preserved_fds;
     return container::run(std::move(request), options);
 }
 
@@ -173,8 +176,26 @@ template <typename Run> int tell_failure(Run run) {
     }
 }
 
+/// What goes with a container that is forgotten.
+struct Belongings {
+    std::string volume_owner;
+    std::string image; ///< empty: none
+};
+
+Belongings belongings_of(const std::string& name) {
+    const container::DefinitionStore definitions(container::DefinitionStore::default_root());
+    if (!definitions.has(name)) {
+        return {};
+    }
+    const container::Definition definition = definitions.load(name);
+    const bool removes_image =
+        definition.forget && parse_run_flags(words_of(definition)).remove_image;
+    return {.volume_owner = definition.volume_owner,
+            .image = removes_image ? definition.image : ""};
+}
+
 /// Of a container that is gone; a stored one, or another of the name that runs, keeps its own.
-void remove_left_files(const std::string& name, const std::string& volume_owner) {
+void remove_left_files(const std::string& name, const Belongings& its) {
     const container::DefinitionStore definitions(container::DefinitionStore::default_root());
     const container::RecordStore records(container::RecordStore::default_root());
     if (definitions.has(name)) {
@@ -184,17 +205,15 @@ void remove_left_files(const std::string& name, const std::string& volume_owner)
     if (!records.has(name)) {
         storage::remove_root(store, name);
     }
-    storage::remove_volumes_of(store, volume_owner);
-}
-
-std::string volume_owner_of(const std::string& name) {
-    const container::DefinitionStore definitions(container::DefinitionStore::default_root());
-    return definitions.has(name) ? definitions.load(name).volume_owner : "";
+    storage::remove_volumes_of(store, its.volume_owner);
+    if (!its.image.empty()) {
+        remove_image_after_run(its.image);
+    }
 }
 
 } // namespace
 
-int run_as_main_process(const RunFlags& flags) {
+int run_as_main_process(const RunFlags& flags, const std::vector<int>& preserved_fds) {
     const container::ServiceRuns runs(container::RecordStore::default_root());
     return tell_failure([&] {
         static_cast<void>(service_options(flags)); // refuses what is its unit's to say
@@ -206,6 +225,7 @@ int run_as_main_process(const RunFlags& flags) {
                             .image = open_image,
                             .caller = nullptr,
                             .unit = *flags.service,
+                            .preserved_fds = preserved_fds,
                             .save = [&](const LastRun& run) { runs.save(*flags.name, run); }});
     });
 }
@@ -225,13 +245,13 @@ int supervise_verb(const Words& words) {
     if (!ended) {
         return tell_failure([&] { return supervise_stored(name); });
     }
-    const std::string volume_owner = volume_owner_of(name);
+    const Belongings its = belongings_of(name);
     if (service) {
         container::service_ended(name, variable("EXIT_CODE"), variable("EXIT_STATUS"));
     } else {
         container::Stored::own().ended(name, variable("EXIT_CODE"), variable("EXIT_STATUS"));
     }
-    remove_left_files(name, volume_owner);
+    remove_left_files(name, its);
     return 0;
 }
 

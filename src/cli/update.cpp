@@ -116,7 +116,7 @@ int update_verb(const Words& words) {
              {"sctr update -m 1g --cpus 2 web", "sctr update --restart always web db"});
     add_limit_flags(app, limits);
     std::optional<std::string> restart;
-    add_text(app, "--restart", restart, "of a stored one: no, on-failure, always");
+    add_text(app, "--restart", restart, "of a stored one: no, on-failure[:TIMES], always");
     add_switch(app, "--runtime", runtime, "change what runs, and nothing that is stored");
     SplitWords split = split_names(app, words);
     parse_flags(app, split.flags);

@@ -44,6 +44,7 @@ struct RunOptions {
     std::string notify_socket{}; ///< as of CreateOptions; the command says that it is ready, then
     bool ready_when_healthy = false; ///< the service is ready with the first good health check
     std::function<void(const RunOutcome&)> ended; ///< told before the record goes; may be empty
+    std::vector<int> preserved_fds{};             ///< as of CreateOptions
 };
 
 /// Runs a container in the foreground and waits for it. Throws Error when the command could not be

@@ -103,6 +103,9 @@ InitProcess start_init(plan::LaunchPlan& plan,
     if (output != nullptr && !plan.init.process.terminal) {
         spawn.standard[1] = output->write_end(1);
         spawn.standard[2] = output->write_end(2);
+    } else if (request.log == plan::LogTarget::none && !plan.init.process.terminal) {
+        spawn.standard[1] = null.get();
+        spawn.standard[2] = null.get();
     }
     spawn.inherited = options.inherited;
     for (const UniqueFd& fd : namespaces) {

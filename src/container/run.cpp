@@ -18,6 +18,7 @@
 #include "container/subgroup.hpp"
 #include "container/supervise.hpp"
 #include "host/facts.hpp"
+#include "linux/clock.hpp"
 #include "linux/procfs.hpp"
 #include "linux/terminal.hpp"
 #include "network/connection.hpp"
@@ -120,6 +121,7 @@ void keep_or_forget(const LockedRecord& directory,
     }
     record.exit_status = outcome.exit_status;
     record.oom_killed = outcome.oom_killed;
+    record.finished_usec = sys::now_usec();
     try {
         directory.save(record);
     } catch (const Error& error) {
@@ -212,11 +214,15 @@ Outcome run_locked(systemd::EarlyBus bus,
     notify::Proxy readiness(directory.directory());
     // Never destroyed: the bus learns that we are gone from the end of the process, which is near
     // when the container has ended, and needs no farewell that the caller would wait for.
+    plan.init.process.preserved_fds = options.preserved_fds;
+    std::vector<int> inherited = options.preserved_fds;
+    std::erase(inherited, -1);
     const LaunchOptions launching{
         .interactive = options.interactive,
         .pid_file = options.pid_file,
         .id_file = options.id_file,
         .state_root = options.state_root,
+        .inherited = std::move(inherited),
         .service_unit = options.service_unit,
         .begin_network = begin_of(connection, request),
         .finish_network = [&connection] { connection.finish(); },

@@ -110,6 +110,7 @@ void Stored::start(const std::string& name) {
 
 void Stored::start(const std::string& name, const std::string& unit) {
     services().keep(unit);
+    services().reset_failed(unit); // the restarts that it may have are counted from here on
     // Where it has ended and systemd is about to know, a start would have nothing to do.
     const bool has_ended = !is_running(name) && services().status(unit).active_state == "active";
     run_service_job(services(),
@@ -126,6 +127,7 @@ void Stored::restart(const std::string& name) {
 
 void Stored::restart(const std::string& name, const std::string& unit) {
     services().keep(unit);
+    services().reset_failed(unit); // as start
     run_service_job(
         services(), name, unit, "cannot restart the container", &systemd::Services::restart);
 }

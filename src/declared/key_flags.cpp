@@ -62,8 +62,7 @@ class Flags {
             push(key,
                  entry.value == "unconfined" ? entry.value : path_of(entry.value, entry.place));
         } else if (key.kind == Kind::text) {
-            push(key,
-                 entry.key == "LogDriver" && entry.value == "journald" ? "journal" : entry.value);
+            push(key, entry.value);
         } else {
             add_switch(key, entry);
         }

@@ -35,12 +35,14 @@ constexpr std::array volume_keys = {
 
 constexpr std::array image_keys = {
     Key{"Image", Kind::elsewhere, ""},
-    Key{"Arch", Kind::elsewhere, ""},
-    Key{"OS", Kind::elsewhere, ""},
-    Key{"Variant", Kind::elsewhere, ""},
+    Key{"OS", Kind::text, "--os="},
+    Key{"Arch", Kind::text, "--arch="},
+    Key{"Variant", Kind::text, "--variant="},
     Key{"AuthFile", Kind::path, "--authfile="},
     Key{"Creds", Kind::text, "--creds="},
     Key{"TLSVerify", Kind::text, "--tls-verify="},
+    Key{"Retry", Kind::text, "--retry="},
+    Key{"RetryDelay", Kind::text, "--retry-delay="},
 
     Key{"AllTags", Kind::missing, "a file for each tag"},
     Key{"CertDir", Kind::missing, "/etc/containers/certs.d"},
@@ -72,11 +74,11 @@ constexpr std::array build_keys = {
     Key{"TLSVerify", Kind::text, "--tls-verify="},
     Key{"Variant", Kind::text, "--variant="},
     Key{"Volume", Kind::list, "--volume="},
+    Key{"Retry", Kind::text, "--retry="},
+    Key{"RetryDelay", Kind::text, "--retry-delay="},
     Key{"SctrArgs", Kind::arguments, ""},
 
     Key{"PodmanArgs", Kind::missing, "SctrArgs= with flags of 'buildah build'"},
-    Key{"Retry", Kind::missing, "Restart=on-failure in [Service]"},
-    Key{"RetryDelay", Kind::missing, "RestartSec= in [Service]"},
 };
 
 constexpr std::array network_keys = {
@@ -125,16 +127,6 @@ std::string stem_of(const ResourceKind& kind, std::string_view path) {
 std::string value_of(const std::vector<Entry>& section, std::string_view key) {
     const Entry* found = last_of(section, key);
     return found != nullptr ? found->value : "";
-}
-
-std::string platform_of(const std::vector<Entry>& section) {
-    const std::string arch = value_of(section, "Arch");
-    const std::string variant = value_of(section, "Variant");
-    const std::string os = value_of(section, "OS");
-    if (arch.empty()) {
-        return "";
-    }
-    return (os.empty() ? "linux" : os) + "/" + arch + (variant.empty() ? "" : "/" + variant);
 }
 
 std::string directory_of(const std::string& path) {
@@ -222,13 +214,6 @@ std::vector<std::string> resource_command(const ResourceKind& kind,
     std::vector<std::string> words = make_verb(kind);
     const auto flags = flags_of(section, problems, keys_of(kind), kind.section);
     words.insert(words.end(), flags.begin(), flags.end());
-    if (kind.suffix == ".image") {
-        if (const std::string platform = platform_of(section); !platform.empty()) {
-            words.push_back("--platform=" + platform);
-        } else if (last_of(section, "OS") != nullptr || last_of(section, "Variant") != nullptr) {
-            wrong("OS= and Variant= need Arch= (give it too)");
-        }
-    }
     if (kind.suffix == ".build") {
         const std::string context = context_of(section, path);
         if (context.empty()) {

@@ -259,10 +259,10 @@ void end_with_supervisor() noexcept {
     }
 }
 
-/// Puts the fds that the command inherits in their places, those of `kept` (-1: none) after them,
-/// and closes all others. For good, not at exec: the kernel looks the command and its interpreter
-/// up before it closes anything, and a path like /proc/self/fd/4/.. would lead to the host
-/// (CVE-2024-21626).
+/// Puts the fds that the command inherits (-1: none) in their places, those of `kept` (-1: none)
+/// after them, and closes all others. For good, not at exec: the kernel looks the command and its
+/// interpreter up before it closes anything, and a path like /proc/self/fd/4/.. would lead to the
+/// host (CVE-2024-21626).
 void arrange_fds(const std::vector<std::int32_t>& preserved, std::span<int* const> kept) noexcept {
     int next = 3;
     const int first_free = next + static_cast<int>(preserved.size() + kept.size());
@@ -275,13 +275,17 @@ void arrange_fds(const std::vector<std::int32_t>& preserved, std::span<int* cons
     std::vector<int> lifted;
     lifted.reserve(preserved.size());
     for (const std::int32_t fd : preserved) {
-        lifted.push_back(lift(fd));
+        lifted.push_back(fd < 0 ? -1 : lift(fd));
     }
     for (int* fd : kept) {
         *fd = *fd < 0 ? -1 : lift(*fd);
     }
     for (const int fd : lifted) {
-        require(::dup2(fd, next++) >= 0, "cannot preserve a file descriptor");
+        if (fd < 0) {
+            ::close(next++);
+        } else {
+            require(::dup2(fd, next++) >= 0, "cannot preserve a file descriptor");
+        }
     }
     for (int* fd : kept) {
         if (*fd >= 0) {

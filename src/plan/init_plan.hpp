@@ -152,7 +152,7 @@ struct ProcessStep {
     std::string selinux_label;
     SchedulingStep scheduling;
     SeccompStep seccomp;
-    std::vector<std::int32_t> preserved_fds; ///< become 3, 4, ... of the command
+    std::vector<std::int32_t> preserved_fds; ///< become 3, 4, ... of the command; -1: not open
     bool run_init = false;                   ///< not the command itself, but its parent
     bool die_with_supervisor = false;        ///< SIGKILL when the process that started it dies
 };

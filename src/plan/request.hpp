@@ -18,8 +18,8 @@
 
 namespace sctr::plan {
 
-/// Where a container's stdout and stderr go.
-enum class LogTarget { caller, journal };
+/// Where a container's stdout and stderr go; of a terminal nothing is kept but in the journal.
+enum class LogTarget { caller, journal, none };
 
 /// In a stored config: the container runs under the default seccomp profile, which is not repeated.
 inline constexpr const char* default_seccomp_annotation = "io.sctr.default-seccomp";

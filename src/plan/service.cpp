@@ -61,6 +61,11 @@ std::string service_drop_in(const ServiceOptions& options) {
     for (const std::string& word : options.after) {
         unit += "After=" + escaped(unit_for(word)) + "\n";
     }
+    if (options.most_restarts) {
+        // Of all starts since the last one by hand (Stored::start), which is the first of them.
+        unit += "StartLimitIntervalSec=infinity\nStartLimitBurst=" +
+                std::to_string(*options.most_restarts + 1) + "\n";
+    }
     if (options.forget) {
         unit += "CollectMode=inactive-or-failed\n";
     }

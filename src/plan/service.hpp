@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ enum class Restart { no, on_failure, always };
 /// What differs between one container's service and the template units/sctr@.service.
 struct ServiceOptions {
     Restart restart = Restart::no;
+    std::optional<int> most_restarts;     ///< after one start by hand; nothing: without end
     std::vector<std::string> after;       ///< units, or names of containers
     std::vector<std::string> requisite;   ///< the same; started first, and stopping them stops this
     std::vector<std::string> credentials; ///< NAME or NAME:PATH, to load

@@ -111,8 +111,9 @@ std::map<std::string, std::string> members_of(const std::string& archive) {
     return members;
 }
 
-/// As Go names machines, which is how images name them.
-std::string architecture() {
+} // namespace
+
+std::string own_architecture() {
     struct utsname name{};
     ::uname(&name);
     const std::string machine(name.machine);
@@ -121,6 +122,8 @@ std::string architecture() {
     const auto found = known.find(machine);
     return found != known.end() ? found->second : machine;
 }
+
+namespace {
 
 std::string layer_type(const std::string& path) {
     std::array<unsigned char, 4> magic{};
@@ -228,7 +231,7 @@ std::string make_image(const Store& store, const std::string& archive, const New
     const oci::ImageConfig config{
         .created = now,
         .author = about.author,
-        .architecture = architecture(),
+        .architecture = own_architecture(),
         .os = "linux",
         .config = about.process,
         .rootfs = {.type = "layers", .diff_ids = {"sha256:" + digests.diff}},

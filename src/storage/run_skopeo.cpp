@@ -170,6 +170,12 @@ void add_access(std::vector<std::string>& words,
     if (!options.verify_tls) {
         words.push_back("--" + side + "tls-verify=false");
     }
+    if (options.retries > 0) {
+        words.push_back("--retry-times=" + std::to_string(options.retries));
+    }
+    if (options.retries > 0 && options.retry_delay) {
+        words.push_back("--retry-delay=" + std::to_string(options.retry_delay->count()) + "us");
+    }
 }
 
 } // namespace sctr::storage

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,8 @@ struct TransferOptions {
     std::optional<std::string> platform;    ///< OS/ARCHITECTURE[/VARIANT]; nothing: this machine's
     std::optional<std::string> auth_file;   ///< as podman's --authfile
     std::optional<std::string> credentials; ///< USER:PASSWORD
+    int retries = 0;                        ///< after failures that may be temporary
+    std::optional<std::chrono::microseconds> retry_delay; ///< nothing: longer each time
     bool verify_tls = true;
     bool quiet = false;           ///< without skopeo's progress on stderr
     bool as_docker_saves = false; ///< to a directory: docker's manifest, layers not compressed

@@ -81,7 +81,11 @@ def test_a_command_that_cannot_be_executed(rootfs, command, code, flags):
     "flags, words",
     [
         (["--restart", "sometimes"], ["--restart", "sometimes", "on-failure"]),
+        (["--restart", "on-failure:often"], ["--restart on-failure", "'often'"]),
+        (["--restart", "always:3"], ["--restart", "'always:3'", "on-failure[:TIMES]"]),
         (["--rm", "--restart", "always"], ["--rm", "--restart"]),
+        (["--preserve-fds", "1"], ["--preserve-fds", "-d"]),
+        (["--log-driver", "k8s-file"], ["--log-driver", "sctr logs"]),
         (["-i"], ["-i", "-t"]),
         (["--after", "a b"], ["--after", "a b"]),
         (["--requires", ""], ["--requires"]),
@@ -226,6 +230,24 @@ def test_on_failure(detached, counter):
     sctr("stop", name).ok()
     assert count() == 3 and status(name) == ("stopped", 0)
     assert show(name, "ActiveState")["ActiveState"] == "inactive"
+
+
+def test_on_failure_so_often(detached, counter):
+    flags, _, count = counter
+    command = ["sh", "-c", "echo >> /count/file; exit 3"]
+    name = detached("--restart", "on-failure:2", *flags, command=command)
+
+    def gave_up(after):
+        eventually(lambda: show(name, "ActiveState")["ActiveState"] == "failed")
+        assert count() == after and status(name) == ("stopped", 3)
+
+    gave_up(3)
+    policy = "{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}"
+    assert sctr("inspect", "--format", policy, name).ok() == "on-failure 2"
+    sctr("start", name)  # by hand: the count begins anew
+    gave_up(6)
+    sctr("restart", name)
+    gave_up(9)
 
 
 def test_no_restart(detached, counter):

@@ -147,7 +147,7 @@ def test_several_limits_at_once(start, need_controller):
         (["--stop-signal", "NONSENSE"], ["--stop-signal"]),
         (["--stop-signal", "0"], ["--stop-signal"]),
         (["--stop-timeout", "-1"], ["--stop-timeout"]),
-        (["--log", "nowhere"], ["--log", "caller or journal"]),
+        (["--log", "nowhere"], ["--log", "caller, journal or none"]),
         (["--log-level", "shout"], ["--log-level"]),
         (["-p", "NoSuchProperty=1"], ["NoSuchProperty"]),
         (["-p", "MemoryMax"], ["MemoryMax"]),

@@ -541,6 +541,57 @@ TEST(CliRequest, WhatOciHasNoWordFor) {
     EXPECT_EQ(request.description, "/r: sh -c x");
 }
 
+TEST(CliRequest, OutputGoesWhereItIsSaid) {
+    const struct {
+        const char* line;
+        plan::LogTarget expected;
+    } cases[] = {
+        {"sh", plan::LogTarget::caller},
+        {"-d sh", plan::LogTarget::journal},
+        {"--log caller sh", plan::LogTarget::caller},
+        {"-d --log caller sh", plan::LogTarget::caller},
+        {"--log-driver journald sh", plan::LogTarget::journal},
+        {"--log-driver=journal sh", plan::LogTarget::journal},
+        {"-d --log-driver passthrough sh", plan::LogTarget::caller},
+        {"-t --log-driver passthrough-tty sh", plan::LogTarget::caller},
+        {"--log-driver none sh", plan::LogTarget::caller},
+        {"-d --log-driver none sh", plan::LogTarget::none},
+        {"--log journal --log-driver none sh", plan::LogTarget::caller}, // the last counts
+    };
+
+    for (const auto& each : cases) {
+        EXPECT_EQ(request_of(each.line).log, each.expected) << each.line;
+    }
+}
+
+TEST(CliRequest, AReadOnlyRootHasPlacesForWhatIsTemporary) {
+    const auto places = [](const std::string& line) {
+        std::vector<std::string> found;
+        for (const oci::Mount& mount : request_of(line).spec.mounts) {
+            const bool is_asked_for = mount.destination == "/run" || mount.destination == "/tmp" ||
+                                      mount.destination == "/var/tmp";
+            if (is_asked_for) {
+                found.push_back(mount.destination + " " + mount.type + " " +
+                                join(mount.options, ","));
+            }
+        }
+        return found;
+    };
+    const std::string run = "/run tmpfs nosuid,nodev,rw,tmpcopyup,exec";
+    const std::string tmp = "/tmp tmpfs nosuid,nodev,rw,tmpcopyup,exec";
+    const std::string var_tmp = "/var/tmp tmpfs nosuid,nodev,rw,tmpcopyup,exec";
+
+    using testing::UnorderedElementsAre;
+    EXPECT_THAT(places("--read-only sh"), testing::IsEmpty());
+    EXPECT_THAT(places("--read-only-tmpfs sh"), testing::IsEmpty());
+    EXPECT_THAT(places("--read-only --read-only-tmpfs=false sh"), testing::IsEmpty());
+    EXPECT_THAT(places("--read-only --read-only-tmpfs sh"),
+                UnorderedElementsAre(run, tmp, var_tmp));
+    EXPECT_THAT(places("--read-only --read-only-tmpfs --tmpfs /tmp -v /a:/run sh"),
+                UnorderedElementsAre(
+                    "/run bind rbind,rprivate", "/tmp tmpfs noexec,nosuid,nodev,rw", var_tmp));
+}
+
 TEST(CliRequest, WhatOnlySystemdOffers) {
     const struct {
         const char* line;
@@ -640,7 +691,10 @@ TEST(CliRequest, SaysWhatIsWrong) {
         {"--uidmap 0:1:10 -u 10 sh", "user 10", "--uidmap"},
         {"--stop-signal FOO sh", "--stop-signal", "'FOO'"},
         {"--stop-timeout -1 sh", "--stop-timeout", "from 0 to"},
-        {"--log file sh", "--log", "caller or journal"},
+        {"--log file sh", "--log", "caller, journal or none"},
+        {"--log-driver k8s-file sh", "--log-driver", "'sctr logs' reads"},
+        {"--log-driver json-file sh", "--log-driver", "'sctr logs' reads"},
+        {"--log-driver syslog sh", "--log-driver", "caller, journal or none"},
         {"-t --log journal sh", "--log journal", "-t"},
         {"-m 5m sh", "-m", "6m or more"},
         {"-m much sh", "-m", "'much'"},

@@ -161,7 +161,9 @@ TEST(Container, KeysBecomeFlags) {
         {"Notify=yes", "--sdnotify=container --"},
         {"Notify=healthy\nHealthCmd=curl -f x", "--sdnotify=healthy \"--health-cmd=curl -f x\" --"},
         {"Notify=no", "--"},
-        {"LogDriver=journald", "--log=journal --"},
+        {"LogDriver=journald", "--log-driver=journald --"},
+        {"ReadOnly=yes\nReadOnlyTmpfs=yes", "--read-only --read-only-tmpfs --"},
+        {"Retry=5\nRetryDelay=2s", "--retry=5 --retry-delay=2s --"},
         {"Memory=64m\nPidsLimit=10", "--pids-limit=10 --memory=64m --"},
         {"SctrArgs=--cpus 1.5 \"-p X=y z\"", "--cpus 1.5 \"-p X=y z\" --"},
         {"X-Other=1", "--"},
@@ -248,10 +250,16 @@ TEST(Resource, BecomesAServiceThatMakesIt) {
          "[Volume]\nVolumeName=other\nLabel=a=b \"c=d e\"\n",
          "data-volume.service",
          "volume create --ignore --label=a=b \"--label=c=d e\" other"},
+        {"/x/arm.image",
+         "[Image]\nImage=x\nOS=linux\nVariant=v7\n",
+         "arm-image.service",
+         "pull --os=linux --variant=v7 x"},
         {"/x/web.image",
-         "[Image]\nImage=quay.io/x:1\nAuthFile=./auth\nArch=arm64\nVariant=v8\n",
+         "[Image]\nImage=quay.io/x:1\nAuthFile=./"
+         "auth\nArch=arm64\nVariant=v8\nRetry=3\nRetryDelay=1s\n",
          "web-image.service",
-         "pull --authfile=/x/auth --platform=linux/arm64/v8 quay.io/x:1"},
+         "pull --arch=arm64 --variant=v8 --authfile=/x/auth --retry=3 --retry-delay=1s "
+         "quay.io/x:1"},
         {"/x/web.build",
          "[Build]\nImageTag=localhost/web\nFile=sub/Containerfile\nPull=never\n",
          "web-build.service",
@@ -285,7 +293,6 @@ TEST(Resource, SaysWhatIsWrong) {
     const std::vector<std::array<const char*, 3>> cases = {
         {"/x/a.image", "", "no section [Image]"},
         {"/x/a.image", "[Image]\nOS=linux\n", "give Image="},
-        {"/x/a.image", "[Image]\nImage=x\nVariant=v8\n", "need Arch="},
         {"/x/a.build", "[Build]\nImageTag=x\n", "give File= or SetWorkingDirectory="},
         {"/x/a.build", "[Build]\nFile=/x/y\n", "give ImageTag="},
         {"/x/a.volume", "[Volume]\nDriver=nfs\n", "Driver=: not supported yet (use Volume="},
@@ -328,7 +335,7 @@ TEST(Resource, ComesBeforeTheContainer) {
 }
 
 TEST(Container, EveryMissingKeySaysWhatToUse) {
-    const Service service = service_of("[Container]\nRootfs=/r\nRetry=3\nPod=b\nStopCmd=x\n");
+    const Service service = service_of("[Container]\nRootfs=/r\nLogOpt=3\nPod=b\nStopCmd=x\n");
     for (const std::string& text : texts_of(service.problems)) {
         EXPECT_THAT(text, HasSubstr("(use "));
     }

@@ -60,6 +60,45 @@ TEST(Health, ChangesWithEachCheck) {
     }
 }
 
+TEST(Health, ChecksBeginWhenTheStartupCheckHasSucceeded) {
+    struct Case {
+        const char* what;
+        plan::StartupCheck startup;
+        std::vector<int> statuses;
+        Health health;
+        bool is_starting_up;
+        bool has_failed;
+    };
+
+    const std::vector<Case> cases = {
+        {"nothing yet", {}, {}, Health::starting, true, false},
+        {"failures do not count", {}, {1, 1, 1, 1, 1}, Health::starting, true, false},
+        {"good", {}, {1, 0}, Health::starting, false, false},
+        {"then a check of its health", {}, {1, 0, 0}, Health::healthy, false, false},
+        {"which may fail", {}, {0, 1, 1, 1}, Health::unhealthy, false, false},
+        {"not often enough", {.successes = 2}, {0, 1}, Health::starting, true, false},
+        {"often enough", {.successes = 2}, {0, 1, 0}, Health::starting, false, false},
+        {"not failed too often", {.retries = 2}, {1}, Health::starting, true, false},
+        {"failed too often", {.retries = 2}, {1, 1}, Health::unhealthy, true, true},
+        {"failed before it was good", {.retries = 2}, {1, 0, 1}, Health::starting, false, false},
+    };
+    for (Case each : cases) {
+        each.startup.command = {"up"};
+        each.startup.timeout = seconds(7);
+        HealthState state{.check = {.command = {"well"}, .startup = each.startup}};
+        for (const int status : each.statuses) {
+            state = after_check(state, result(status, 1));
+        }
+        EXPECT_EQ(state.health, each.health) << each.what;
+        EXPECT_EQ(container::is_starting_up(state), each.is_starting_up) << each.what;
+        EXPECT_EQ(container::has_failed_startup(state), each.has_failed) << each.what;
+        const HealthCheck due = container::due_check(state);
+        EXPECT_EQ(due.command.front(), each.is_starting_up ? "up" : "well") << each.what;
+        EXPECT_EQ(due.timeout, seconds(each.is_starting_up ? 7 : 30)) << each.what;
+        EXPECT_EQ(container::health_from_json(container::to_json(state)), state) << each.what;
+    }
+}
+
 TEST(Health, KeepsTheLatestResultsAndTheBeginningOfOutput) {
     HealthState state;
     for (int turn = 0; turn < 9; ++turn) {
@@ -142,6 +181,24 @@ TEST(HealthFlags, AreRead) {
                      .start_interval = seconds(2),
                      .retries = 1,
                      .on_unhealthy = OnUnhealthy::restart}},
+        {{command, "--health-startup-cmd", "true"},
+         HealthCheck{.command = shell,
+                     .startup = plan::StartupCheck{.command = {"/bin/sh", "-c", "true"}}}},
+        {{command, "--health-startup-cmd", "none"}, HealthCheck{.command = shell}},
+        {{command, "--health-startup-cmd", "[\"a\"]", "--health-startup-success=0"},
+         HealthCheck{.command = shell, .startup = plan::StartupCheck{.command = {"a"}}}},
+        {{command,
+          "--health-startup-cmd=[\"a\"]",
+          "--health-startup-interval=1s",
+          "--health-startup-timeout=2s",
+          "--health-startup-retries=3",
+          "--health-startup-success=4"},
+         HealthCheck{.command = shell,
+                     .startup = plan::StartupCheck{.command = {"a"},
+                                                   .interval = seconds(1),
+                                                   .timeout = seconds(2),
+                                                   .retries = 3,
+                                                   .successes = 4}}},
     };
     for (const Case& each : cases) {
         EXPECT_EQ(cli::health_check(flags_of(each.words)), each.check)
@@ -172,6 +229,20 @@ TEST(HealthFlags, AreRefused) {
         {{"--health-cmd=x", "--health-on-failure=panic"}, "--health-on-failure"},
         {{"--health-cmd=x", "--health-interval=disable", "--sdnotify=healthy"}, "by hand"},
         {{"--detach=false", "--health-cmd=x", "--health-on-failure=restart"}, "foreground"},
+        {{"--health-startup-cmd=x"}, "no health check"},
+        {{"--health-cmd=x", "--health-startup-retries=1"}, "no startup check"},
+        {{"--health-cmd=x", "--health-startup-timeout=1s"}, "no startup check"},
+        {{"--health-cmd=x", "--health-startup-cmd="}, "--health-startup-cmd"},
+        {{"--health-cmd=x", "--health-startup-cmd=[1]"}, "array of strings"},
+        {{"--health-cmd=x", "--health-startup-cmd=y", "--health-startup-interval=disable"},
+         "--health-startup-interval"},
+        {{"--health-cmd=x", "--health-startup-cmd=y", "--health-startup-success=-1"},
+         "--health-startup-success"},
+        {{"--detach=false",
+          "--health-cmd=x",
+          "--health-startup-cmd=y",
+          "--health-startup-retries=1"},
+         "foreground"},
     };
     for (const Case& each : cases) {
         try {

@@ -265,6 +265,7 @@ TEST(NetworkFlags, Files) {
               "/run/sctr/web/resolv.conf"},
              {"--name web --network host", "/etc/hosts", "/run/sctr/web/hosts"},
              {"--name web --network host", "/etc/hostname", ""},
+             {"--name web --no-hostname", "/etc/hostname", ""},
              {"-v /own:/etc/hosts", "/etc/hosts", "/own"},
              {"-v /own:/etc", "/etc/hosts", ""},
              {"--network container:db", "/etc/hosts", "/run/sctr/db/hosts"},

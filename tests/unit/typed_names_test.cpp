@@ -57,6 +57,7 @@ std::vector<std::vector<std::string>> flags_with_names() {
 
 TEST(TypedNames, NamesAFlagAsItWasTyped) {
     const std::map<std::string, const char*> bad_values = {{"--label", "=x"},
+                                                           {"--log", "syslog"},
                                                            {"--memory", "much"},
                                                            {"--pids-limit", "-2"},
                                                            {"--slice", "a--b"},
@@ -67,7 +68,8 @@ TEST(TypedNames, NamesAFlagAsItWasTyped) {
                                                            {"--env", "=x"},
                                                            {"--workdir", "rel"},
                                                            {"--user", "1:"}};
-    const std::set<std::string> switches = {"--detach", "--interactive", "--tty", "--publish-all"};
+    const std::set<std::string> switches = {
+        "--detach", "--interactive", "--tty", "--publish-all", "--quiet"};
 
     const auto flags = flags_with_names();
     EXPECT_EQ(flags.size(), bad_values.size() + switches.size());
