@@ -42,6 +42,12 @@ Error& Error::reword(const std::function<std::string(const std::string&)>& chang
     return *this;
 }
 
+Error& Error::instead(std::string_view what_failed) {
+    what_ = what_failed;
+    compose();
+    return *this;
+}
+
 namespace {
 
 /// What a config or a server says may be as long as it likes, and an error repeats some of it.

@@ -27,7 +27,7 @@ class Error : public std::exception {
 
     /// The place: a path, a JSON pointer, a flag, a unit.
     Error& at(std::string_view where);
-    /// The reason, in words.
+    /// The reason, in words; an errno value that was given stays.
     Error& because(std::string_view why);
     /// The reason as an errno value; its text is appended and the value kept.
     Error& because(int error_number);
@@ -37,11 +37,20 @@ class Error : public std::exception {
     /// Each part as `change` makes it of what it was: for words that only a caller further out
     /// knows.
     Error& reword(const std::function<std::string(const std::string&)>& change);
+    /// Says something else that failed, for who knows what the user has asked for.
+    Error& instead(std::string_view what_failed);
 
     [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
 
     /// What at() was given.
     [[nodiscard]] const std::string& where() const noexcept { return where_; }
+
+    /// What the constructor, because() and mend() were given.
+    [[nodiscard]] const std::string& what_failed() const noexcept { return what_; }
+
+    [[nodiscard]] const std::string& why() const noexcept { return why_; }
+
+    [[nodiscard]] const std::string& how_to_mend() const noexcept { return mend_; }
 
     [[nodiscard]] int error_number() const noexcept { return errno_; }
 
