@@ -1,25 +1,36 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "cli/container_view.hpp"
 #include "cli/flags.hpp"
+#include "cli/log.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
 #include "linux/process.hpp"
+#include "linux/signals.hpp"
 
 /// sctr cp: one sctr-layer packs what the source is, another unpacks it at the destination.
 namespace sctr::cli {
 namespace {
 
+constexpr const char* cannot_copy = "cannot copy";
+
 /// One side of a copy.
 struct Side {
+    std::string typed;
     std::string container; ///< empty: the caller's files
     std::string path;      ///< absolute
     bool is_stream = false;
@@ -28,27 +39,28 @@ struct Side {
 /// A path of the caller's with a colon in it is given as ./PATH, as in docker and podman.
 Side parse_side(const std::string& text) {
     if (text == "-") {
-        return {.is_stream = true};
+        return {.typed = text, .is_stream = true};
     }
     const auto colon = text.find(':');
     if (colon != std::string::npos && colon > 0 && !text.starts_with('.') &&
         !text.substr(0, colon).contains('/')) {
         const std::string path = text.substr(colon + 1);
-        return {.container = text.substr(0, colon),
+        return {.typed = text,
+                .container = text.substr(0, colon),
                 .path = path.starts_with('/') ? path : "/" + path};
     }
     if (text.empty()) {
         throw Error("an empty path is no place to copy from or to");
     }
     if (text.starts_with('/')) {
-        return {.path = text};
+        return {.typed = text, .path = text};
     }
     std::error_code failure;
     const std::string directory = std::filesystem::current_path(failure);
     if (failure) {
-        throw Error("cannot copy").at(text).because(failure.value());
+        throw Error(cannot_copy).at(text).because(failure.value());
     }
-    return {.path = directory + "/" + text};
+    return {.typed = text, .path = directory + "/" + text};
 }
 
 /// What is after the last slash; nothing for a path that ends in one of the dots, or is the root.
@@ -97,6 +109,7 @@ storage::LayerWork reading(const Side& from, const CopyFlags& flags) {
     const std::string name = last_name(from.path);
     return {.words = {"copy-from",
                       from.path,
+                      from.typed,
                       name.empty() ? "root" : name,
                       flags.follow ? "follow" : "keep"}};
 }
@@ -105,31 +118,134 @@ storage::LayerWork writing(const Side& from, const Side& to, const CopyFlags& fl
     const std::string name = last_name(from.path);
     return {.words = {"copy-to",
                       to.path,
+                      to.typed,
                       from.is_stream ? ""
                       : name.empty() ? "root"
                                      : name,
                       name.empty() ? "contents" : "whole",
-                      flags.archive || from.is_stream ? "owners" : "root"}};
+                      flags.archive || from.is_stream ? "owners" : "root",
+                      from.is_stream ? "any" : "marked"}};
 }
 
-/// The error of who began it: the other one sees an archive that ends too early, or a pipe without
-/// a reader.
-void finish_both(storage::LayerProgram& reader, storage::LayerProgram& writer) {
-    std::optional<Error> first;
-    std::optional<Error> second;
-    try {
-        (void)reader.finish();
-    } catch (const Error& error) {
-        first = error;
+/// Waits until all have ended. A signal that asks for an end ends them; it is returned.
+std::optional<int> wait_for(const std::vector<storage::LayerProgram*>& programs,
+                            const sys::SignalQueue& signals) {
+    std::optional<int> asked;
+    for (storage::LayerProgram* program : programs) {
+        std::array<struct pollfd, 2> waited{
+            {{program->pidfd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
+        while (waited[0].revents == 0) {
+            if (::poll(waited.data(), waited.size(), -1) < 0 && errno != EINTR) {
+                throw Error(cannot_copy).because(errno);
+            }
+            while (const auto signal = signals.take()) {
+                if (std::ranges::contains(std::array{SIGHUP, SIGINT, SIGQUIT, SIGTERM}, *signal)) {
+                    asked = signal;
+                    std::ranges::for_each(programs, &storage::LayerProgram::kill);
+                }
+            }
+        }
     }
-    try {
-        (void)writer.finish();
-    } catch (const Error& error) {
-        second = error;
+    return asked;
+}
+
+/// What is wrong with one side; nothing where that is only how the other one has ended.
+std::optional<Error> failure_of(const storage::LayerEnd& end, const Side& side) {
+    if (end.is_success() || end.error) {
+        return end.error;
     }
-    const bool is_broken_pipe = first && (std::string_view(first->what()).contains("status 141") ||
-                                          std::string_view(first->what()).contains("Broken pipe"));
-    if (first && !(is_broken_pipe && second)) {
+    Error error(cannot_copy);
+    error.at(side.typed);
+    if (end.status == 128 + SIGPIPE) {
+        return error.because(EPIPE);
+    }
+    return end.status > 128
+               ? error.because("what copied it was ended by signal " +
+                               std::to_string(end.status - 128))
+               : error.because("what copied it ended with status " + std::to_string(end.status));
+}
+
+/// Whether it has seen nobody read what it wrote.
+bool lost_its_reader(const storage::LayerEnd& end) {
+    return end.status == 128 + SIGPIPE || (end.error && end.error->error_number() == EPIPE);
+}
+
+/// The programs of a copy, and what they are to leave behind.
+class Copying {
+  public:
+    Copying(const Side& from, const Side& to) : from_(from), to_(to), target_(view_of(to, true)) {}
+
+    void run(const CopyFlags& flags);
+
+  private:
+    void start(storage::LayerWork read, storage::LayerWork write);
+    void finish(const sys::SignalQueue& signals);
+    void take_back(const storage::LayerEnd& end);
+
+    const Side& from_;
+    const Side& to_;
+    ContainerView target_;
+    std::optional<storage::LayerProgram> reader_;
+    std::optional<storage::LayerProgram> writer_;
+    std::optional<int> signal_;
+};
+
+void Copying::start(storage::LayerWork read, storage::LayerWork write) {
+    UniqueFd given;
+    Pipe pipe;
+    if (from_.is_stream) {
+        given = standard(
+            STDIN_FILENO, "there is no archive on standard input", "give a file instead of -");
+        write.input = given.get();
+    } else if (to_.is_stream) {
+        given = standard(STDOUT_FILENO, "where to write the archive?", "give a pipe, or a path");
+        read.output = given.get();
+    } else {
+        pipe = make_pipe();
+        read.output = pipe.writer.get();
+        write.input = pipe.reader.get();
+    }
+    if (!from_.is_stream) {
+        reader_.emplace(read);
+    }
+    pipe.writer.reset();
+    if (!to_.is_stream) {
+        writer_.emplace(write);
+    }
+}
+
+/// What who wrote could not take back itself.
+void Copying::take_back(const storage::LayerEnd& end) {
+    constexpr int has_told = 1;
+    if (end.is_success() || end.status == has_told) {
+        return;
+    }
+    storage::LayerWork work{.words = {"take-back"}, .text = writer_->printed()};
+    target_.add_to(work);
+    try {
+        (void)storage::LayerProgram(work).finish();
+    } catch (const Error& error) {
+        log(LogLevel::warn, error.what());
+    }
+}
+
+void Copying::finish(const sys::SignalQueue& signals) {
+    std::vector<storage::LayerProgram*> programs;
+    for (auto* program : {&reader_, &writer_}) {
+        if (*program) {
+            programs.push_back(&**program);
+        }
+    }
+    signal_ = wait_for(programs, signals);
+    const storage::LayerEnd read = reader_ ? reader_->wait() : storage::LayerEnd();
+    const storage::LayerEnd written = writer_ ? writer_->wait() : storage::LayerEnd();
+    if (writer_) {
+        take_back(written);
+    }
+    // The error of who began it: the other one sees an archive that ends too early, or a pipe
+    // without a reader.
+    const auto second = failure_of(written, to_);
+    if (const auto first = failure_of(read, from_); first && !(lost_its_reader(read) && second)) {
         throw Error(*first);
     }
     if (second) {
@@ -137,35 +253,22 @@ void finish_both(storage::LayerProgram& reader, storage::LayerProgram& writer) {
     }
 }
 
-void copy(const Side& from, const Side& to, const CopyFlags& flags) {
-    const ContainerView source = view_of(from, false);
-    const ContainerView target = view_of(to, true);
-    storage::LayerWork read = reading(from, flags);
-    storage::LayerWork write = writing(from, to, flags);
+void Copying::run(const CopyFlags& flags) {
+    const ContainerView source = view_of(from_, false);
+    storage::LayerWork read = reading(from_, flags);
+    storage::LayerWork write = writing(from_, to_, flags);
     source.add_to(read);
-    target.add_to(write);
-    if (from.is_stream) {
-        const UniqueFd input = standard(
-            STDIN_FILENO, "there is no archive on standard input", "give a file instead of -");
-        write.input = input.get();
-        (void)storage::LayerProgram(write).finish();
-        return;
+    target_.add_to(write);
+    start(std::move(read), std::move(write));
+    try {
+        const sys::SignalQueue signals; // not earlier: the programs would inherit what is blocked
+        finish(signals);
+    } catch (const Error&) {
+        if (signal_) {
+            ::raise(*signal_);
+        }
+        throw;
     }
-    if (to.is_stream) {
-        const UniqueFd output =
-            standard(STDOUT_FILENO, "where to write the archive?", "give a pipe, or a path");
-        read.output = output.get();
-        (void)storage::LayerProgram(read).finish();
-        return;
-    }
-    Pipe pipe = make_pipe();
-    read.output = pipe.writer.get();
-    write.input = pipe.reader.get();
-    storage::LayerProgram reader(read);
-    pipe.writer.reset();
-    storage::LayerProgram writer(write);
-    pipe.reader.reset();
-    finish_both(reader, writer);
 }
 
 } // namespace
@@ -192,7 +295,7 @@ int cp_verb(const Words& words) {
             .at(join(names, " "))
             .mend("name one as CONTAINER:PATH");
     }
-    copy(from, to, flags);
+    Copying(from, to).run(flags);
     return 0;
 }
 

@@ -21,7 +21,8 @@ constexpr std::string_view allowed =
     "getdents64 readlink readlinkat getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr "
     "access faccessat faccessat2 getcwd "
     // the tree that is written
-    "mkdir mkdirat mknod mknodat link linkat symlink symlinkat unlink unlinkat rmdir renameat2 "
+    "mkdir mkdirat mknod mknodat link linkat symlink symlinkat unlink unlinkat rmdir renameat "
+    "renameat2 "
     "chmod fchmod fchmodat chown fchown fchownat lchown setxattr lsetxattr fsetxattr utimensat "
     "utimensat_time64 umask "
     // the C library

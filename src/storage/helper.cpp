@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <csignal>
 
-#include "base/error.hpp"
+#include "base/error_data.hpp"
 #include "container/id_maps.hpp"
 #include "linux/memfd.hpp"
 #include "linux/procfs.hpp"
@@ -27,6 +27,17 @@ constexpr int cannot_execute = 126;
 
 std::string text_of(int file) {
     return sys::read_small_file("/proc/self/fd/" + std::to_string(file)).value_or("");
+}
+
+/// The error that it has printed last, or what else it said.
+std::optional<Error> told_by(std::string said) {
+    if (auto error = error_from_data(said)) {
+        return error;
+    }
+    while (said.ends_with('\n')) {
+        said.pop_back();
+    }
+    return said.empty() ? std::nullopt : std::optional(Error(said));
 }
 
 /// In the child: waits for its id maps, if it is to have some, and becomes the program.
@@ -98,17 +109,31 @@ LayerProgram::LayerProgram(const LayerWork& work)
     }
 }
 
-std::string LayerProgram::finish() {
-    const int status = child_.wait();
-    if (status == cannot_execute) {
-        throw Error("cannot execute").at(program).mend("install sctr as a whole");
+void LayerProgram::kill() {
+    (void)child_.signal(SIGKILL);
+}
+
+LayerEnd LayerProgram::wait() {
+    LayerEnd end{.status = child_.wait(), .error = {}};
+    if (end.status == cannot_execute) {
+        end.error = Error("cannot execute").at(program).mend("install sctr as a whole");
+    } else if (end.status != 0) {
+        end.error = told_by(text_of(error_text_.get()));
     }
-    if (status != 0) {
-        std::string said = text_of(error_text_.get());
-        while (said.ends_with('\n')) {
-            said.pop_back();
-        }
-        throw Error(said.empty() ? "sctr-layer ended with status " + std::to_string(status) : said);
+    return end;
+}
+
+std::string LayerProgram::printed() const {
+    return text_of(out_.get());
+}
+
+std::string LayerProgram::finish() {
+    const LayerEnd end = wait();
+    if (end.error) {
+        throw Error(*end.error);
+    }
+    if (!end.is_success()) {
+        throw Error("sctr-layer ended with status " + std::to_string(end.status));
     }
     return text_of(out_.get());
 }

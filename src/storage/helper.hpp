@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/unique_fd.hpp"
 #include "linux/process.hpp"
 #include "plan/own_ids.hpp"
@@ -23,10 +24,30 @@ struct LayerWork {
     std::optional<plan::KeptIds> kept;
 };
 
+/// What became of sctr-layer.
+struct LayerEnd {
+    int status = 0;             ///< as sys::Child::wait() has it
+    std::optional<Error> error; ///< what it told of; nothing where it succeeded, or could not tell
+
+    [[nodiscard]] bool is_success() const { return status == 0; }
+};
+
 /// sctr-layer at work. Killed when this goes.
 class LayerProgram {
   public:
     explicit LayerProgram(const LayerWork& work);
+
+    /// Readable when it has ended.
+    [[nodiscard]] int pidfd() const { return child_.pidfd(); }
+
+    /// Ends it, for wait() to tell.
+    void kill();
+
+    /// Waits for its end.
+    LayerEnd wait();
+
+    /// After wait(): all that it printed, NULs included. Throws Error.
+    [[nodiscard]] std::string printed() const;
 
     /// Waits for its end and returns what it printed. Throws the Error that it tells of.
     std::string finish();

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "base/error.hpp"
+#include "base/error_data.hpp"
 #include "storage/confine.hpp"
 #include "storage/layer_jobs.hpp"
 #include "storage/layer_mount.hpp"
@@ -28,7 +28,8 @@
 #include "storage/pack.hpp"
 #include "storage/tree_copy.hpp"
 #include "storage/tree_diff.hpp"
-#include "storage/unpack.hpp"
+#include "storage/unpack_tree.hpp"
+#include "storage/view_files.hpp"
 
 namespace sctr::storage {
 namespace {
@@ -160,11 +161,13 @@ int run_layout(const std::vector<std::string>& words, bool) {
 
 /// unpack-tree DIRECTORY: what "pack-tree" packed, from standard input.
 int run_unpack_tree(const std::vector<std::string>& words, bool rootless) {
+    CopyJournal journal;
     prepare_confinement();
     const UniqueFd directory = open_place(words[1]);
     const auto place =
         confine({.write = {directory.get()}, .capabilities = capabilities_to_write()});
-    unpack_tree({.archive = "/proc/self/fd/0", .rootless = rootless},
+    unpack_tree({.archive = "/proc/self/fd/0", .shown = words[1], .rootless = rootless},
+                journal,
                 [&](bool) -> TreeTarget { return {.directory = path_of(place.front()) + "/."}; });
     return 0;
 }
@@ -177,20 +180,31 @@ int run_add_lines(const std::vector<std::string>& words, bool rootless) {
     return 0;
 }
 
-/// copy-from PATH AS FOLLOW VIEW...
+/// copy-from PATH SHOWN AS FOLLOW VIEW...
 int run_copy_from(const std::vector<std::string>& words, bool rootless) {
-    copy_from(words[1], words[2], words[3] == "follow", {words.begin() + 4, words.end()}, rootless);
+    copy_from(
+        {.path = words[1], .shown = words[2], .name = words[3], .follow = words[4] == "follow"},
+        {words.begin() + 5, words.end()},
+        rootless);
     return 0;
 }
 
-/// copy-to PATH NAME WHAT OWNERS VIEW...
+/// copy-to PATH SHOWN NAME WHAT OWNERS END VIEW...
 int run_copy_to(const std::vector<std::string>& words, bool rootless) {
     copy_to({.path = words[1],
-             .name = words[2],
-             .contents = words[3] == "contents",
-             .keep_owners = words[4] == "owners"},
-            {words.begin() + 5, words.end()},
+             .shown = words[2],
+             .name = words[3],
+             .contents = words[4] == "contents",
+             .keep_owners = words[5] == "owners",
+             .needs_end_mark = words[6] == "marked"},
+            {words.begin() + 7, words.end()},
             rootless);
+    return 0;
+}
+
+/// take-back VIEW...: what copy-to has printed, from standard input.
+int run_take_back(const std::vector<std::string>& words, bool rootless) {
+    take_copy_back({words.begin() + 1, words.end()}, rootless);
     return 0;
 }
 
@@ -200,7 +214,7 @@ struct Verb {
     int (*run)(const std::vector<std::string>& words, bool rootless);
 };
 
-constexpr std::array<Verb, 19> verbs{{
+constexpr std::array<Verb, 20> verbs{{
     {"unpack",
      1,
      [](const auto&, bool rootless) {
@@ -239,8 +253,9 @@ constexpr std::array<Verb, 19> verbs{{
          fill(words[1], words[2], {words.begin() + 3, words.end()}, rootless);
          return 0;
      }},
-    {"copy-from", 5, run_copy_from},
-    {"copy-to", 6, run_copy_to},
+    {"copy-from", 6, run_copy_from},
+    {"copy-to", 8, run_copy_to},
+    {"take-back", 2, run_take_back},
     {"chown", 4, run_chown},
     {"pack-tree",
      2,
@@ -276,6 +291,11 @@ int main(int argc, char** argv) {
     try {
         const std::span<char*> all(argv, static_cast<std::size_t>(argc));
         return sctr::storage::run({all.begin() + (argc > 0 ? 1 : 0), all.end()});
+    } catch (const sctr::Error& error) {
+        const std::string data =
+            sctr::error_data(error); // for sctr, whose standard error it is not
+        std::fwrite(data.data(), 1, data.size(), stderr);
+        return 1;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 1;

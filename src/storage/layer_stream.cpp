@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "storage/recipe.hpp"
+#include "storage/stop.hpp"
 
 namespace sctr::storage {
 
@@ -95,7 +96,11 @@ ssize_t LayerStream::next_of_blob() {
     ssize_t size = 0;
     do {
         size = ::read(blob_.get(), buffer_.data(), buffer_.size());
-    } while (size < 0 && errno == EINTR);
+    } while (size < 0 && errno == EINTR && stop_requested == 0);
+    if (stop_requested != 0) {
+        errno = EINTR;
+        return -1;
+    }
     if (size > 0) {
         blob_hash_.update(buffer_.data(), static_cast<std::size_t>(size));
     }

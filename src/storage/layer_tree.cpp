@@ -8,81 +8,41 @@
 
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <string_view>
 
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "linux/syscalls.hpp"
+#include "storage/meaning.hpp"
+#include "storage/tree_parts.hpp"
 
 namespace sctr::storage {
 
 namespace {
 
-constexpr const char* cannot_unpack = "cannot unpack the layer";
 constexpr std::string_view opaque_marker = ".wh..wh..opq";
 constexpr std::string_view aufs_prefix = ".wh..wh.";
-
-[[noreturn]] void fail(const std::string& path) {
-    const int error_number = errno;
-    throw Error(cannot_unpack).at("/" + path).because(error_number);
-}
-
-[[noreturn]] void refuse(const std::string& path, const std::string& why) {
-    throw Error(cannot_unpack).at("/" + escape_controls(path)).because(why);
-}
-
-std::pair<std::string, std::string> split_path(const std::string& path) {
-    const auto slash = path.rfind('/');
-    return slash == std::string::npos ? std::pair{std::string(), path}
-                                      : std::pair{path.substr(0, slash), path.substr(slash + 1)};
-}
+constexpr std::uint64_t inside_layer = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
 
 bool is_whiteout(const struct stat& info) {
     return S_ISCHR(info.st_mode) && info.st_rdev == 0;
 }
 
-/// What a layer must not say: overlayfs would obey, labels are the host's own, and what is trusted
-/// only CAP_SYS_ADMIN can read.
-bool is_foreign_xattr(std::string_view name) {
-    return name.starts_with("trusted.") || name.starts_with("user.overlay.") ||
-           (name.starts_with("security.") && name != "security.capability");
-}
-
-std::string link_of(int fd) {
-    return "/proc/self/fd/" + std::to_string(fd);
-}
-
-std::string name_of(int directory, const std::string& path) {
-    std::array<char, PATH_MAX> name{};
-    const ssize_t size = ::readlink(link_of(directory).c_str(), name.data(), name.size());
-    if (size < 0) {
-        fail(path);
-    }
-    return {name.data(), static_cast<std::size_t>(size)};
-}
-
 } // namespace
 
-LayerTree::LayerTree(const std::string& root, const TreeOptions& options)
+LayerTree::LayerTree(const std::string& root, bool rootless)
     : root_(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)),
-      rootless_(options.rootless), is_layer_(options.meaning == Meaning::layer) {
+      rootless_(rootless) {
     if (!root_.valid()) {
-        throw Error(cannot_unpack).at(root).because(errno);
+        throw Error("cannot unpack the layer").at(root).because(errno);
     }
     implied_.insert("");
-    root_name_ = name_of(root_.get(), root);
-    root_name_ = root_name_ == "/" ? "" : root_name_;
+    root_name_ = name_of_root(root_.get());
 }
 
 /// Without links on the way.
 std::string LayerTree::place_of(int directory) const {
-    const std::string name = name_of(directory, "");
-    return name.size() > root_name_.size() ? name.substr(root_name_.size() + 1) : "";
-}
-
-std::uint64_t LayerTree::inside() const {
-    return RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (is_layer_ ? RESOLVE_NO_XDEV : 0);
+    return place_below(root_name_, directory);
 }
 
 int LayerTree::open_directory(const std::string& path) {
@@ -93,13 +53,13 @@ int LayerTree::open_directory(const std::string& path) {
         return current_.get();
     }
     constexpr std::uint64_t flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    UniqueFd opened(sys::openat2(root_.get(), path.c_str(), flags, 0, inside()));
+    UniqueFd opened(sys::openat2(root_.get(), path.c_str(), flags, 0, inside_layer));
     if (!opened.valid() && errno == ENOENT) {
         make_directories(path);
-        opened = UniqueFd(sys::openat2(root_.get(), path.c_str(), flags, 0, inside()));
+        opened = UniqueFd(sys::openat2(root_.get(), path.c_str(), flags, 0, inside_layer));
     }
     if (!opened.valid()) {
-        fail(path);
+        fail_at(path);
     }
     current_ = std::move(opened);
     current_path_ = path;
@@ -115,7 +75,7 @@ void LayerTree::make_directories(const std::string& path) {
     }
     if (errno == EEXIST) {
         struct stat info{};
-        if (is_layer_ && ::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+        if (::fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
             is_whiteout(info)) {
             displace({.directory = directory, .name = name}, path);
             if (::mkdirat(directory, name.c_str(), 0755) == 0) {
@@ -126,9 +86,9 @@ void LayerTree::make_directories(const std::string& path) {
                 return;
             }
         }
-        refuse(path, "a symbolic link that leads nowhere, or a file, where a directory must be");
+        refuse_at(path, "a symbolic link that leads nowhere, or a file, where a directory must be");
     }
-    fail(path);
+    fail_at(path);
 }
 
 LayerTree::Place LayerTree::open_place(const std::string& path) {
@@ -141,10 +101,7 @@ void LayerTree::displace(const Place& place, const std::string& path) {
         return;
     }
     if (errno != EISDIR) {
-        fail(path);
-    }
-    if (!is_layer_) {
-        refuse(path, "a directory is there, and what comes is none");
+        fail_at(path);
     }
     const std::string parent = place_of(place.directory);
     remove_tree(place.directory, place.name);
@@ -158,29 +115,11 @@ void LayerTree::displace(const Place& place, const std::string& path) {
     }
 }
 
-void LayerTree::set_xattrs(int file, const LayerMember& member) const {
-    for (const auto& [name, value] : member.xattrs) {
-        if (is_foreign_xattr(name)) {
-            continue;
-        }
-        if (::setxattr(link_of(file).c_str(), name.c_str(), value.data(), value.size(), 0) == 0) {
-            continue;
-        }
-        const bool is_refused = errno == EPERM && (rootless_ || !S_ISREG(member.mode));
-        // Without its capabilities a program would silently do something else.
-        if (name == "security.capability" || (errno != ENOTSUP && !is_refused)) {
-            throw Error(cannot_unpack)
-                .at("/" + member.path + " (xattr " + escape_controls(name) + ")")
-                .because(errno);
-        }
-    }
-}
-
 void LayerTree::set_opaque(int directory, const std::string& path) {
     if (!rootless_) {
         opaque_.insert(place_of(directory));
     } else if (::fsetxattr(directory, "user.overlay.opaque", "y", 1, 0) < 0) {
-        fail(path);
+        fail_at(path);
     }
 }
 
@@ -194,13 +133,13 @@ void LayerTree::add_whiteout(const LayerMember& member, const Place& place) {
     }
     const std::string hidden = place.name.substr(whiteout_prefix.size());
     if (hidden.empty() || hidden == "." || hidden == "..") {
-        refuse(member.path, "a whiteout of nothing");
+        refuse_at(member.path, "a whiteout of nothing");
     }
     if (::mknodat(place.directory, hidden.c_str(), S_IFCHR, makedev(0, 0)) == 0) {
         return;
     }
     if (errno != EEXIST) {
-        fail(member.path);
+        fail_at(member.path);
     }
     // A whiteout speaks of the layers below; what this one has under the name stays.
     const UniqueFd there(
@@ -218,36 +157,33 @@ void LayerTree::add_directory(const LayerMember& member) {
         struct stat info{};
         const bool exists =
             ::fstatat(place.directory, place.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
-        if (exists && !S_ISDIR(info.st_mode) && !is_layer_) {
-            refuse(member.path, "a directory comes, and what is there is none");
-        }
         if (exists && !S_ISDIR(info.st_mode)) {
             displace(place, member.path);
         }
         if ((!exists || !S_ISDIR(info.st_mode)) &&
             ::mkdirat(place.directory, place.name.c_str(), 0700) < 0) {
-            fail(member.path);
+            fail_at(member.path);
         }
         const UniqueFd made(::openat(
             place.directory, place.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!made.valid()) {
-            fail(member.path);
+            fail_at(member.path);
         }
-        if (is_layer_ && exists && is_whiteout(info)) {
+        if (exists && is_whiteout(info)) {
             set_opaque(made.get(), member.path);
         }
         if (::fchown(made.get(), member.uid, member.gid) < 0 ||
             ::fchmod(made.get(), member.mode & 07777U) < 0) {
-            fail(member.path);
+            fail_at(member.path);
         }
-        set_xattrs(made.get(), member);
+        give_xattrs(made.get(), member, rootless_);
         return;
     }
     if (::fchown(root_.get(), member.uid, member.gid) < 0 ||
         ::fchmod(root_.get(), member.mode & 07777U) < 0) {
-        fail(member.path);
+        fail_at(member.path);
     }
-    set_xattrs(root_.get(), member);
+    give_xattrs(root_.get(), member, rootless_);
 }
 
 void LayerTree::add_hard_link(const LayerMember& member) {
@@ -259,22 +195,23 @@ void LayerTree::add_hard_link(const LayerMember& member) {
                                        parent.empty() ? "." : parent.c_str(),
                                        O_PATH | O_DIRECTORY | O_CLOEXEC,
                                        0,
-                                       inside()));
+                                       inside_layer));
     struct stat info{};
     if (!source.valid() || ::fstatat(source.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) {
-        refuse(member.path,
-               "a hard link to /" + escape_controls(member.link) +
-                   ", which the layer "
-                   "does not have");
+        refuse_at(member.path,
+                  "a hard link to /" + escape_controls(member.link) +
+                      ", which the layer "
+                      "does not have");
     }
     if (S_ISDIR(info.st_mode) || is_whiteout(info)) {
-        refuse(member.path, "a hard link to what is no file");
+        refuse_at(member.path, "a hard link to what is no file");
     }
     const Place place = open_place(member.path);
     for (int tries = 0; tries < 2; ++tries) {
         if (::linkat(source.get(), name.c_str(), place.directory, place.name.c_str(), 0) == 0) {
             if (S_ISREG(info.st_mode)) {
-                set_metadata(member, place, S_IFREG); // the last word about it, as in podman
+                // The last word about it, as in podman.
+                give_looks_at(place.directory, place.name, member, S_IFREG, rootless_);
             }
             return;
         }
@@ -288,32 +225,7 @@ void LayerTree::add_hard_link(const LayerMember& member) {
         }
         displace(place, member.path);
     }
-    fail(member.path);
-}
-
-/// By fd: a container that runs could put a link to a file of the host's in its place.
-void LayerTree::set_metadata(const LayerMember& member, const Place& place, mode_t type) const {
-    const UniqueFd node(
-        ::openat(place.directory, place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    struct stat info{};
-    if (!node.valid() || ::fstat(node.get(), &info) < 0) {
-        fail(member.path);
-    }
-    if ((info.st_mode & S_IFMT) != type) {
-        refuse(member.path, "something else has taken its place");
-    }
-    if (::fchownat(node.get(), "", member.uid, member.gid, AT_EMPTY_PATH) < 0) {
-        fail(member.path);
-    }
-    // fchmod(2) takes no O_PATH.
-    if (type != S_IFLNK && ::chmod(link_of(node.get()).c_str(), member.mode & 07777U) < 0) {
-        fail(member.path);
-    }
-    set_xattrs(node.get(), member);
-    const std::array<struct timespec, 2> times{member.mtime, member.mtime};
-    if (::utimensat(node.get(), "", times.data(), AT_EMPTY_PATH) < 0) {
-        fail(member.path);
-    }
+    fail_at(member.path);
 }
 
 void LayerTree::add_node(const LayerMember& member) {
@@ -324,7 +236,7 @@ void LayerTree::add_node(const LayerMember& member) {
                              ? ::symlinkat(member.link.c_str(), place.directory, name)
                              : ::mknodat(place.directory, name, member.mode, member.device);
         if (made == 0) {
-            set_metadata(member, place, member.mode & S_IFMT);
+            give_looks_at(place.directory, place.name, member, member.mode & S_IFMT, rootless_);
             return;
         }
         if (errno == EPERM && rootless_ && (S_ISCHR(member.mode) || S_ISBLK(member.mode))) {
@@ -335,21 +247,21 @@ void LayerTree::add_node(const LayerMember& member) {
         }
         displace(place, member.path);
     }
-    fail(member.path);
+    fail_at(member.path);
 }
 
 void LayerTree::add(const LayerMember& member) {
     const auto slash = member.path.rfind('/');
     const std::string_view name =
         std::string_view(member.path).substr(slash == std::string::npos ? 0 : slash + 1);
-    if (is_layer_ && name.starts_with(whiteout_prefix)) {
+    if (name.starts_with(whiteout_prefix)) {
         add_whiteout(member, open_place(member.path));
     } else if (member.is_hard_link) {
         add_hard_link(member);
     } else if (S_ISDIR(member.mode)) {
         add_directory(member);
     } else if (member.path.empty()) {
-        refuse(member.path, "the root of the layer is no directory");
+        refuse_at(member.path, "the root of the layer is no directory");
     } else {
         add_node(member);
     }
@@ -357,7 +269,7 @@ void LayerTree::add(const LayerMember& member) {
 
 UniqueFd LayerTree::create_file(const LayerMember& member) {
     if (member.path.empty()) {
-        refuse(member.path, "the root of the layer is no directory");
+        refuse_at(member.path, "the root of the layer is no directory");
     }
     const Place place = open_place(member.path);
     for (int tries = 0; tries < 2; ++tries) {
@@ -373,17 +285,17 @@ UniqueFd LayerTree::create_file(const LayerMember& member) {
         }
         displace(place, member.path);
     }
-    fail(member.path);
+    fail_at(member.path);
 }
 
 void LayerTree::finish_file(int file, const LayerMember& member) {
     const std::array<struct timespec, 2> times{member.mtime, member.mtime};
     if (::fchown(file, member.uid, member.gid) < 0 || ::fchmod(file, member.mode & 07777U) < 0) {
-        fail(member.path);
+        fail_at(member.path);
     }
-    set_xattrs(file, member);
+    give_xattrs(file, member, rootless_);
     if (::futimens(file, times.data()) < 0) {
-        fail(member.path);
+        fail_at(member.path);
     }
 }
 
@@ -398,7 +310,7 @@ void LayerTree::finish() {
                                               RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
         const std::array<struct timespec, 2> times{time, time};
         if (directory.valid() && ::futimens(directory.get(), times.data()) < 0) {
-            fail(path);
+            fail_at(path);
         }
     }
 }

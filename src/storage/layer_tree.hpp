@@ -12,49 +12,21 @@
 #include <vector>
 
 #include "base/unique_fd.hpp"
-#include "storage/meaning.hpp"
+#include "storage/layer_member.hpp"
 
 namespace sctr::storage {
 
-/// One member of a layer's archive. `path` is as clean_member_path() gives it.
-struct LayerMember {
-    std::string path;
-    mode_t mode = 0; ///< type and permission bits
-    uid_t uid = 0;
-    gid_t gid = 0;
-    dev_t device = 0;
-    struct timespec mtime{};
-    std::string
-        link; ///< of a symbolic link: where it leads; of a hard link: clean path of its file
-    bool is_hard_link = false;
-    std::vector<std::pair<std::string, std::string>> xattrs;
-};
-
-/// The path of a member below the layer's root, without "." and doubled or leading slashes; empty:
-/// the root itself. Throws Error for "..", a NUL, and what is longer than the kernel takes.
-std::string clean_member_path(const std::string& name);
-
-struct TreeOptions {
-    /// In a user namespace, where opaque directories are marked by another xattr and device nodes
-    /// are left out.
-    bool rootless = false;
-    /// As a tree: no name is a whiteout, other file systems are entered, and what is there already
-    /// stays of the kind that it is: a directory or none.
-    Meaning meaning = Meaning::layer;
-};
-
 /// Writes the members of one layer below a directory, and nowhere else: every name is resolved
 /// below it, whatever links the layer brings. Whiteouts become those of overlayfs.
-class LayerTree {
+class LayerTree : public MemberTree {
   public:
-    LayerTree(const std::string& root, const TreeOptions& options);
+    /// `rootless`: in a user namespace, where opaque directories are marked by another xattr and
+    /// device nodes are left out. Throws Error.
+    LayerTree(const std::string& root, bool rootless);
 
-    /// Anything but a regular file, which has content. Throws Error.
-    void add(const LayerMember& member);
-
-    /// An empty file to be written, which finish_file() completes. Throws Error.
-    UniqueFd create_file(const LayerMember& member);
-    void finish_file(int file, const LayerMember& member);
+    void add(const LayerMember& member) override;
+    UniqueFd create_file(const LayerMember& member) override;
+    void finish_file(int file, const LayerMember& member) override;
 
     /// When everything is there: sets the times of directories.
     void finish();
@@ -80,15 +52,11 @@ class LayerTree {
     void add_hard_link(const LayerMember& member);
     void add_node(const LayerMember& member);
     void displace(const Place& place, const std::string& path);
-    void set_metadata(const LayerMember& member, const Place& place, mode_t type) const;
-    void set_xattrs(int file, const LayerMember& member) const;
     void set_opaque(int directory, const std::string& path);
     [[nodiscard]] std::string place_of(int directory) const;
-    [[nodiscard]] std::uint64_t inside() const;
 
     UniqueFd root_;
     bool rootless_;
-    bool is_layer_;
     std::string current_path_; ///< of current_
     UniqueFd current_;         ///< the directory that was opened last: members come in its order
     std::set<std::string> implied_;

@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <string_view>
+#include <csignal>
 #include <utility>
 
-#include "base/error.hpp"
+#include "base/error_data.hpp"
 
 namespace sctr::storage {
 
@@ -37,7 +37,9 @@ Work begin(const std::function<std::string()>& task) {
         try {
             text = task();
         } catch (const std::exception& error) {
-            (void)!::write(result.get(), error.what(), std::string_view(error.what()).size());
+            const auto* ours = dynamic_cast<const Error*>(&error);
+            text = error_data(ours != nullptr ? *ours : Error(error.what()));
+            (void)!::write(result.get(), text.data(), text.size());
             ::_exit(1);
         }
         if (::write(result.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
@@ -52,8 +54,11 @@ std::string end(Work& work, const std::string& place) {
     const int status = work.child.wait();
     ::lseek(work.result.get(), 0, SEEK_SET);
     std::string text = read_all(work.result.get());
-    if (status == 1 && !text.empty()) {
-        throw Error(text);
+    if (auto error = status == 1 ? error_from_data(text) : std::nullopt) {
+        throw Error(*error);
+    }
+    if (status == 128 + SIGPIPE) {
+        throw Error("cannot read the layer").at(place).because(EPIPE);
     }
     if (status != 0) {
         throw Error("cannot read the layer")

@@ -21,9 +21,11 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/strings.hpp"
 #include "base/unique_fd.hpp"
 #include "storage/files.hpp"
 #include "storage/layer_stream.hpp"
+#include "storage/shown_path.hpp"
 
 namespace sctr::storage {
 
@@ -38,11 +40,6 @@ struct FreeEntry {
 };
 
 using Entry = std::unique_ptr<struct archive_entry, FreeEntry>;
-
-[[noreturn]] void fail(const std::string& path) {
-    const int error_number = errno;
-    throw Error("cannot pack").at("/" + path).because(error_number);
-}
 
 bool is_overlay_xattr(std::string_view name) {
     return name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.");
@@ -71,11 +68,19 @@ class Packer {
         check(::archive_write_open_fd(writer, output));
     }
 
+    Packer(const Packer&) = delete;
+    Packer& operator=(const Packer&) = delete;
+    Packer(Packer&&) = delete;
+    Packer& operator=(Packer&&) = delete;
+
+    /// What is not complete gets no end mark, by which it would look so.
+    ~Packer() { ::archive_write_fail(writer_.get()); }
+
     void run(const std::string& path) {
         const UniqueFd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         struct stat info{};
         if (!root.valid() || ::fstat(root.get(), &info) < 0) {
-            throw Error("cannot pack").at(path).because(errno);
+            throw Error(options_.what).at(path).because(errno);
         }
         device_ = info.st_dev;
         add_directory(root.get(), options_.as);
@@ -83,14 +88,37 @@ class Packer {
     }
 
     void run(int directory, const std::string& name) {
-        add(directory, name, options_.as);
+        if (!add(directory, name, options_.as)) {
+            errno = ENOENT;
+            fail(options_.as);
+        }
         check(::archive_write_close(writer_.get()));
     }
 
   private:
-    void check(int status) {
+    /// Of what is in the archive at `path`.
+    [[nodiscard]] std::string shown(const std::string& path) const {
+        const std::string below = path.substr(options_.as.size());
+        return shown_path(options_.shown,
+                          escape_controls(below.starts_with('/') ? below.substr(1) : below));
+    }
+
+    [[noreturn]] void fail(const std::string& path) const {
+        const int error_number = errno;
+        throw Error(options_.what).at(shown(path)).because(error_number);
+    }
+
+    /// The archive cannot be written.
+    [[noreturn]] void fail_to_write() const {
+        const int error_number = ::archive_errno(writer_.get());
+        Error error(options_.what);
+        error.at(options_.shown).because(reason_of(writer_.get()));
+        throw error_number > 0 ? error.because(error_number) : error;
+    }
+
+    void check(int status) const {
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
-            throw Error("cannot pack").because(reason_of(writer_.get()));
+            fail_to_write();
         }
     }
 
@@ -111,27 +139,29 @@ class Packer {
             fail(path);
         }
         for (const std::string& name : *names) {
-            add(directory, name, path.empty() ? name : path + "/" + name);
+            // A running container may have removed it meanwhile.
+            (void)add(directory, name, path.empty() ? name : path + "/" + name);
         }
     }
 
-    void add(int parent, const std::string& name, const std::string& path) {
+    /// False when it is not there any more.
+    bool add(int parent, const std::string& name, const std::string& path) {
         if (path.size() >= PATH_MAX) { // nobody could unpack it, and there is no end to how deep
-            throw Error("cannot pack")
-                .at("/" + path.substr(0, 80) + "...")
+            throw Error(options_.what)
+                .at(shown(path).substr(0, 80) + "...")
                 .because("a path longer than 4095 bytes");
         }
         const UniqueFd node(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
         struct stat info{};
         if (!node.valid() || ::fstat(node.get(), &info) < 0) {
             if (errno == ENOENT) {
-                return; // a running container has removed it meanwhile
+                return false;
             }
             fail(path);
         }
         const bool is_layer = options_.meaning == Meaning::layer;
         if (is_layer && info.st_dev != device_ && !S_ISREG(info.st_mode)) {
-            return; // mounted there
+            return true; // mounted there
         }
         if (is_layer && S_ISCHR(info.st_mode) && info.st_rdev == 0) {
             const auto slash = path.rfind('/') + 1; // npos + 1 is 0
@@ -146,9 +176,11 @@ class Packer {
         } else if (!S_ISSOCK(info.st_mode)) {
             (void)write_member(node.get(), path, info, link_target(node.get(), info, path));
         }
+        return true;
     }
 
-    static std::string link_target(int node, const struct stat& info, const std::string& path) {
+    [[nodiscard]] std::string
+    link_target(int node, const struct stat& info, const std::string& path) const {
         if (!S_ISLNK(info.st_mode)) {
             return {};
         }
@@ -232,13 +264,24 @@ class Packer {
                 fail(path);
             }
             if (got == 0) {
-                return; // shorter by now: libarchive fills the rest with zeros
+                require_no_more(path);
+                return;
             }
             if (::archive_write_data(writer_.get(), block.data(), static_cast<std::size_t>(got)) <
                 0) {
-                throw Error("cannot pack").because(reason_of(writer_.get()));
+                fail_to_write();
             }
             size -= got;
+        }
+    }
+
+    /// A file has become shorter meanwhile, and libarchive would fill the rest with zeros: in a
+    /// layer these are taken for it, a copy would be none.
+    void require_no_more(const std::string& path) const {
+        if (options_.meaning == Meaning::tree) {
+            throw Error(options_.what)
+                .at(shown(path))
+                .because("it has become shorter while it was read");
         }
     }
 

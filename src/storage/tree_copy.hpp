@@ -2,45 +2,40 @@
 #pragma once
 
 #include <string>
-#include <utility>
-#include <vector>
+
+#include "storage/view.hpp"
 
 /// Copies of trees, for sctr-layer. What a container may have changed at the same time is resolved
 /// below its root, component by component, through open directories: nothing that it puts there
 /// leads out.
 namespace sctr::storage {
 
-/// Whose files: "host"; "fd", an open root as fd 3 and, if there is one, its user namespace as
-/// fd 4; "layers" and directories, the uppermost first; "writable" and an upper and a work
-/// directory before these. Before all that may stand what is mounted in it: "mount", the source on
-/// the host, the place, and "ro" or "rw".
-using View = std::vector<std::string>;
+struct CopySource {
+    std::string path;
+    std::string shown;   ///< what errors call it
+    std::string name;    ///< what it is called in the archive
+    bool follow = false; ///< what a link of that path leads to
+};
 
-/// Writes an archive of `path` to standard output, in which it is called `as`.
-void copy_from(
-    const std::string& path, const std::string& as, bool follow, const View& view, bool rootless);
+/// Writes an archive to standard output. Throws Error.
+void copy_from(const CopySource& source, const View& view, bool rootless);
 
 struct CopyTarget {
     std::string path;
+    std::string shown;        ///< what errors call it
     std::string name;         ///< what is copied into a directory is called so; empty: names stay
     bool contents = false;    ///< what a directory has, without itself
     bool keep_owners = false; ///< else all is root's
+    bool needs_end_mark = false; ///< as copy_from() writes it
 };
 
-/// Unpacks the archive on standard input. Source: docker-cp, what becomes of which name.
+/// Unpacks the archive on standard input. Throws Error; what was made is gone then. Standard output
+/// gets what is made before it is, for take_copy_back(). Source: docker-cp, what becomes of which
+/// name.
 void copy_to(const CopyTarget& target, const View& view, bool rootless);
 
-/// Appends lines to files of the root that are there, or could be: their directory is. Throws
-/// Error.
-void add_lines(const std::vector<std::pair<std::string, std::string>>& lines,
-               const View& view,
-               bool rootless);
-
-/// Fills an empty directory with what layers have at a path, whose looks it gets, too. Where that
-/// is no directory it stays as it is.
-void fill(const std::string& directory,
-          const std::string& path,
-          const std::vector<std::string>& layers,
-          bool rootless);
+/// Removes what a copy_to() has made that could not do so itself, as it has said on what is
+/// standard input here. Throws Error when something of it stays.
+void take_copy_back(const View& view, bool rootless);
 
 } // namespace sctr::storage

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <optional>
 #include <set>
 #include <string>
 
@@ -47,27 +45,5 @@ void check_layer(const std::string& archive,
                  const std::string& diff_digest,
                  const std::string& tree,
                  bool rootless);
-
-/// Where the members of an archive go.
-struct TreeTarget {
-    std::string directory;
-    /// What the first part of their names is called there; empty: it is left out, and a member of
-    /// that name alone with it. Nothing: names stay as they are.
-    std::optional<std::string> top;
-};
-
-struct TreeSource {
-    std::string archive;
-    /// Else all is root's, and so without what a file may do by its owner (set-user-ID,
-    /// capabilities), and without device nodes.
-    bool keep_owners = true;
-    bool rootless = false;
-};
-
-/// Unpacks an archive as a tree of files. `choose` is told whether the first member is a directory,
-/// before anything is written. An empty archive is nothing to do. Throws Error; what was written
-/// stays.
-void unpack_tree(const TreeSource& source,
-                 const std::function<TreeTarget(bool is_directory)>& choose);
 
 } // namespace sctr::storage

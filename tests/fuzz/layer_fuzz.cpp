@@ -13,6 +13,7 @@
 #include "storage/layer_stream.hpp"
 #include "storage/layer_tree.hpp"
 #include "storage/unpack.hpp"
+#include "storage/unpack_tree.hpp"
 
 namespace {
 
@@ -89,7 +90,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     ::unlink(playground.file("recipe").c_str());
     // The same as a tree of files, onto what is there already.
     fuzz::accepts([&] {
+        storage::CopyJournal journal;
         storage::unpack_tree({.archive = playground.file("blob"), .keep_owners = false},
+                             journal,
                              [&](bool is_directory) -> storage::TreeTarget {
                                  return {.directory = playground.layer(),
                                          .top = is_directory ? "top" : ""};
