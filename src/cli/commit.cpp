@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 
@@ -11,10 +9,10 @@
 #include "cli/image_names.hpp"
 #include "cli/log.hpp"
 #include "cli/made_from.hpp"
+#include "cli/output_file.hpp"
 #include "cli/typed_names.hpp"
 #include "cli/verbs.hpp"
 #include "container/engine.hpp"
-#include "linux/process.hpp"
 #include "storage/commit.hpp"
 #include "storage/helper.hpp"
 #include "storage/kept_layers.hpp"
@@ -200,25 +198,14 @@ int export_verb(const Words& words) {
     CLI::App app("Writes all files of a container to a tar archive.", "sctr export");
     describe(
         app, "[OPTIONS] CONTAINER", {"sctr export -o web.tar web", "sctr export web | tar -t"});
-    add_text(app, "-o,--output", output, "file (default: standard output)");
+    add_text(app, "-o,--output", output, "file, or - (default: standard output)");
     const auto names = parse_names(app, words);
     if (names.size() != 1) {
         throw Error("one container is exported").mend("see 'sctr export --help'");
     }
-    if (!output && ::isatty(STDOUT_FILENO) == 1) {
-        throw Error("where to write the archive?").mend("give -o, or a pipe");
-    }
     const Store store = Store::own();
     const Layers layers = layers_of(store, names.front());
-    const UniqueFd file = sys::raise_fd(
-        UniqueFd(output ? ::open(output->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
-                        : ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10)));
-    if (!file.valid()) {
-        throw Error("cannot write").at(output.value_or("standard output")).because(errno);
-    }
-    storage::LayerWork work = work_on("export", layers);
-    work.output = file.get();
-    (void)storage::LayerProgram(work).finish();
+    write_output(work_on("export", layers), output);
     return 0;
 }
 

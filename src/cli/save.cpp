@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "storage/save.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <filesystem>
 
 #include "base/error.hpp"
 #include "base/scope_exit.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
+#include "cli/output_file.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
-#include "linux/process.hpp"
 #include "storage/files.hpp"
 #include "storage/helper.hpp"
 #include "storage/work_directory.hpp"
@@ -96,30 +94,6 @@ void put_layout(const std::string& layout, const std::string& directory) {
     undo.dismiss();
 }
 
-/// Writes an archive of a tree; a file that was not there before goes again where that fails.
-void pack_to(const std::string& tree, const std::optional<std::string>& output) {
-    const std::string place = output.value_or("standard output");
-    UndoList undo;
-    UniqueFd file(output ? ::open(output->c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)
-                         : ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
-    if (output && file.valid()) {
-        undo.add([&] { ::unlink(output->c_str()); });
-    } else if (output && errno == EEXIST) {
-        file = UniqueFd(::open(output->c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY));
-    }
-    if (!file.valid()) {
-        throw Error("cannot write").at(place).because(errno);
-    }
-    const UniqueFd raised = sys::raise_fd(std::move(file));
-    try {
-        (void)storage::LayerProgram({.words = {"pack-tree", tree}, .output = raised.get()})
-            .finish();
-    } catch (const Error& error) {
-        throw Error("cannot write").at(place).because(error.what());
-    }
-    undo.dismiss();
-}
-
 } // namespace
 
 int save_verb(const Words& words) {
@@ -132,7 +106,7 @@ int save_verb(const Words& words) {
              "[OPTIONS] IMAGE...",
              {"sctr save -o debian.tar debian:13",
               "sctr save --format docker-archive web db | docker load"});
-    add_text(app, "-o,--output", output, "file (default: standard output)");
+    add_text(app, "-o,--output", output, "file, or - (default: standard output)");
     add_text(app,
              "--format",
              format,
@@ -145,7 +119,8 @@ int save_verb(const Words& words) {
         throw Error("no image named").mend("see 'sctr save --help'");
     }
     const SaveForm form = parse_save_form(format.value_or("oci-archive"));
-    if (!output && (!form.is_archive || ::isatty(STDOUT_FILENO) == 1)) {
+    const bool is_standard = !output || *output == "-";
+    if (is_standard && (!form.is_archive || ::isatty(STDOUT_FILENO) == 1)) {
         throw Error("where to write the image?").mend("give -o, or a pipe for an archive");
     }
     const Store store = Store::own();
@@ -156,7 +131,7 @@ int save_verb(const Words& words) {
     const std::string tree = work.file("images");
     storage::save(store, images, form.tree, tree);
     if (form.is_archive) {
-        pack_to(tree, output);
+        write_output({.words = {"pack-tree", tree}}, output);
     } else {
         put_layout(tree, *output);
     }

@@ -16,6 +16,7 @@
 #include "base/strings.hpp"
 #include "cli/flags.hpp"
 #include "cli/names.hpp"
+#include "cli/output_file.hpp"
 #include "cli/output_format.hpp"
 #include "cli/record_json.hpp"
 #include "cli/store_filter.hpp"
@@ -200,18 +201,7 @@ const std::string& only(const Names& names, const char* what) {
 int export_volume(const Store& store, const VolumeFlags& flags, const Names& names) {
     const std::string& name = only(names, "one volume is exported at a time");
     const UniqueFd held = storage::hold_volume(store, name);
-    if (!flags.output && ::isatty(STDOUT_FILENO) == 1) {
-        throw Error("where to write the archive?").mend("give -o, or a pipe");
-    }
-    const UniqueFd file = sys::raise_fd(UniqueFd(
-        flags.output ? ::open(flags.output->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
-                     : ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10)));
-    if (!file.valid()) {
-        throw Error("cannot write").at(flags.output.value_or("standard output")).because(errno);
-    }
-    (void)storage::LayerProgram(
-        {.words = {"pack-tree", storage::volume_data(store, name)}, .output = file.get()})
-        .finish();
+    write_output({.words = {"pack-tree", storage::volume_data(store, name)}}, flags.output);
     return 0;
 }
 
@@ -250,7 +240,7 @@ int volume_verb(const Words& words) {
               "sctr volume export data | ssh other sctr volume import data"});
     add_texts(app, "--label", flags.labels, "of create: KEY=VALUE");
     add_switch(app, "--ignore", flags.ignore, "of create: one of that name will do");
-    add_text(app, "-o,--output", flags.output, "of export: file (default: standard output)");
+    add_text(app, "-o,--output", flags.output, "of export: file, or - (default: standard output)");
     add_texts(app,
               "--filter",
               flags.filters,
