@@ -58,6 +58,14 @@ std::vector<FlagWords> with_values(const CLI::App& app, const std::vector<std::s
     return all;
 }
 
+/// Whether two neighbours in the one are the wrong way round in the other.
+bool is_swapped(std::string_view one, std::string_view other) {
+    const auto [first, second] = std::ranges::mismatch(one, other);
+    const auto at = static_cast<std::size_t>(first - one.begin());
+    return one.size() == other.size() && at + 1 < one.size() && one[at] == other[at + 1] &&
+           one[at + 1] == other[at] && one.substr(at + 2) == other.substr(at + 2);
+}
+
 std::string help_hint(const CLI::App& app) {
     return "see '" + app.get_name() + " --help'";
 }
@@ -294,9 +302,12 @@ void parse_flags(CLI::App& app, const std::vector<std::string>& flags) {
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
     std::string best;
-    std::size_t best_distance = word.size() / 3 + 2; // A third of the letters wrong is a guess.
+    // One letter wrong may be any, of five two; dashes are none.
+    const std::size_t letters = word.size() - std::min(word.find_first_not_of('-'), word.size());
+    std::size_t best_distance = letters / 5 + 2;
     for (const std::string& candidate : candidates) {
-        const std::size_t distance = edit_distance(word, candidate);
+        const std::size_t distance =
+            is_swapped(word, candidate) ? 1 : edit_distance(word, candidate);
         if (distance < best_distance) {
             best_distance = distance;
             best = candidate;

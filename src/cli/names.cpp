@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cli/names.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "base/error.hpp"
 #include "cli/log.hpp"
@@ -12,12 +16,24 @@ namespace sctr::cli {
 
 namespace {
 
+/// What the names of a verb are of.
+std::string noun_of(const CLI::App& app) {
+    const std::array<std::pair<std::string_view, const char*>, 4> kinds{
+        {{"sctr volume", "volume"},
+         {"sctr network", "network"},
+         {"sctr secret", "secret"},
+         {"sctr rmi", "image"}}};
+    const auto* const known =
+        std::ranges::find(kinds, app.get_name(), &decltype(kinds)::value_type::first);
+    return known == kinds.end() ? "container" : known->second;
+}
+
 /// `act` returns whether the name is printed.
 int for_each(const std::vector<std::string>& names,
              const CLI::App& app,
              const std::function<bool(const std::string&)>& act) {
     if (names.empty()) {
-        throw Error("no container named").mend("see '" + app.get_name() + " --help'");
+        throw Error("no " + noun_of(app) + " named").mend("see '" + app.get_name() + " --help'");
     }
     std::optional<Error> failure;
     for (const std::string& name : names) {

@@ -215,6 +215,9 @@ int reload(const Flags& flags, Names names, const CLI::App& app) {
             return 0;
         }
     }
+    if (names.empty()) {
+        throw Error("no container named").mend("see '" + app.get_name() + " --help'");
+    }
     return for_each_name(names, app, network::reload);
 }
 
