@@ -4,7 +4,7 @@
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "cli/values.hpp"
-#include "storage/archives.hpp"
+#include "storage/platform.hpp"
 
 namespace sctr::cli {
 namespace {

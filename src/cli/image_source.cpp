@@ -3,7 +3,9 @@
 
 #include "base/error.hpp"
 #include "cli/fetch_flags.hpp"
+#include "cli/image_platform.hpp"
 #include "cli/values.hpp"
+#include "storage/platform.hpp"
 #include "storage/skopeo.hpp"
 
 namespace sctr::cli {
@@ -32,6 +34,31 @@ Error no_image(const std::string& name) {
     return error;
 }
 
+/// The image that is here, unless another platform's is asked for, which is to be fetched then.
+std::optional<storage::ImageUse>
+find_here(const storage::Store& store,
+          const std::string& name,
+          const std::optional<std::string>& platform,
+          bool may_fetch) {
+    auto found = store.find(name);
+    if (!found || !platform) {
+        return found;
+    }
+    const oci::Platform wanted = storage::parse_platform(*platform);
+    const oci::Platform is = platform_of(store, found->image);
+    if (storage::is_for_platform(is, wanted)) {
+        return found;
+    }
+    if (!may_fetch || found->name.empty()) {
+        throw Error("cannot use the image")
+            .at(name)
+            .because("it does not match the platform " + storage::platform_text(wanted) +
+                     ": it is for " + storage::platform_text(is))
+            .mend("'sctr pull --platform' fetches another");
+    }
+    return std::nullopt;
+}
+
 } // namespace
 
 std::optional<storage::ImageUse> open_image(const RunFlags& flags) {
@@ -45,10 +72,11 @@ std::optional<storage::ImageUse> open_image(const RunFlags& flags) {
     const storage::TransferOptions options = transfer_options(flags.fetch);
     const storage::Store store = storage::Store::own();
     if (when != Pull::always) {
-        if (auto found = store.find(*flags.image)) {
+        const bool may_fetch = when != Pull::never && !flags.dry_run;
+        if (auto found = find_here(store, *flags.image, options.platform, may_fetch)) {
             return found;
         }
-        if (when == Pull::never || flags.dry_run) {
+        if (!may_fetch) {
             throw no_image(*flags.image);
         }
     }
@@ -57,6 +85,9 @@ std::optional<storage::ImageUse> open_image(const RunFlags& flags) {
     auto pulled = store.find_by_digest(digest);
     if (!pulled) {
         throw no_image(*flags.image);
+    }
+    if (!options.platform) {
+        warn_of_platform(*flags.image, pulled->image);
     }
     for (const auto& [name, named] : store.names()) {
         if (named == digest && pulled->name.empty()) {

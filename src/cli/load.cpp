@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -7,15 +8,19 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "cli/archive_errors.hpp"
 #include "cli/current_directory.hpp"
 #include "cli/fetch_flags.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
+#include "cli/image_platform.hpp"
 #include "cli/typed_names.hpp"
 #include "cli/values.hpp"
 #include "cli/verbs.hpp"
+#include "oci/image_change.hpp"
 #include "oci/reference.hpp"
 #include "storage/archives.hpp"
+#include "storage/run_skopeo.hpp"
 #include "storage/skopeo.hpp"
 #include "storage/store.hpp"
 #include "storage/work_directory.hpp"
@@ -89,6 +94,18 @@ std::string spool_input(const storage::WorkDirectory& work) {
     return path;
 }
 
+/// Throws Error of one that cannot be read, or has nothing in it.
+void require_archive(const char* what, const std::string& place, const std::string& path) {
+    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    struct stat info{};
+    if (!file.valid() || ::fstat(file.get(), &info) < 0) {
+        throw Error(what).at(place).because(errno);
+    }
+    if (S_ISREG(info.st_mode) && info.st_size == 0) {
+        throw Error(what).at(place).because("there is nothing in it");
+    }
+}
+
 } // namespace
 
 int pull_verb(const Words& words) {
@@ -117,6 +134,9 @@ int pull_verb(const Words& words) {
     for (const std::string& name : names) {
         const std::string digest = storage::pull(store, name, options);
         const auto image = store.find_by_digest(digest);
+        if (image && !options.platform) {
+            warn_of_platform(name, image->image);
+        }
         std::puts((image ? image->image.id : digest).c_str());
     }
     return 0;
@@ -139,7 +159,15 @@ int push_verb(const Words& words) {
     const Store store = Store::own();
     const UniqueFd locked = store.lock(storage::Sharing::shared);
     const auto image = require_image(store, names.front());
-    storage::send(store, image.image.digest, "docker://" + target.full_name(), access.options());
+    const std::string name = target.full_name();
+    try {
+        storage::send(store, image.image.digest, "docker://" + name, access.options());
+    } catch (const storage::SkopeoFailed& error) {
+        throw storage::transfer_failed("cannot push the image",
+                                       names.size() == 1 ? name : names.front() + " to " + name,
+                                       name,
+                                       error);
+    }
     return 0;
 }
 
@@ -157,11 +185,17 @@ int load_verb(const Words& words) {
     const UniqueFd locked = store.lock(storage::Sharing::shared);
     const storage::WorkDirectory work(store);
     const std::string path = input ? absolute_path(*input, current_directory()) : spool_input(work);
-    const auto images = storage::load(store, path, {.quiet = quiet});
+    const std::string place = input.value_or("standard input");
+    require_archive("cannot load images", place, path);
+    const auto images = [&] {
+        try {
+            return storage::load(store, path, {.quiet = quiet});
+        } catch (const Error& error) {
+            throw about_archive("cannot load images", place, error, path);
+        }
+    }();
     if (images.empty()) {
-        throw Error("nothing was loaded")
-            .at(input.value_or("standard input"))
-            .because("its index names no image");
+        throw Error("nothing was loaded").at(place).because("its index names no image");
     }
     for (const auto& loaded : images) {
         if (loaded.names.empty()) {
@@ -207,6 +241,7 @@ int import_verb(const Words& words) {
     const UniqueFd locked = store.lock(storage::Sharing::shared);
     const storage::WorkDirectory work(store);
     const std::string path = names.front() == "-" ? spool_input(work) : names.front();
+    const std::string place = names.front() == "-" ? "standard input" : names.front();
     const storage::NewImage about{.process = {.user = user.value_or(""),
                                               .env = env,
                                               .cmd = command,
@@ -214,8 +249,15 @@ int import_verb(const Words& words) {
                                   .created_by = "sctr import",
                                   .comment = message.value_or(""),
                                   .changes = changes};
-    const std::string digest =
-        as_typed(TypedNames(app, words), [&] { return storage::import_root(store, path, about); });
+    (void)oci::change_config("{}", changes); // refused before anything is read
+    require_archive("cannot import", place, path);
+    const std::string digest = as_typed(TypedNames(app, words), [&] {
+        try {
+            return storage::import_root(store, path, about);
+        } catch (const Error& error) {
+            throw about_archive("cannot import", place, error, path);
+        }
+    });
     if (!name.empty()) {
         store.set_name(name, digest);
     }

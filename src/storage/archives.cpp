@@ -2,7 +2,6 @@
 #include "storage/archives.hpp"
 
 #include <fcntl.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <array>
@@ -22,6 +21,7 @@
 #include "oci/image_change.hpp"
 #include "oci/json.hpp"
 #include "oci/reference.hpp"
+#include "storage/platform.hpp"
 #include "storage/publish.hpp"
 #include "storage/work_directory.hpp"
 
@@ -110,20 +110,6 @@ std::map<std::string, std::string> members_of(const std::string& archive) {
     }
     return members;
 }
-
-} // namespace
-
-std::string own_architecture() {
-    struct utsname name{};
-    ::uname(&name);
-    const std::string machine(name.machine);
-    const std::map<std::string, std::string> known{
-        {"x86_64", "amd64"}, {"aarch64", "arm64"}, {"i686", "386"}, {"armv7l", "arm"}};
-    const auto found = known.find(machine);
-    return found != known.end() ? found->second : machine;
-}
-
-namespace {
 
 std::string layer_type(const std::string& path) {
     std::array<unsigned char, 4> magic{};
@@ -252,7 +238,6 @@ std::string make_image(const Store& store, const std::string& archive, const New
 }
 
 std::string import_root(const Store& store, const std::string& path, const NewImage& about) {
-    (void)oci::change_config("{}", about.changes); // refused before anything is read
     const UniqueFd locked = store.lock(Sharing::shared);
     const WorkDirectory work(store);
     const std::string blob = work.file("layer");

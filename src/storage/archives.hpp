@@ -36,9 +36,6 @@ std::string import_root(const Store& store, const std::string& path, const NewIm
 
 // Shared by whoever makes images. -----------------------------------------------------------------
 
-/// This machine's, as Go names machines, which is how images name them.
-std::string own_architecture();
-
 struct LayerDigests {
     std::string blob;
     std::string diff; ///< of the decompressed archive

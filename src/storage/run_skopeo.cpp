@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string_view>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -147,6 +149,42 @@ void run_with_output(std::vector<std::string> words, int output) {
 }
 
 } // namespace
+
+SkopeoFailed transfer_failed(const char* what,
+                             const std::string& where,
+                             const std::string& name,
+                             const SkopeoFailed& failure) {
+    const std::string host = name.substr(0, name.find('/'));
+    const std::string log_in =
+        "log in with 'skopeo login " + host + "', or name a file of credentials: --authfile";
+    const std::string tags =
+        "'skopeo list-tags docker://" + repository_of({"docker://" + name}) + "' shows its tags";
+    // The words of registries, by way of skopeo. Source: distribution-spec, Error Codes.
+    const std::array<std::pair<std::string_view, std::string>, 11> mends{{
+        {"authentication required", log_in},
+        {"unauthorized", log_in},
+        {"denied", log_in},
+        {"invalid username/password", log_in},
+        {"HTTP response to HTTPS client", "--tls-verify=false takes a registry without TLS"},
+        {"x509:", "see containers-certs.d(5); --tls-verify=false takes any certificate"},
+        {"no image found in", "'skopeo inspect --raw docker://" + name + "' shows its platforms"},
+        {"manifest unknown", tags},
+        {"name unknown", tags},
+        {"repository name not known", tags},
+        {"NAME_UNKNOWN", tags},
+    }};
+    std::string_view why(failure.what());
+    constexpr std::string_view copying = "cannot copy the image: ";
+    why.remove_prefix(why.starts_with(copying) ? copying.size() : 0);
+    SkopeoFailed error(what);
+    error.at(where).because(why);
+    const auto* const known =
+        std::ranges::find_if(mends, [&](const auto& each) { return why.contains(each.first); });
+    if (known != mends.end()) {
+        error.mend(known->second);
+    }
+    return error;
+}
 
 void run_skopeo(std::vector<std::string> words, bool quiet) {
     run_with_output(std::move(words), quiet ? -1 : STDERR_FILENO);

@@ -14,6 +14,13 @@ class SkopeoFailed : public Error {
     using Error::Error;
 };
 
+/// The same failure as people know it: `what` and `where` are their words, `name` is the full name
+/// of the image at the registry, of which it is said what can be done.
+SkopeoFailed transfer_failed(const char* what,
+                             const std::string& where,
+                             const std::string& name,
+                             const SkopeoFailed& failure);
+
 /// Throws SkopeoFailed with its last words.
 void run_skopeo(std::vector<std::string> words, bool quiet);
 

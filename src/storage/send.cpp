@@ -176,20 +176,21 @@ void send(const Store& store,
           const TransferOptions& options) {
     const WorkDirectory work(store);
     Outbox outbox(store, digest, work);
-    const auto copy = [&] {
+    const auto copy = [&](bool quiet) {
         std::vector<std::string> words{"copy"};
         add_access(words, options, "dest-");
         if (options.as_docker_saves) {
             words.insert(words.end(), {"--format", "v2s2", "--dest-decompress"});
         }
         words.insert(words.end(), {outbox.source(), destination});
-        run_skopeo(words, options.quiet);
+        run_skopeo(words, quiet);
     };
     if (outbox.needs_archives()) {
         // A registry may have all of it: then the image stays the same, and nothing is made again.
+        // Without a word, which would be said twice where it has not.
         if (destination.starts_with("docker://")) {
             try {
-                return copy();
+                return copy(true);
             } catch (const SkopeoFailed& error) {
                 const std::string_view said(error.what());
                 if (!said.contains(work.path()) || !said.contains("no such file")) {
@@ -199,7 +200,7 @@ void send(const Store& store,
         }
         outbox.make_archives();
     }
-    copy();
+    copy(options.quiet);
 }
 
 } // namespace sctr::storage

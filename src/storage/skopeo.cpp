@@ -17,6 +17,7 @@
 #include "linux/procfs.hpp"
 #include "oci/reference.hpp"
 #include "storage/blobs.hpp"
+#include "storage/platform.hpp"
 #include "storage/publish.hpp"
 #include "storage/run_skopeo.hpp"
 #include "storage/short_names.hpp"
@@ -26,19 +27,17 @@ namespace sctr::storage {
 
 namespace {
 
+constexpr const char* cannot_pull = "cannot pull the image";
+
 void add_platform(std::vector<std::string>& words, const TransferOptions& options) {
     if (!options.platform) {
         return;
     }
-    const auto parts = split(*options.platform, '/');
-    if (parts.size() < 2 || parts.size() > 3 || parts[0].empty() || parts[1].empty()) {
-        throw Error("invalid value '" + *options.platform + "'")
-            .at("--platform")
-            .mend("OS/ARCHITECTURE[/VARIANT], as linux/arm64");
-    }
-    words.insert(words.end(), {"--override-os", parts[0], "--override-arch", parts[1]});
-    if (parts.size() == 3) {
-        words.insert(words.end(), {"--override-variant", parts[2]});
+    const oci::Platform platform = parse_platform(*options.platform);
+    words.insert(words.end(),
+                 {"--override-os", platform.os, "--override-arch", platform.architecture});
+    if (!platform.variant.empty()) {
+        words.insert(words.end(), {"--override-variant", platform.variant});
     }
 }
 
@@ -172,6 +171,36 @@ std::string fetch_as_directory(const Store& store,
     return text;
 }
 
+/// Asked before anything is fetched. skopeo looks for the platform in an index alone, and takes a
+/// single image whatever it is for.
+void require_platform(const std::string& name, const TransferOptions& options) {
+    if (!options.platform) {
+        return;
+    }
+    const oci::Platform wanted = parse_platform(*options.platform);
+    oci::ImageConfig config;
+    try {
+        config = oci::parse_image_config(ask_registry("--config", "docker://" + name, options));
+    } catch (const SkopeoFailed& error) {
+        if (!std::string_view(error.what()).contains("no image found in")) {
+            throw;
+        }
+        throw Error(cannot_pull)
+            .at(name)
+            .because("it is not there for the platform " + platform_text(wanted))
+            .mend("'skopeo inspect --raw docker://" + name + "' shows its platforms");
+    }
+    const oci::Platform found{
+        .architecture = config.architecture, .os = config.os, .variant = config.variant};
+    if (!is_for_platform(found, wanted)) {
+        throw Error(cannot_pull)
+            .at(name)
+            .because("it does not match the platform " + platform_text(wanted) + ": it is for " +
+                     platform_text(found))
+            .mend("drop --platform, or name another image");
+    }
+}
+
 /// What a name leads to, and since when.
 struct NameState {
     ino_t inode = 0;
@@ -200,12 +229,12 @@ std::string pull_full(const Store& store, const std::string& name, const Transfe
     }
     const UniqueFd locked = store.lock(Sharing::shared);
     try {
+        require_platform(name, options);
         const std::string digest = take_image(store, "docker://" + name, options);
         store.set_name(name, digest);
         return digest;
-    } catch (SkopeoFailed& error) {
-        error.at(name);
-        throw;
+    } catch (const SkopeoFailed& error) {
+        throw transfer_failed(cannot_pull, name, name, error);
     }
 }
 
@@ -263,7 +292,7 @@ std::string pull(const Store& store, const std::string& name, const TransferOpti
             reasons += std::string(reasons.empty() ? "" : "; ") + error.what();
         }
     }
-    throw Error("cannot pull the image").at(name).because(reasons);
+    throw Error(cannot_pull).at(name).because(reasons);
 }
 
 std::string image_id(const std::string& source) {

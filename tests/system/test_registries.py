@@ -360,3 +360,84 @@ def test_a_killed_pull_is_resumed(registry, pulled):
     assert [registry.count(digest) for digest in come] == [0] * 4
     assert registry.count(registry.digest_of_layer(name, 2)) == 1
     assert sctr("run", name, "ls", "/f0", "/f3").lines == ["/f0", "/f3"]
+
+
+# Platforms ----------------------------------------------------------------------------------------
+
+
+class OfAnother(Image):
+    """An image of another machine than this."""
+
+    def config(self):
+        return json.dumps(json.loads(super().config()) | {"architecture": "s390x"}).encode()
+
+
+def index_of(registry, repository, **images):
+    """An image index; returns its full name."""
+    entries = []
+    for machine, image in images.items():
+        blobs, manifest = image.blobs()
+        registry.blobs.update(blobs)
+        entries.append(manifest | {"platform": {"os": "linux", "architecture": machine}})
+    kind = "application/vnd.oci.image.index.v1+json"
+    text = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": entries}).encode()
+    registry.blobs[sha(text)] = text
+    registry.tags[repository, "1"] = sha(text)
+    return f"{registry.address}/{repository}:1"
+
+
+def test_a_platform_that_is_not_there(registry, pulled):
+    """As docker says it, of an index and of a single image, and nothing is fetched; podman takes another without a word of it."""
+    single = registry.add("a/single", "1", Image(base_layer()))
+    several = index_of(registry, "a/index", amd64=Image(base_layer()), s390x=OfAnother(base_layer()))
+    for name in (single, several):
+        registry.requests.clear()
+        pull("--platform", "linux/arm64", name).failed(125, name, "linux/arm64")
+        assert sctr("image", "exists", name).status == 1
+        assert registry.count(registry.digest_of_layer(single, 0)) == 0
+        with registry.without_tls():
+            sctr("run", "--platform", "linux/arm64", name, "true").failed(125, name, "linux/arm64")
+    pull("--platform", "linux/arm64", single).failed(125, "does not match", "linux/amd64")
+
+
+def test_the_platform_that_is_asked_for(registry, pulled):
+    several = index_of(registry, "a/index", amd64=Image(base_layer(), Cmd=["echo", "x"]), s390x=OfAnother(base_layer()))
+    pulled.append(several)
+    for platform in ("linux/s390x", "linux/amd64", "linux/x86_64"):
+        pull("--platform", platform, several).ok()
+        machine = json.loads(sctr("image", "inspect", several).ok())[0]["config"]["architecture"]
+        assert machine == platform.removeprefix("linux/").replace("x86_64", "amd64")
+
+
+def test_run_fetches_the_platform_where_another_is_here(registry, pulled):
+    several = index_of(registry, "a/index", amd64=Image(base_layer(), Cmd=["echo", "x"]), s390x=OfAnother(base_layer()))
+    pulled.append(several)
+    pull("--platform", "linux/s390x", several).ok()
+    sctr("run", "--pull", "never", "--platform", "linux/amd64", several).failed(125, several, "linux/s390x")
+    with registry.without_tls():
+        assert sctr("run", "--platform", "linux/amd64", several).ok() == "x"
+
+
+def test_an_image_of_another_machine_is_told(registry, pulled):
+    name = registry.add("a/other", "1", OfAnother(base_layer()))
+    pulled.append(name)
+    done = pull(name)
+    assert done.status == 0 and "linux/s390x" in done.stderr and name in done.stderr
+
+
+# What people read ---------------------------------------------------------------------------------
+
+
+def test_where_a_push_and_a_pull_failed(registry, load):
+    image = load(Image(base_layer(), Layer().file("own", os.urandom(8))))
+    registry.password = "me:secret"
+    target = f"{registry.address}/a/b:1"
+    push = ["push", "--tls-verify=false", image, target]
+    said = sctr(*push)
+    assert said.status == 125 and said.stderr.count("Copying blob") <= 2
+    error = said.stderr.splitlines()[-1]
+    for word in (image, target, f"skopeo login {registry.address}", "--authfile"):
+        assert word in error
+    pull(target).failed(125, "cannot pull the image", target, f"skopeo login {registry.address}", "--authfile")
+    registry.password = None
+    pull(f"{registry.address}/a/none:1").failed(125, "cannot pull the image", "/a/none:1", "list-tags")
