@@ -14,9 +14,10 @@
 #include "cli/typed_names.hpp"
 #include "cli/verbs.hpp"
 #include "linux/procfs.hpp"
+#include "storage/sizes.hpp"
 #include "storage/store.hpp"
 
-/// sctr image inspect, history, tree.
+/// sctr image inspect, history, tree, exists.
 namespace sctr::cli {
 namespace {
 
@@ -65,7 +66,7 @@ void inspect(const Store& store,
             {{"id", image.id},
              {"digest", "sha256:" + image.digest},
              {"names", names},
-             {"size", image.size},
+             {"size", storage::image_size(store, image)},
              {"layers", layers},
              {"config", ordered_json::parse(read_text(store.blob(image.id)))},
              {"manifest", ordered_json::parse(read_text(store.manifest(image.digest)))}});
@@ -86,7 +87,8 @@ void history(const Store& store,
         for (const oci::HistoryEntry& entry : config.history) {
             std::int64_t size = 0;
             if (!entry.empty_layer && layer < manifest.layers.size()) {
-                size = manifest.layers[layer++].size;
+                const std::size_t below = manifest.layers.size() - 1 - layer++;
+                size = storage::layer_size(store, use.image.layers.at(below));
             }
             table.add({entry.created.substr(0, 19), std::to_string(size), entry.created_by});
             all.push_back({{"created", entry.created},
@@ -103,7 +105,6 @@ void history(const Store& store,
 void tree(const Store& store, const std::vector<storage::ImageUse>& images) {
     const auto all = store.images();
     for (const storage::ImageUse& use : images) {
-        const auto manifest = oci::parse_manifest(read_text(store.manifest(use.image.digest)));
         std::printf("%s\n", use.name.empty() ? use.image.id.c_str() : use.name.c_str());
         for (std::size_t i = 0; i < use.image.layers.size(); ++i) {
             const std::string& chain_id = use.image.layers[use.image.layers.size() - 1 - i];
@@ -113,7 +114,7 @@ void tree(const Store& store, const std::vector<storage::ImageUse>& images) {
             std::printf("%s %.12s  %lld bytes%s\n",
                         i + 1 == use.image.layers.size() ? "`-" : "|-",
                         chain_id.c_str(),
-                        static_cast<long long>(manifest.layers.at(i).size),
+                        static_cast<long long>(storage::layer_size(store, chain_id)),
                         users > 1 ? ", shared" : "");
         }
     }
@@ -122,10 +123,15 @@ void tree(const Store& store, const std::vector<storage::ImageUse>& images) {
 } // namespace
 
 int image_verb(const Words& words) {
-    CLI::App app("Shows what is known of an image.", "sctr image");
+    CLI::App app("Shows what is known of images, and does what there is to do with them.",
+                 "sctr image");
     describe(app,
-             "inspect|history|tree [OPTIONS] IMAGE...",
+             "VERB [OPTIONS] IMAGE...\n\n"
+             "inspect, history, tree, exists; and as verbs of their own: ls (images), rm (rmi),\n"
+             "prune (system prune), pull, push, build, load, save, import, tag, untag",
              {"sctr image inspect debian",
+              "sctr image ls --digests",
+              "sctr image exists debian || sctr pull debian",
               "sctr image inspect --format '{{join .Config.Entrypoint \" \"}}' debian",
               "sctr image history debian",
               "sctr image tree debian"});
@@ -139,6 +145,12 @@ int image_verb(const Words& words) {
     const auto format =
         as_typed(TypedNames(app, words), [&] { return OutputFormat(format_text, false); });
     const Store store = Store::own();
+    if (what == "exists") {
+        if (names.size() != 1) {
+            throw Error("one image is asked for").mend("see 'sctr image --help'");
+        }
+        return store.find(names.front()) ? 0 : 1;
+    }
     if (what == "inspect") {
         inspect(store, images_of(store, names), format);
     } else if (what == "history") {

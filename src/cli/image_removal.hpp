@@ -8,6 +8,7 @@
 namespace sctr::cli {
 
 struct ImageRemovalOptions {
+    bool whole = false;           ///< it goes, whatever else it is called; its names are told
     bool every_name = false;      ///< where it is named by its id, all its names go
     bool with_containers = false; ///< stored ones that do not run go with it
 };

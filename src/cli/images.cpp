@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
 #include <cstdio>
-#include <map>
+#include <functional>
+#include <iterator>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -20,56 +23,111 @@
 #include "linux/clock.hpp"
 #include "oci/reference.hpp"
 #include "storage/remove.hpp"
+#include "storage/sizes.hpp"
 #include "storage/store.hpp"
 #include "storage/volumes.hpp"
 
-/// The verbs of images that need no registry: images, tag, rmi.
+/// sctr images, rmi.
 namespace sctr::cli {
 namespace {
 
 using storage::Store;
 
-std::string table_of(const std::vector<oci::StoredImage>& images,
-                     const std::multimap<std::string, std::string>& names) {
-    Table table({"NAME", "ID", "CREATED", "SIZE"});
-    for (const oci::StoredImage& image : images) {
+/// What `images` shows of one.
+struct Listed {
+    oci::StoredImage image;
+    std::int64_t size = 0;
+    std::vector<std::string> names;
+};
+
+struct Look {
+    bool digests = false;
+    bool whole_ids = false;
+};
+
+std::string shown_id(const oci::StoredImage& image, const Look& look) {
+    return look.whole_ids ? "sha256:" + image.id : image.id.substr(0, short_id);
+}
+
+std::string table_of(const std::vector<Listed>& images, const Look& look) {
+    std::vector<std::string> header{"NAME", "ID", "CREATED", "SIZE"};
+    if (look.digests) {
+        header.insert(header.begin() + 1, "DIGEST");
+    }
+    Table table(header);
+    for (const Listed& each : images) {
+        constexpr std::size_t day = 10; // of RFC 3339
         const auto line = [&](const std::string& name) {
-            constexpr std::size_t day = 10; // of RFC 3339
-            table.add({name,
-                       image.id.substr(0, short_id),
-                       image.created.empty() ? "-" : image.created.substr(0, day),
-                       size_text(image.size)});
+            std::vector<std::string> cells{
+                name,
+                shown_id(each.image, look),
+                each.image.created.empty() ? "-" : each.image.created.substr(0, day),
+                size_text(each.size)};
+            if (look.digests) {
+                cells.insert(cells.begin() + 1, "sha256:" + each.image.digest);
+            }
+            table.add(cells);
         };
-        const auto [first, last] = names.equal_range(image.digest);
-        if (first == last) {
+        if (each.names.empty()) {
             line("<none>");
         }
-        for (auto name = first; name != last; ++name) {
-            line(name->second);
-        }
+        std::ranges::for_each(each.names, line);
     }
     return table.text();
 }
 
-nlohmann::ordered_json json_of(const std::vector<oci::StoredImage>& images,
-                               const std::multimap<std::string, std::string>& names) {
-    auto list = nlohmann::ordered_json::array();
-    for (const oci::StoredImage& image : images) {
-        auto own = nlohmann::ordered_json::array();
-        const auto [first, last] = names.equal_range(image.digest);
-        for (auto name = first; name != last; ++name) {
-            own.push_back(name->second);
+/// Each once, however often it is here.
+std::string ids_of(const std::vector<Listed>& images, const Look& look) {
+    std::vector<std::string> ids;
+    for (const Listed& each : images) {
+        if (std::string id = shown_id(each.image, look); !std::ranges::contains(ids, id)) {
+            ids.push_back(std::move(id));
         }
+    }
+    return join(ids, "\n") + (ids.empty() ? "" : "\n");
+}
+
+nlohmann::ordered_json json_of(const std::vector<Listed>& images) {
+    auto list = nlohmann::ordered_json::array();
+    for (const auto& [image, size, names] : images) {
         list.push_back({{"id", image.id},
                         {"digest", "sha256:" + image.digest},
-                        {"names", own},
+                        {"names", names},
                         {"created", image.created},
-                        {"size", image.size},
+                        {"size", size},
                         {"architecture", image.architecture},
                         {"os", image.os},
                         {"layers", image.layers.size()}});
     }
     return list;
+}
+
+/// Those that are asked for by names and filters, the newest first.
+std::vector<Listed> listed_images(const Store& store,
+                                  const std::vector<std::string>& wanted,
+                                  const Filter<ImageRow>& filter) {
+    const auto patterns = filter.values("reference");
+    std::vector<Listed> all;
+    for (oci::StoredImage& image : store.images()) {
+        std::vector<std::string> names = names_of(store, image.digest);
+        if (!filter.takes({.image = image, .names = names})) {
+            continue;
+        }
+        std::erase_if(names, [&](const std::string& name) {
+            const auto is_meant = [&](const auto& word) { return oci::is_called(name, word); };
+            const auto fits = [&](const auto& word) { return fits_reference(name, word); };
+            return (!wanted.empty() && std::ranges::none_of(wanted, is_meant)) ||
+                   (!patterns.empty() && std::ranges::none_of(patterns, fits));
+        });
+        if (wanted.empty() || !names.empty()) {
+            const std::int64_t size = storage::image_size(store, image);
+            all.push_back({.image = std::move(image), .size = size, .names = std::move(names)});
+        }
+    }
+    std::ranges::stable_sort(all, std::greater(), [](const Listed& each) {
+        return std::string_view(each.image.created); // RFC 3339, UTC
+    });
+    return all;
 }
 
 /// before and since name images: their times are what is asked for.
@@ -83,14 +141,26 @@ std::vector<std::string> with_times(const Store& store, std::vector<std::string>
     return filters;
 }
 
+/// What `images` shows of each image: the last of its names, or its ID.
+std::vector<std::string> words_for_all(const Store& store) {
+    std::vector<std::string> words;
+    for (const oci::StoredImage& image : store.images()) {
+        const auto names = names_of(store, image.digest);
+        words.push_back(names.empty() ? image.id.substr(0, short_id) : names.back());
+    }
+    return words;
+}
+
 } // namespace
 
 int images_verb(const Words& words) {
     bool json = false;
     bool quiet = false;
+    bool all = false;
+    Look look;
     std::optional<std::string> format_text;
     std::vector<std::string> filters;
-    CLI::App app("Lists images.", "sctr images");
+    CLI::App app("Lists images, the newest first.", "sctr images");
     describe(app,
              "[OPTIONS] [NAME...]",
              {"sctr images",
@@ -105,6 +175,9 @@ int images_verb(const Words& words) {
               "label!=NAME[=VALUE], before=IMAGE, since=IMAGE");
     add_switch(app, "--json", json, "as a JSON array");
     add_switch(app, "-q,--quiet", quiet, "ids alone");
+    add_switch(app, "--digests", look.digests, "with the digests of their manifests");
+    add_switch(app, "--no-trunc", look.whole_ids, "whole ids");
+    add_switch(app, "-a,--all", all, "a habit of people and scripts: all are shown anyway");
     add_format(app, "--format", format_text);
     const auto wanted = parse_names(app, words);
     for (const std::string& word : wanted) {
@@ -114,56 +187,20 @@ int images_verb(const Words& words) {
     const auto format = as_typed(typed, [&] { return OutputFormat(format_text, json, quiet); });
     const Store store = Store::own();
     const auto filter = as_typed(typed, [&] { return image_filter(with_times(store, filters)); });
-    const auto patterns = filter.values("reference");
-    auto images = store.images();
-    std::erase_if(images, [&](const oci::StoredImage& image) {
-        return !filter.takes({.image = image, .names = names_of(store, image.digest)});
-    });
-    std::multimap<std::string, std::string> names;
-    for (const auto& [name, digest] : store.names()) {
-        const auto is_meant = [&](const std::string& word) { return oci::is_called(name, word); };
-        const auto fits = [&](const std::string& word) { return fits_reference(name, word); };
-        if ((wanted.empty() || std::ranges::any_of(wanted, is_meant)) &&
-            (patterns.empty() || std::ranges::any_of(patterns, fits))) {
-            names.emplace(digest, name);
-        }
-    }
-    if (!wanted.empty()) {
-        std::erase_if(images, [&](const auto& image) { return !names.contains(image.digest); });
-    }
+    const auto images = listed_images(store, wanted, filter);
     std::string text;
     if (quiet) {
-        for (const oci::StoredImage& image : images) {
-            text += image.id.substr(0, short_id) + '\n';
-        }
+        text = ids_of(images, look);
     } else if (format.is_template()) {
         std::vector<TemplateView> rows;
-        for (const TemplateView& image : json_of(images, names)) {
+        for (const TemplateView& image : json_of(images)) {
             std::ranges::move(image_rows(image, sys::now_usec()), std::back_inserter(rows));
         }
         text = format.lines(rows);
     } else {
-        text =
-            format.is_json() ? json_text(json_of(images, names)) + '\n' : table_of(images, names);
+        text = format.is_json() ? json_text(json_of(images)) + '\n' : table_of(images, look);
     }
     std::fputs(text.c_str(), stdout);
-    return 0;
-}
-
-int tag_verb(const Words& words) {
-    CLI::App app("Gives an image one more name.", "sctr tag");
-    describe(app, "IMAGE NAME", {"sctr tag docker.io/library/debian:13 base"});
-    const auto names = parse_names(app, words);
-    if (names.size() != 2) {
-        throw Error("an image and a name are needed").mend("see 'sctr tag --help'");
-    }
-    if (!oci::parse_reference(names.back()).digest.empty()) {
-        throw Error("an image has its digest, and gets no other").at(names.back());
-    }
-    const Store store = Store::own();
-    const UniqueFd locked = store.lock(storage::Sharing::shared);
-    const storage::ImageUse use = require_image(store, names.front());
-    store.set_name(local_name(names.back()), use.image.digest);
     return 0;
 }
 
@@ -189,13 +226,12 @@ int rmi_verb(const Words& words) {
         throw Error(all ? "all are to go, and some are named, too" : "no image named")
             .mend("see 'sctr rmi --help'");
     }
-    const ImageRemovalOptions how{.every_name = all || force, .with_containers = force};
+    const ImageRemovalOptions how{
+        .whole = all, .every_name = all || force, .with_containers = force};
     const Store store = Store::own();
     store.prepare();
     if (all) {
-        for (const oci::StoredImage& image : store.images()) {
-            names.push_back(image.digest);
-        }
+        names = words_for_all(store);
     }
     if (names.empty()) {
         return 0;

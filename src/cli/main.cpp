@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "cli/flags.hpp"
 #include "cli/log.hpp"
+#include "cli/tag.hpp"
 #include "cli/target.hpp"
 #include "cli/verbs.hpp"
 #include "linux/process.hpp"
@@ -27,10 +28,38 @@ struct Verb {
     const char* for_root_alone = "";
 };
 
+/// Those of docker's and podman's `container VERB` that are verbs of sctr.
+constexpr std::array of_containers = {
+    std::string_view("attach"),  std::string_view("commit"),  std::string_view("cp"),
+    std::string_view("create"),  std::string_view("diff"),    std::string_view("exec"),
+    std::string_view("export"),  std::string_view("inspect"), std::string_view("kill"),
+    std::string_view("logs"),    std::string_view("pause"),   std::string_view("port"),
+    std::string_view("ps"),      std::string_view("rename"),  std::string_view("restart"),
+    std::string_view("rm"),      std::string_view("run"),     std::string_view("start"),
+    std::string_view("stats"),   std::string_view("stop"),    std::string_view("top"),
+    std::string_view("unpause"), std::string_view("update"),  std::string_view("wait")};
+
+/// What is no verb of containers: those are found before.
+int container_verb(const Words& words) {
+    CLI::App app("Has all verbs of containers, which are verbs of their own, too.",
+                 "sctr container");
+    std::string names = "ls";
+    for (const std::string_view name : of_containers) {
+        names += ", " + std::string(name);
+    }
+    describe(app,
+             "VERB ...\n\n" + names,
+             {"sctr container ls -a       # sctr ps -a", "sctr container rm web"});
+    const auto rest = parse_names(app, words);
+    throw Error("nothing to do with containers by that name")
+        .at(rest.empty() ? "" : rest.front())
+        .mend("see 'sctr container --help'");
+}
+
 constexpr const char* is_to_be_root = "who makes or enters a container of root's is root in it";
 constexpr const char* is_roots_store = "what is stored of them is closed to everybody else";
 
-constexpr std::array<Verb, 44> verbs = {{
+constexpr std::array<Verb, 46> verbs = {{
     {"run", "run a command in a new container", run_verb, is_to_be_root},
     {"create", "store a container, to be started as a service", create_verb, is_to_be_root},
     {"start", "start stored containers", start_verb},
@@ -57,11 +86,13 @@ constexpr std::array<Verb, 44> verbs = {{
     {"logs", "show the output of a container", logs_verb},
     {"events", "show what happens to containers", events_verb},
     {"rm", "forget stopped containers", rm_verb, is_roots_store},
+    {"container", "all verbs of containers, as docker and podman group them", container_verb},
     {"pull", "fetch images from registries", pull_verb, is_roots_store},
     {"push", "send an image to a registry", push_verb, is_roots_store},
     {"images", "list images", images_verb, is_roots_store},
-    {"image", "show what is known of an image", image_verb, is_roots_store},
-    {"tag", "give an image one more name", tag_verb, is_roots_store},
+    {"image", "show what is known of images; all verbs of images", image_verb, is_roots_store},
+    {"tag", "give an image more names", tag_verb, is_roots_store},
+    {"untag", "take names from an image", untag_verb, is_roots_store},
     {"rmi", "remove images", rmi_verb, is_roots_store},
     {"load", "take images from an archive", load_verb, is_roots_store},
     {"save", "write an image to an archive", save_verb, is_roots_store},
@@ -101,13 +132,57 @@ const Verb* find_verb(std::string_view name) {
     return nullptr;
 }
 
+/// A verb that docker and podman have behind another, too: `image ls`.
+struct GroupedVerb {
+    std::string_view group;
+    std::string_view word;
+    Words here;
+};
+
+const GroupedVerb* find_grouped(const Words& words) {
+    static const std::array all = {GroupedVerb{"image", "ls", {"images"}},
+                                   GroupedVerb{"image", "list", {"images"}},
+                                   GroupedVerb{"image", "rm", {"rmi"}},
+                                   GroupedVerb{"image", "remove", {"rmi"}},
+                                   GroupedVerb{"image", "prune", {"system", "prune"}},
+                                   GroupedVerb{"image", "pull", {"pull"}},
+                                   GroupedVerb{"image", "push", {"push"}},
+                                   GroupedVerb{"image", "build", {"build"}},
+                                   GroupedVerb{"image", "load", {"load"}},
+                                   GroupedVerb{"image", "save", {"save"}},
+                                   GroupedVerb{"image", "import", {"import"}},
+                                   GroupedVerb{"image", "tag", {"tag"}},
+                                   GroupedVerb{"image", "untag", {"untag"}},
+                                   GroupedVerb{"container", "ls", {"ps"}},
+                                   GroupedVerb{"container", "list", {"ps"}}};
+    for (const GroupedVerb& each : all) {
+        if (words.size() > 1 && words[0] == each.group && words[1] == each.word) {
+            return &each;
+        }
+    }
+    return nullptr;
+}
+
+/// The same words as sctr has them: 'rmi x' of 'image rm x', 'rm x' of 'container rm x'.
+Words ungrouped(const Words& words) {
+    if (const GroupedVerb* verb = find_grouped(words)) {
+        Words plain = verb->here;
+        plain.insert(plain.end(), words.begin() + 2, words.end());
+        return plain;
+    }
+    if (words.size() > 1 && words[0] == "container" &&
+        std::ranges::contains(of_containers, words[1])) {
+        return {words.begin() + 1, words.end()};
+    }
+    return words;
+}
+
 struct Habit {
     std::string_view verb; ///< of docker or podman
     const char* here;
 };
 
-constexpr std::array habits = {Habit{"container", "leave the word out: 'sctr ps', 'sctr rm'"},
-                               Habit{"history", "'sctr image history' shows it"},
+constexpr std::array habits = {Habit{"history", "'sctr image history' shows it"},
                                Habit{"info", "'sctr doctor' and 'sctr system df' show it"},
                                Habit{"login", "'skopeo login' does it: its file is read"},
                                Habit{"logout", "'skopeo logout' does it"},
@@ -148,7 +223,8 @@ int run_top(const Words& words) {
     for (const Verb& verb : verbs) {
         app.add_subcommand(std::string(verb.name), verb.summary)->group("Verbs");
     }
-    auto [flags, rest] = split_words(app, words);
+    auto [flags, more] = split_words(app, words);
+    const Words rest = ungrouped(more);
     parse_flags(app, flags);
     if (version) {
         std::puts("sctr version " SCTR_VERSION);
@@ -166,7 +242,8 @@ int run_top(const Words& words) {
     return verb->run({rest.begin() + 1, rest.end()});
 }
 
-int dispatch(const Words& words) {
+int dispatch(const Words& all) {
+    const Words words = ungrouped(all);
     const Verb* verb = words.empty() ? nullptr : find_verb(words.front());
     return verb != nullptr ? verb->run({words.begin() + 1, words.end()}) : run_top(words);
 }
@@ -191,6 +268,7 @@ int guarded(const Words& words) {
 }
 
 } // namespace
+
 } // namespace sctr::cli
 
 int main(int argc, char** argv) {

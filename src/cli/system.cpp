@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <cstdio>
-#include <filesystem>
 
 #include "base/error.hpp"
+#include "cli/disk_use.hpp"
 #include "cli/flags.hpp"
 #include "cli/image_names.hpp"
 #include "cli/log.hpp"
 #include "cli/names.hpp"
-#include "cli/table.hpp"
 #include "cli/verbs.hpp"
 #include "storage/check.hpp"
 #include "storage/remove.hpp"
@@ -18,36 +17,7 @@
 namespace sctr::cli {
 namespace {
 
-namespace fs = std::filesystem;
 using storage::Store;
-
-/// Bytes on disk, of what this caller may look at.
-std::int64_t disk_use(const std::string& path) {
-    std::int64_t bytes = 0;
-    std::error_code failure;
-    fs::recursive_directory_iterator entry(
-        path, fs::directory_options::skip_permission_denied, failure);
-    for (; !failure && entry != fs::recursive_directory_iterator(); entry.increment(failure)) {
-        std::error_code none;
-        if (entry->is_regular_file(none) && !entry->is_symlink(none)) {
-            bytes += static_cast<std::int64_t>(entry->file_size(none));
-        }
-    }
-    return bytes;
-}
-
-int disk_free(const Store& store) {
-    Table table({"WHAT", "COUNT", "SIZE"});
-    for (const char* part : {"layers", "blobs/sha256", "roots", "volumes", "tmp"}) {
-        const std::string path = store.root() + "/" + part;
-        std::error_code none;
-        const auto count =
-            std::distance(fs::directory_iterator(path, none), fs::directory_iterator());
-        table.add({part, std::to_string(count), size_text(disk_use(path))});
-    }
-    std::fputs(table.text().c_str(), stdout);
-    return 0;
-}
 
 int prune(const Store& store, bool all) {
     store.prepare();
@@ -67,7 +37,7 @@ int prune(const Store& store, bool all) {
     }
     const storage::Swept swept = storage::sweep_store(store, keeps_root);
     storage::sweep_volumes(store);
-    std::printf("removed %u layers and %u blobs\n", swept.layers, swept.blobs);
+    std::printf("freed %s\n", size_text(swept.bytes).c_str());
     return 0;
 }
 
@@ -86,6 +56,7 @@ int check(const Store& store, bool repair) {
 int system_verb(const Words& words) {
     bool all = false;
     bool repair = false;
+    bool json = false;
     bool force = false; // a habit of people and scripts: sctr asks nothing
     CLI::App app("Shows, checks and clears what is stored.", "sctr system");
     describe(app,
@@ -93,13 +64,15 @@ int system_verb(const Words& words) {
              {"sctr system df", "sctr system prune --all", "sctr system check --repair"});
     add_switch(app, "-a,--all", all, "of prune: every image that no container needs");
     add_switch(app, "-f,--force", force, "of prune: nothing is asked anyway");
+    add_switch(app, "--json", json, "of df: as a JSON array, sizes in bytes");
     add_switch(app, "--repair", repair, "of check: remove what is damaged");
     const auto names = parse_names(app, words);
     const std::string what = names.size() == 1 ? names.front() : "";
     require_prune_to_force(force, what);
     const Store store = Store::own();
     if (what == "df") {
-        return disk_free(store);
+        show_disk_use(store, json);
+        return 0;
     }
     if (what == "prune") {
         return prune(store, all);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
@@ -115,6 +116,15 @@ std::string found_in(const UnpackedLayer& layer) {
     return text;
 }
 
+void write_size(const std::string& path, std::uint64_t size) {
+    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    const std::string text = std::to_string(size);
+    if (!file.valid() ||
+        ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+        throw Error("cannot write the layer's size").at(path).because(errno);
+    }
+}
+
 /// Confined to the layer. `directory` is one below it, for the layer alone, with what else is made.
 std::string unpack_confined(LayerSource source, const std::string& directory, bool rootless) {
     prepare_confinement();
@@ -136,7 +146,12 @@ std::string unpack_confined(LayerSource source, const std::string& directory, bo
         source.recipe = writable + last_part_of(source.recipe);
     }
     return reading(archive, source.blob, [&] {
-        return found_in(unpack_layer(source, writable + last_part_of(directory), bounds, rootless));
+        const UnpackedLayer layer =
+            unpack_layer(source, writable + last_part_of(directory), bounds, rootless);
+        if (!source.recipe.empty()) { // else it is a copy
+            write_size(writable + "/size", layer.archive);
+        }
+        return found_in(layer);
     });
 }
 

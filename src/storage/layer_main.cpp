@@ -166,7 +166,10 @@ int run_unpack_tree(const std::vector<std::string>& words, bool rootless) {
     const UniqueFd directory = open_place(words[1]);
     const auto place =
         confine({.write = {directory.get()}, .capabilities = capabilities_to_write()});
-    unpack_tree({.archive = "/proc/self/fd/0", .shown = words[1], .rootless = rootless},
+    unpack_tree({.archive = "/proc/self/fd/0",
+                 .shown = words[1],
+                 .rootless = rootless,
+                 .must_be_there = true},
                 journal,
                 [&](bool) -> TreeTarget { return {.directory = path_of(place.front()) + "/."}; });
     return 0;

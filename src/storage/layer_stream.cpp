@@ -147,6 +147,7 @@ ssize_t LayerStream::read(const void** bytes) {
         const std::string_view more(static_cast<const char*>(*bytes),
                                     static_cast<std::size_t>(size));
         stream_hash_.update(more);
+        size_ += more.size();
         if (watcher_) {
             watcher_(more);
         }

@@ -62,6 +62,9 @@ class LayerStream {
     /// Error when the blob is damaged.
     void drain();
 
+    /// How many bytes have been read.
+    [[nodiscard]] std::uint64_t size() const { return size_; }
+
     /// After drain().
     std::string digest() { return blob_hash_.finish(); }
 
@@ -90,6 +93,7 @@ class LayerStream {
     Archive decompressor_;
     std::vector<char> block_;
     bool is_empty_ = false;
+    std::uint64_t size_ = 0;
 };
 
 } // namespace sctr::storage

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +15,7 @@
 #include "linux/procfs.hpp"
 #include "storage/blobs.hpp"
 #include "storage/helper.hpp"
+#include "storage/sizes.hpp"
 
 namespace sctr::storage {
 
@@ -109,8 +111,9 @@ Swept sweep_store(const Store& store,
         if (!needed.layers.contains(chain_id)) {
             // Out of sight first: half a layer must not have the name of a whole one.
             const std::string gone = store.make_work_directory();
+            const std::int64_t size = layer_size(store, chain_id);
             if (::rename(store.layer(chain_id).c_str(), gone.c_str()) == 0) {
-                ++swept.layers;
+                swept.bytes += size;
             }
         }
     }
@@ -127,14 +130,17 @@ Swept sweep_store(const Store& store,
         const std::string path = store.root() + "/roots/" + name;
         // Asked with the lock in hand: whoever is stored later has not run yet.
         if (UniqueFd held = take(path, O_DIRECTORY); held.valid() && !is_kept(name)) {
+            swept.bytes += tree_size(path);
             trees.push_back(path);
             roots.push_back(std::move(held));
         }
     }
     remove_trees(trees);
     for (const std::string& hex : names_in(store.blobs() + "/sha256")) {
-        if (!needed.blobs.contains(hex) && ::unlink(store.blob(hex).c_str()) == 0) {
-            ++swept.blobs;
+        struct stat info{};
+        if (!needed.blobs.contains(hex) && ::lstat(store.blob(hex).c_str(), &info) == 0 &&
+            ::unlink(store.blob(hex).c_str()) == 0) {
+            swept.bytes += S_ISREG(info.st_mode) ? info.st_size : 0;
         }
     }
     return swept;

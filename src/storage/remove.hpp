@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -19,8 +20,7 @@ void remove_image(const Store& store,
 
 /// What a sweep has removed, for people.
 struct Swept {
-    unsigned layers = 0;
-    unsigned blobs = 0;
+    std::int64_t bytes = 0; ///< as storage/sizes.hpp counts
 };
 
 /// Removes what no image refers to, what killed writers left, and roots of containers that are

@@ -64,6 +64,7 @@ UnpackedLayer unpack_layer(const LayerSource& source,
     layer.implied = tree.implied();
     layer.opaque = tree.opaque();
     finish_reading(*stream, source);
+    layer.archive = stream->size();
     if (recipe && (!recipe->finish() || !saves_disk(source))) {
         ::unlink(source.recipe.c_str());
     }

@@ -24,6 +24,7 @@ struct UnpackedLayer {
     std::set<std::string> implied; ///< see LayerTree::implied()
     std::set<std::string> opaque;  ///< see LayerTree::opaque()
     std::uint64_t bytes = 0;       ///< of content
+    std::uint64_t archive = 0;     ///< bytes of the archive, not compressed
 };
 
 /// Reads a layer and checks its digests. Throws Error.

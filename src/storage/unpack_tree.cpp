@@ -87,6 +87,9 @@ class Reading {
     /// Nothing after the last one, when all has been read. Throws Error.
     std::optional<LayerMember> next() {
         auto member = unpacker_.next();
+        if (!member && source_.must_be_there && stream_.size() == 0) {
+            throw Error(source_.what).because("there is nothing in it");
+        }
         if (!member && source_.needs_end_mark && !unpacker_.has_end_mark()) {
             throw Error(source_.what).because("the archive ends too early");
         }

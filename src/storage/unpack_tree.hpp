@@ -32,6 +32,7 @@ struct TreeSource {
     /// An archive that ends between two members, without a mark, has lost the rest. Not all that
     /// others pack have one.
     bool needs_end_mark = false;
+    bool must_be_there = false; ///< no byte at all is an error, too, of which an archive has some
 };
 
 /// Unpacks an archive as a tree of files. `choose` is told whether the first member is a directory,

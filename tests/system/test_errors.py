@@ -42,7 +42,7 @@ def test_no_rootfs():
 
 @pytest.mark.parametrize(
     "verb, said",
-    [("rnu", "did you mean 'run'"), ("container", "sctr ps"), ("history", "image history"), ("info", "doctor"),
+    [("rnu", "did you mean 'run'"), ("history", "image history"), ("info", "doctor"),
      ("login", "skopeo login"), ("logout", "skopeo logout"), ("search", "skopeo"), ("version", "--version")],
 )  # fmt: skip
 def test_an_unknown_verb(verb, said):
