@@ -60,6 +60,9 @@ VolumeSource volume_named(const std::string& flag, const std::string& name) {
         try {
             plan::check_volume_name(name);
         } catch (Error& error) {
+            if (name.contains('/')) {
+                error.mend("type=bind mounts a directory of the host");
+            }
             throw error.at(flag);
         }
     }
@@ -261,7 +264,8 @@ Sharing mount_sharing(const std::string& text) {
 
 CallersMount parse_mount(const std::string& text, const std::string& directory) {
     const Keys keys = parse_keys(text);
-    const std::string type = value_of(keys, "type");
+    const bool is_typed = std::ranges::contains(keys, "type", &Keys::value_type::first);
+    const std::string type = is_typed ? value_of(keys, "type") : "volume"; // as docker and podman
     MountOptions options(type_defaults(type, text));
     const std::string target = value_of(keys, "target");
     if (target.empty()) {

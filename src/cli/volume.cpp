@@ -14,6 +14,7 @@
 #include "base/error.hpp"
 #include "base/sha256.hpp"
 #include "base/strings.hpp"
+#include "cli/archive_errors.hpp"
 #include "cli/flags.hpp"
 #include "cli/names.hpp"
 #include "cli/output_file.hpp"
@@ -30,7 +31,7 @@
 #include "storage/helper.hpp"
 #include "storage/volumes.hpp"
 
-/// sctr volume create, ls, inspect, rm, prune, export, import.
+/// sctr volume create, ls, inspect, exists, rm, prune, export, import.
 namespace sctr::cli {
 namespace {
 
@@ -43,6 +44,9 @@ struct VolumeFlags {
     std::vector<std::string> labels;
     std::vector<std::string> filters;
     std::optional<std::string> output;
+    std::vector<std::string> short_options; ///< -o: of export a file, of create an option
+    std::vector<std::string> options;
+    std::optional<std::string> driver;
     std::optional<std::string> format;
     bool json = false;
     bool quiet = false;
@@ -78,10 +82,26 @@ std::vector<Definition> stored_containers() {
     return DefinitionStore(DefinitionStore::default_root()).list();
 }
 
+/// docker's and podman's words for other kinds of volumes than directories of the store.
+void refuse_drivers(const VolumeFlags& flags) {
+    if (flags.driver && *flags.driver != "local") {
+        throw bad_value("--driver", *flags.driver, "a volume is a directory of the store", "local");
+    }
+    Names options = flags.options;
+    options.insert(options.end(), flags.short_options.begin(), flags.short_options.end());
+    if (!options.empty()) {
+        throw Error("a volume is a directory of the store, and has no options")
+            .at("--opt " + options.front())
+            .mend("mount it on the host, and give it to the container: --mount type=bind; "
+                  "memory is --tmpfs");
+    }
+}
+
 int create(const Store& store, const VolumeFlags& flags, const Names& names) {
     if (names.size() > 1) {
         throw Error("one volume is made at a time").mend("see 'sctr volume --help'");
     }
+    refuse_drivers(flags);
     Volume volume{.name = names.empty() ? random_name() : names.front(),
                   .created_usec = sys::now_usec()};
     for (const std::string& label : flags.labels) {
@@ -222,9 +242,14 @@ int import_volume(const Store& store, const Names& names) {
     if (!file.valid()) {
         throw Error("cannot read the archive").at(path).because(errno);
     }
-    (void)storage::LayerProgram(
-        {.words = {"unpack-tree", storage::volume_data(store, name)}, .input = file.get()})
-        .finish();
+    try {
+        (void)storage::LayerProgram(
+            {.words = {"unpack-tree", storage::volume_data(store, name)}, .input = file.get()})
+            .finish();
+    } catch (const Error& error) {
+        throw about_archive(
+            "cannot unpack the archive", path == "-" ? "standard input" : path, error);
+    }
     return 0;
 }
 
@@ -234,13 +259,16 @@ int volume_verb(const Words& words) {
     VolumeFlags flags;
     CLI::App app("Makes, shows, fills and removes volumes.", "sctr volume");
     describe(app,
-             "create|ls|inspect|rm|prune|export|import [OPTIONS] [VOLUME...]",
+             "create|ls|inspect|exists|rm|prune|export|import [OPTIONS] [VOLUME...]",
              {"sctr volume create data",
               "sctr run -v data:/var/lib/postgresql docker.io/library/postgres",
               "sctr volume export data | ssh other sctr volume import data"});
-    add_texts(app, "--label", flags.labels, "of create: KEY=VALUE");
+    add_texts(app, "-l,--label", flags.labels, "of create: KEY=VALUE");
+    add_text(app, "-d,--driver", flags.driver, "of create: local, which all are");
+    add_texts(app, "--opt", flags.options, "of create: none is known");
     add_switch(app, "--ignore", flags.ignore, "of create: one of that name will do");
-    add_text(app, "-o,--output", flags.output, "of export: file, or - (default: standard output)");
+    add_text(app, "--output", flags.output, "of export: file, or - (default: standard output)");
+    add_texts(app, "-o", flags.short_options, "of export: --output");
     add_texts(app,
               "--filter",
               flags.filters,
@@ -268,6 +296,9 @@ int volume_verb(const Words& words) {
     if (what == "ls" || what == "list") {
         return list(store, flags);
     }
+    if (what == "exists") {
+        return storage::has_volume(store, only(names, "one volume is asked for")) ? 0 : 1;
+    }
     if (what == "inspect") {
         return inspect(store, flags, names);
     }
@@ -278,6 +309,9 @@ int volume_verb(const Words& words) {
         return prune(store, flags);
     }
     if (what == "export") {
+        if (!flags.short_options.empty()) {
+            flags.output = flags.short_options.back();
+        }
         return export_volume(store, flags, names);
     }
     if (what == "import") {
