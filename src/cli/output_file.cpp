@@ -96,7 +96,7 @@ OutputFile::OutputFile(const std::string& path) : path_(path) {
         const auto [directory, name] = directory_and_name(path);
         directory_ = open_directory_of(directory);
         if (!directory_.valid() || name.empty()) {
-            errno = name.empty() ? EISDIR : errno;
+            errno = !name.empty() ? errno : path.empty() ? ENOENT : EISDIR;
             fail_to_write(path);
         }
         is_new_ = true;

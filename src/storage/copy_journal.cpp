@@ -158,7 +158,8 @@ std::string CopyJournal::text() const {
 }
 
 std::string ground_of(std::string_view journal) {
-    for (const Record& record : records_of(journal.substr(0, 3 * 4096))) {
+    constexpr std::size_t longest_record = 12288; // two paths at most, and little else
+    for (const Record& record : records_of(journal.substr(0, longest_record))) {
         return record.kind == of_ground ? record.made.directory : "";
     }
     return {};

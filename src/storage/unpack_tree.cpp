@@ -12,6 +12,7 @@
 #include "storage/copy_tree.hpp"
 #include "storage/layer_stream.hpp"
 #include "storage/shown_path.hpp"
+#include "storage/stop.hpp"
 #include "storage/unpacker.hpp"
 
 namespace sctr::storage {
@@ -71,7 +72,9 @@ Error shown(const Error& error, const TreeSource& source, const TreeTarget& targ
         path = with_top(path, "");
     }
     Error said = error;
-    said.because(error.why().empty() ? error.what_failed() : error.why());
+    said.because(stop_requested != 0   ? "it was ended by a signal"
+                 : error.why().empty() ? error.what_failed()
+                                       : error.why());
     return said.instead(source.what).at(shown_path(source.shown, path));
 }
 
