@@ -21,7 +21,8 @@ Error about_archive(const char* what,
                     const Error& failure,
                     const std::string& path) {
     std::string why = failure.what();
-    for (const char* known : {"cannot unpack the layer: ",
+    for (const char* known : {"cannot unpack the archive: ",
+                              "cannot unpack the layer: ",
                               "cannot read the layer: ",
                               "cannot read the archive: ",
                               "cannot load images: "}) {

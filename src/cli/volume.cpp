@@ -242,13 +242,12 @@ int import_volume(const Store& store, const Names& names) {
     if (!file.valid()) {
         throw Error("cannot read the archive").at(path).because(errno);
     }
+    const std::string data = storage::volume_data(store, name);
     try {
-        (void)storage::LayerProgram(
-            {.words = {"unpack-tree", storage::volume_data(store, name)}, .input = file.get()})
-            .finish();
+        (void)storage::LayerProgram({.words = {"unpack-tree", data}, .input = file.get()}).finish();
     } catch (const Error& error) {
         throw about_archive(
-            "cannot unpack the archive", path == "-" ? "standard input" : path, error);
+            "cannot unpack the archive", path == "-" ? "standard input" : path, error, data);
     }
     return 0;
 }

@@ -169,7 +169,7 @@ Child fork_child(std::uint64_t clone_flags, const std::function<void()>& body) {
 
 UniqueFd raise_fd(UniqueFd fd) {
     constexpr int first_free = 10;
-    if (fd.get() >= first_free) {
+    if (!fd.valid() || fd.get() >= first_free) {
         return fd;
     }
     UniqueFd raised(::fcntl(fd.get(), F_DUPFD_CLOEXEC, first_free));

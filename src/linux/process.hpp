@@ -76,7 +76,8 @@ Child spawn(const SpawnArguments& arguments);
 /// when the kernel refuses; what `body` throws ends the child with status 1.
 Child fork_child(std::uint64_t clone_flags, const std::function<void()>& body);
 
-/// The same file under a number of 10 or above, so that it cannot collide with the fixed ones.
+/// The same file under a number of 10 or above, so that it cannot collide with the fixed ones. None
+/// stays none, and errno as it was. Throws Error.
 UniqueFd raise_fd(UniqueFd fd);
 
 } // namespace sctr::sys

@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 PROGRAM = "clang-tidy-19"
-INCLUDE = re.compile(rb'^#include "([^"]+)"', re.MULTILINE)
+INCLUDE = re.compile(rb'^#include ?["<]([^">]+)[">]', re.MULTILINE)  # meson writes <...> in its unity files
 
 
 class Sources:
@@ -30,7 +30,7 @@ class Sources:
         found = []
         for name in INCLUDE.findall(path.read_bytes()):
             candidates = (pathlib.Path(folder, name.decode()) for folder in (path.parent, *self.folders))
-            found += [next(candidate for candidate in candidates if candidate.exists())]
+            found += [candidate for candidate in candidates if candidate.exists()][:1]  # none: a library's
         return found
 
     def closure(self, path):

@@ -231,6 +231,7 @@ def test_the_archive_is_named_as_it_was_typed(volume, tmp_path):
             assert "layer" not in said and "/var/lib/sctr" not in said, said
     sctr("load", "-i", tmp_path / "none").failed(125, f"{tmp_path}/none", "No such file or directory")
     sctr("import", tmp_path / "none", "x").failed(125, f"{tmp_path}/none", "No such file or directory")
+    sctr("volume", "import", volume, tmp_path / "none").failed(125, f"{tmp_path}/none", "No such file or directory")
     sctr("system", "prune").ok()  # of blobs that did not become an image
 
 
