@@ -24,9 +24,10 @@ namespace fs = std::filesystem;
 
 constexpr const char* cannot_forget = "cannot forget a container's names";
 
-/// What is attached without `gone`.
+/// What is attached without `gone`. Throws Error: one that is overlooked would lose its names and
+/// rules.
 std::vector<Attachment> attached_but(const Attachment& gone) {
-    std::vector<Attachment> all = list_attachments();
+    std::vector<Attachment> all = list_attachments(Unreadable::error);
     for (Attachment& attachment : all) {
         if (attachment.id == gone.id) {
             std::erase_if(attachment.networks, [&](const Attached& each) {
@@ -54,8 +55,11 @@ bool has_part(const std::vector<Attachment>& all,
 bool forget_names_in(const fs::path& path, const std::vector<Attachment>& all) {
     const std::string file = path.filename();
     const std::string network = file.substr(0, file.find('%')); // NAME%int of an internal one
-    const std::string text = sys::read_small_file(path).value_or("");
-    const std::string rest = names_of_those_there(text, [&](const std::string& id) {
+    const auto text = sys::read_small_file(path);
+    if (!text) {
+        return false;
+    }
+    const std::string rest = names_of_those_there(*text, [&](const std::string& id) {
         return has_part(all, [&](const Attachment& attachment, const Definition& definition) {
             return attachment.id == id && definition.name == network;
         });
@@ -64,7 +68,7 @@ bool forget_names_in(const fs::path& path, const std::vector<Attachment>& all) {
         ::unlink(path.c_str());
         return true;
     }
-    if (rest == text) {
+    if (rest == *text) {
         return false;
     }
     const std::string beside = state_root() + "/names";

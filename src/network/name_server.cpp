@@ -72,7 +72,10 @@ std::optional<pid_t> name_server_pid() {
     const auto words = words_of(sys::read_small_file(pid_file()).value_or(""));
     const auto pid = words.empty() ? std::nullopt : parse_uint(words.front());
     const auto comm = sys::read_small_file("/proc/" + std::to_string(pid.value_or(0)) + "/comm");
-    return comm == "aardvark-dns\n" ? std::optional(static_cast<pid_t>(*pid)) : std::nullopt;
+    // A zombie has its name still.
+    const bool lives =
+        comm == "aardvark-dns\n" && sys::process_start_time(static_cast<pid_t>(*pid)).has_value();
+    return lives ? std::optional(static_cast<pid_t>(*pid)) : std::nullopt;
 }
 
 UniqueFd name_server() {
@@ -91,6 +94,18 @@ NameServerWatch::NameServerWatch(std::string container)
     : container_(std::move(container)), why_("it ends again and again"), server_(name_server()) {
     if (!server_.valid()) {
         look_again({});
+    }
+}
+
+NameServerWatch::~NameServerWatch() {
+    if (!starting_) {
+        return;
+    }
+    starting_.reset();
+    try {
+        end_what_netavark_left();
+    } catch (const Error&) {
+        return; // the lock's file is gone, and so whoever would wait for it
     }
 }
 
@@ -199,6 +214,9 @@ std::optional<Error> NameServerWatch::finish_start() {
     const std::string errors =
         sys::read_small_file("/proc/self/fd/" + std::to_string(errors_.get())).value_or("");
     starting_.reset();
+    if (end.how != sys::ProgramEnd::How::exited) {
+        end_what_netavark_left(); // what it has started itself
+    }
     lock_.reset();
     server_ = name_server();
     look_at_.reset();

@@ -41,6 +41,11 @@ class NameServerWatch {
   public:
     /// Of the container whose supervisor this is.
     explicit NameServerWatch(std::string container);
+    /// With what is being started.
+    ~NameServerWatch();
+
+    NameServerWatch(const NameServerWatch&) = delete;
+    NameServerWatch& operator=(const NameServerWatch&) = delete;
 
     /// What tells of its end, and when handle() is to be called at the latest (-1: by that alone).
     void add_to(std::vector<struct pollfd>& items) const;

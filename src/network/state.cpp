@@ -26,6 +26,7 @@ namespace fs = std::filesystem;
 using sys::Durability;
 
 constexpr const char* cannot_save = "cannot save the state of networks";
+constexpr const char* cannot_read = "cannot read the state of networks";
 
 std::string attached_root() {
     return state_root() + "/attached/";
@@ -185,16 +186,23 @@ std::optional<Attachment> find_attachment(const std::string& container) {
     return text ? attachment_from_json(*text) : std::nullopt;
 }
 
-std::vector<Attachment> list_attachments() {
+std::vector<Attachment> list_attachments(Unreadable unreadable) {
     std::vector<Attachment> found;
-    std::error_code none;
-    for (const auto& entry : fs::directory_iterator(attached_root(), none)) {
+    std::error_code failure;
+    for (const auto& entry : fs::directory_iterator(attached_root(), failure)) {
         if (entry.path().extension() != ".json") {
             continue; // being written
         }
+        std::error_code none;
         if (auto attachment = find_attachment(entry.path().stem())) {
             found.push_back(std::move(*attachment));
+        } else if (unreadable == Unreadable::error && fs::exists(entry.path(), none)) {
+            throw Error(cannot_read).at(entry.path().string());
         }
+    }
+    if (failure && failure != std::errc::no_such_file_or_directory &&
+        unreadable == Unreadable::error) {
+        throw Error(cannot_read).at(attached_root()).because(failure.value());
     }
     std::ranges::sort(found, {}, &Attachment::container);
     return found;

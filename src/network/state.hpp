@@ -92,7 +92,12 @@ std::optional<Attachment> attachment_from_json(const std::string& text);
 
 /// The container's; nothing when it has none.
 std::optional<Attachment> find_attachment(const std::string& container);
-std::vector<Attachment> list_attachments();
+
+/// What becomes of an attachment that is there and cannot be read.
+enum class Unreadable { skip, error };
+
+/// Those of all containers. Throws Error only where that is asked for.
+std::vector<Attachment> list_attachments(Unreadable unreadable = Unreadable::skip);
 /// Throws Error. The caller has the lock.
 void save_attachment(const Attachment& attachment);
 
