@@ -117,6 +117,8 @@ void remove_image_after_run(const std::string& text) {
         const ImageUsers users = users_of_image(digest);
         if (users.running.empty() && users.stored.empty()) {
             remove_named_image(store, text, {});
+            const UniqueFd locked = lock_to_remove(store);
+            storage::sweep_store(store, keeps_root); // its layers and blobs
         }
     } catch (const Error& error) {
         log(LogLevel::warn, error.what());

@@ -34,12 +34,13 @@ Error no_image(const std::string& name) {
     return error;
 }
 
-/// The image that is here, unless another platform's is asked for, which is to be fetched then.
-std::optional<storage::ImageUse>
-find_here(const storage::Store& store,
-          const std::string& name,
-          const std::optional<std::string>& platform,
-          bool may_fetch) {
+/// The image that is here, unless another platform's is asked for, which is to be fetched then by
+/// `name`: the full one of the image that is here, for a short one may lead a registry's search to
+/// somebody else's.
+std::optional<storage::ImageUse> find_here(const storage::Store& store,
+                                           std::string& name,
+                                           const std::optional<std::string>& platform,
+                                           bool may_fetch) {
     auto found = store.find(name);
     if (!found || !platform) {
         return found;
@@ -49,13 +50,15 @@ find_here(const storage::Store& store,
     if (storage::is_for_platform(is, wanted)) {
         return found;
     }
-    if (!may_fetch || found->name.empty()) {
+    const bool is_of_a_registry = !found->name.empty() && !found->name.starts_with("localhost/");
+    if (!may_fetch || !is_of_a_registry) {
         throw Error("cannot use the image")
             .at(name)
             .because("it does not match the platform " + storage::platform_text(wanted) +
                      ": it is for " + storage::platform_text(is))
             .mend("'sctr pull --platform' fetches another");
     }
+    name = found->name;
     return std::nullopt;
 }
 
@@ -71,9 +74,10 @@ std::optional<storage::ImageUse> open_image(const RunFlags& flags) {
     const Pull when = parse_pull(flags);
     const storage::TransferOptions options = transfer_options(flags.fetch);
     const storage::Store store = storage::Store::own();
+    std::string wanted = *flags.image;
     if (when != Pull::always) {
         const bool may_fetch = when != Pull::never && !flags.dry_run;
-        if (auto found = find_here(store, *flags.image, options.platform, may_fetch)) {
+        if (auto found = find_here(store, wanted, options.platform, may_fetch)) {
             return found;
         }
         if (!may_fetch) {
@@ -81,7 +85,7 @@ std::optional<storage::ImageUse> open_image(const RunFlags& flags) {
         }
     }
     store.prepare();
-    const std::string digest = storage::pull(store, *flags.image, options);
+    const std::string digest = storage::pull(store, wanted, options);
     auto pulled = store.find_by_digest(digest);
     if (!pulled) {
         throw no_image(*flags.image);

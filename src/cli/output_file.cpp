@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
@@ -52,11 +53,20 @@ bool is_open_already(const std::string& path) {
     return !found.valid() && errno == ELOOP;
 }
 
-/// A file that can get another in its place: none that something is mounted on, or that is no file.
+/// A file that can get another in its place: none that something is mounted on, that has other
+/// names or an access control list, or that is no file.
 bool is_replaceable(int found) {
     struct statx info{};
-    return ::statx(found, "", AT_EMPTY_PATH, STATX_TYPE, &info) == 0 && S_ISREG(info.stx_mode) &&
-           (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0;
+    return ::statx(found, "", AT_EMPTY_PATH, STATX_TYPE | STATX_NLINK, &info) == 0 &&
+           S_ISREG(info.stx_mode) && (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0 &&
+           info.stx_nlink == 1 &&
+           ::getxattr(link_to(found).c_str(), "system.posix_acl_access", nullptr, 0) < 0;
+}
+
+/// Whether the user may write the file, and nothing beside it: else no room is found for it, which
+/// must not cost the old one.
+bool is_of_the_directory(int error_number) {
+    return error_number == EACCES || error_number == EPERM || error_number == EROFS;
 }
 
 std::pair<std::string, std::string> directory_and_name(const std::string& path) {
@@ -124,16 +134,24 @@ void OutputFile::open_old(const UniqueFd& found) {
         if (directory_.valid() &&
             ::fstatat(directory_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
             there.st_ino == info.st_ino && there.st_dev == info.st_dev) {
-            open_beside(mode_of_new);
+            open_beside(S_IRUSR | S_IWUSR); // until it is the old one's
+            if (!file_.valid() && !is_of_the_directory(errno)) {
+                fail_to_write(path_);
+            }
         }
     }
     // As the old one is; whose owner it cannot get is written itself, as always.
     if (file_.valid() && (::fchown(file_.get(), info.st_uid, info.st_gid) < 0 ||
                           ::fchmod(file_.get(), info.st_mode & permissions) < 0)) {
+        const int error_number = errno;
         file_.reset();
         if (!beside_.empty()) {
             ::unlinkat(directory_.get(), beside_.c_str(), 0);
             beside_.clear();
+        }
+        if (error_number != EPERM && error_number != EINVAL) {
+            errno = error_number;
+            fail_to_write(path_);
         }
     }
     if (file_.valid()) {
@@ -175,6 +193,9 @@ void OutputFile::finish() {
     is_finished_ = !directory_.valid() || (beside_.empty() && is_new_ && link(name_));
     if (is_finished_) {
         return;
+    }
+    if (!is_new_ && ::fsync(file_.get()) < 0) { // else the old one may go for what never arrives
+        fail_to_write(path_);
     }
     if (beside_.empty()) { // there is an old one, for which a link cannot be put
         const std::string name = name_beside(name_);

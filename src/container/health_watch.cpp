@@ -196,7 +196,8 @@ std::optional<HealthState> HealthWatch::handle(const std::vector<struct pollfd>&
 
 void HealthWatch::postpone() {
     if (next_ && (check_.interval || check_.startup)) {
-        next_ = Clock::now() + (check_.interval ? *check_.interval : check_.startup->interval);
+        const bool is_startups = check_.startup && (is_starting_up_ || !check_.interval);
+        next_ = Clock::now() + (is_startups ? check_.startup->interval : *check_.interval);
     }
 }
 

@@ -277,6 +277,13 @@ void CopyTree::give_directory_looks(const std::string& path, const NewLooks& loo
 }
 
 void CopyTree::finish() {
+    // First what may be refused, such as an owner: an old file that was replaced is gone. In a
+    // directory that the caller owns names can be changed until it has its own mode.
+    for (auto& [path, looks] : directories_) {
+        const mode_t mode = std::exchange(looks.member.mode, looks.member.mode | S_IRWXU);
+        give_directory_looks(path, looks);
+        looks.member.mode = mode;
+    }
     replace_old();
     for (const auto& [path, looks] : directories_ | std::views::reverse) { // what is in it first
         give_directory_looks(path, looks);

@@ -26,6 +26,7 @@
 #include "storage/layer_tree.hpp"
 #include "storage/members.hpp"
 #include "storage/pack.hpp"
+#include "storage/stop.hpp"
 #include "storage/tree_copy.hpp"
 #include "storage/tree_diff.hpp"
 #include "storage/unpack_tree.hpp"
@@ -162,6 +163,7 @@ int run_layout(const std::vector<std::string>& words, bool) {
 /// unpack-tree DIRECTORY: what "pack-tree" packed, from standard input.
 int run_unpack_tree(const std::vector<std::string>& words, bool rootless) {
     CopyJournal journal;
+    stop_with_caller();
     prepare_confinement();
     const UniqueFd directory = open_place(words[1]);
     const auto place =

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,7 +10,6 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <csignal>
 #include <optional>
 #include <utility>
 
@@ -100,18 +98,6 @@ UniqueFd open_directory(const Place& place, const std::string& shown) {
         throw Error(cannot_copy).at(shown).because(errno);
     }
     return directory;
-}
-
-/// Whoever waits for us may end at any time: what was made is taken back then.
-void stop_with_caller() {
-    struct sigaction action{};
-    action.sa_handler = [](int) { stop_requested = 1; };
-    ::sigaction(SIGTERM, &action, nullptr);
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
-    action.sa_handler = SIG_IGN; // a terminal sends these to all; sctr, which gets them, too, acts
-    for (const int number : {SIGINT, SIGQUIT, SIGHUP}) {
-        ::sigaction(number, &action, nullptr);
-    }
 }
 
 /// Where an archive goes whose target is `place`.
