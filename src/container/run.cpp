@@ -196,6 +196,21 @@ void disconnect(network::Connection& connection, const RunOptions& options) {
     }
 }
 
+/// Of a list with -1 for those that are not there.
+std::vector<int> open_ones(std::vector<int> fds) {
+    std::erase(fds, -1);
+    return fds;
+}
+
+void remove_rest(const plan::Request& request, const RunOptions& options) {
+    if (options.remove) {
+        clean_up(request.spec, hook_state(request, 0), options.warn);
+    }
+    if (!options.pid_file.empty()) {
+        ::unlink(options.pid_file.c_str());
+    }
+}
+
 Outcome run_locked(systemd::EarlyBus bus,
                    plan::LaunchPlan plan,
                    const plan::Request& request,
@@ -212,17 +227,13 @@ Outcome run_locked(systemd::EarlyBus bus,
         notify::make_directory(directory.directory(), options.notify_socket);
     }
     notify::Proxy readiness(directory.directory());
-    // Never destroyed: the bus learns that we are gone from the end of the process, which is near
-    // when the container has ended, and needs no farewell that the caller would wait for.
     plan.init.process.preserved_fds = options.preserved_fds;
-    std::vector<int> inherited = options.preserved_fds;
-    std::erase(inherited, -1);
     const LaunchOptions launching{
         .interactive = options.interactive,
         .pid_file = options.pid_file,
         .id_file = options.id_file,
         .state_root = options.state_root,
-        .inherited = std::move(inherited),
+        .inherited = open_ones(options.preserved_fds),
         .service_unit = options.service_unit,
         .begin_network = begin_of(connection, request),
         .finish_network = [&connection] { connection.finish(); },
@@ -233,6 +244,8 @@ Outcome run_locked(systemd::EarlyBus bus,
                 run_poststart_hooks(
                     request.spec, hook_state(request, process.child().pid()), signals);
             }};
+    // Never destroyed: the bus learns that we are gone from the end of the process, which is near
+    // when the container has ended, and needs no farewell that the caller would wait for.
     Running& running = *new Running(
         launch(std::move(bus), std::move(plan), request, launching, directory, signals, undo));
     directory.unlock();
@@ -278,12 +291,7 @@ Outcome run_locked(systemd::EarlyBus bus,
     running.output.reset(); // the rest is never destroyed
     keep_or_forget(directory, record, outcome, options);
     announce_end(record, request.spec, outcome, options.remove);
-    if (options.remove) {
-        clean_up(request.spec, hook_state(request, 0), options.warn);
-    }
-    if (!options.pid_file.empty()) {
-        ::unlink(options.pid_file.c_str());
-    }
+    remove_rest(request, options);
     return outcome;
 }
 
