@@ -146,7 +146,7 @@ INSTANTIATE_TEST_SUITE_P(
                   },
                   {"made", "made/file"}},
         Meanwhile{"all_gone", [](const fs::path& ground) { fs::remove_all(ground / "made"); }, {}}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& each) { return std::string(each.param.name); });
 
 TEST_F(CopyJournalTest, NamesThatArePathsAreNone) {
     for (const std::string name : {"../outside/file", "..", ".", "", "made/file"}) {

@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "base/strings.hpp"
 #include "cli/fetch_flags.hpp"
-#include "storage/archives.hpp"
+#include "storage/platform.hpp"
 #include "storage/run_skopeo.hpp"
 
 /// How images are fetched: what flags say, and the words of skopeo that become of it.
