@@ -38,11 +38,11 @@ build_configure_quick() {
     build_configure "$1" quick -Doptimization=2 -Ddebug=false -Dtests=false -Dunity=on -Dunity_size=5 -Dwerror=false
 }
 
-# build_tree LOWER NAME [MESON_OPTION...]: configures and compiles all of /build/NAME.
-build_tree() {
-    if [ "$2" = default ]; then build_configure_default "$1"; else build_configure "$@"; fi || return
-    say "compiling build directory $2"
-    quietly "$build_dir/$2.log" builder "$1" ninja --quiet -C "/build/$2"
+# All of it, the tests too.
+build_default() {
+    build_configure_default "$1" || return
+    say "compiling build directory default"
+    quietly "$build_dir/default.log" builder "$1" ninja --quiet -C /build/default
 }
 
 # build_product LOWER [BUILD]: leaves what `meson install` installs in $build_dir/dest-$kind-BUILD, for push_product.

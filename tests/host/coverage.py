@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The part of src/ that tests have run.
 
-    coverage.py open DATA                        prepares the directory to which programs that count write
-    coverage.py tests BUILD                      prints the unit tests' programs, one a line
-    coverage.py sum DATA BUILD RESULTS LLVM      writes RESULTS/coverage.xml and coverage.note; see coverage.sh
+    coverage.py open DATA                             prepares the directory to which programs that count write
+    coverage.py sum DATA BUILD TESTS RESULTS LLVM     writes RESULTS/coverage.xml and coverage.note; see coverage.sh.
+                                                      The product is of BUILD, unit tests are of TESTS
 """
 
 import json
@@ -33,12 +33,12 @@ def open_data(directory):
     os.setxattr(directory, "system.posix_acl_default", value)
 
 
-def summary(data, build, llvm):
+def summary(data, build, tests, llvm):
     """{file below src/: (lines, covered lines)}."""
     merged = data / "all.profdata"
     raw = sorted(data.glob("*.profraw"))
     subprocess.run([llvm / "llvm-profdata", "merge", "-sparse", "-o", merged, *raw], check=True)
-    programs = [*(build / "src" / name for name in PROGRAMS), *unit_tests(build)]
+    programs = [*(build / "src" / name for name in PROGRAMS), *unit_tests(tests)]
     words = [llvm / "llvm-cov", "export", "-summary-only", "-instr-profile", merged, programs[0]]
     for program in programs[1:]:
         words += ["-object", program]
@@ -59,8 +59,8 @@ def passed(results):
         yield f"{folder}: {(results / f'coverage-{folder}.out').read_text().splitlines()[-1].strip('= ')}"
 
 
-def sum_up(data, build, results, llvm):
-    files = summary(data, build, llvm)
+def sum_up(data, build, tests, results, llvm):
+    files = summary(data, build, tests, llvm)
     count, covered = (sum(part) for part in zip(*files.values()))
     figure = 100 * covered / count
     missing = sorted(files.items(), key=lambda item: item[1][1] - item[1][0])
@@ -75,8 +75,5 @@ def sum_up(data, build, results, llvm):
 
 if sys.argv[1] == "open":
     open_data(sys.argv[2])
-elif sys.argv[1] == "tests":
-    build = Path(sys.argv[2])
-    print(*(os.path.relpath(program, build) for program in unit_tests(build)), sep="\n")
 else:
     sum_up(*map(Path, sys.argv[2:]))

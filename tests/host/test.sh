@@ -66,17 +66,13 @@ run_suite() {
 suite_unit() { meson_suite "$1" "$2" default unit; }
 suite_dbus() { meson_suite "$1" "$2" default dbus; }
 suite_ns() { meson_suite "$1" "$2" default ns; }
-suite_asan() {
-    # gcc warns falsely of what its own sanitizers insert: warnings count in the default build. To optimise what
-    # they insert would take it three times as long as the rest.
-    meson_suite "$1" "$2" asan unit dbus ns -- -Db_sanitize=address,undefined -Db_lundef=false \
-        -Doptimization=0 -Ddebug=false -Dcpp_args=-g1 -Dwerror=false
-}
+suite_asan() { meson_suite "$1" "$2" asan unit dbus ns; }
 
 # The targets alone: the rest of the tree is compiled twice already.
 suite_fuzz() {
     local log=$build_dir/fuzz/meson-logs/fuzz
-    build_configure "$1" fuzz --native-file /src/tests/fuzz/clang.ini -Dfuzzers=true -Dtests=false -Dwerror=false || return
+    build_configure "$1" fuzz --native-file /src/tests/fuzz/clang.ini -Dfuzzers=true -Dtests=false \
+        -Dwerror=false -Dunity=on -Dunity_size=8 || return
     say "compiling the fuzz targets"
     quietly "$build_dir/fuzz.log" builder "$1" ninja --quiet -C /build/fuzz fuzzers || return
     rm -f "$log".*
@@ -86,19 +82,17 @@ suite_fuzz() {
     cp "$log.json" "$results/fuzz.json"
 }
 
-# meson_suite LOWER CONTAINER_ROOT BUILD SUITE... [-- MESON_OPTION...]: builds, and runs the suites in the box.
+# meson_suite LOWER CONTAINER_ROOT default|asan SUITE...: builds, and runs the suites in the box.
 meson_suite() {
-    local lower=$1 container_root=$2 build=$3 chosen=() name=$3
+    local lower=$1 container_root=$2 build=$3 chosen name=$3
     shift 3
     [ "$build" != default ] || name=$1
-    while [ $# -gt 0 ] && [ "$1" != -- ]; do
-        chosen+=(--suite "$1")
-        shift
-    done
+    chosen=("${@/#/--suite=}")
     # The lock ends with the subshell: while tests run, other commands may use the box.
-    (hold_lock "box-$instance" && build_tree "$lower" "$build" "${@:2}" && box_up "$lower" "$container_root") || return
+    (hold_lock "box-$instance" && build_"$build" "$lower" && box_up "$lower" "$container_root") || return
     local log=$build_dir/$build/meson-logs/$name
     rm -f "$log".*
+    [ "$build" = default ] || make_coverage_data || return
     # meson fails when a test does, which report.py finds in the file; without a file it could not run.
     (box_exec root meson test -C "/build/$build" --no-rebuild --logbase "$name" "${chosen[@]}") \
         >"$results/$name.out" 2>&1 </dev/null || [ -f "$log.junit.xml" ] || { cat "$results/$name.out" >&2 && return 1; }

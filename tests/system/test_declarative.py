@@ -320,7 +320,7 @@ def test_a_service_of_ones_own(rootfs, run):
         unit.unlink()
         host("systemctl", "daemon-reload")
     run("--service", "web", "true").failed(125, "--service", "web.service")
-    run("--service", "x.service", "-d", "true").failed(125, "--service", "--detach")
+    run("--service", "x.service", "-d", "true").failed(125, "--service", "-d (drop")
     run("--service", "x.service", "--restart", "always", "true").failed(125, "--restart", "x.service")
 
 

@@ -117,7 +117,7 @@ def test_run_without_a_password(load, target, auth_file):
 @pytest.mark.parametrize("words", [[], ["--creds", f"{USER}:wrong"], ["--creds", "nobody:secret"]])
 def test_a_wrong_password(words, load, target, registry):
     name = load(Image(base_layer()))
-    said = push(*words, name, target).failed(125, "cannot copy the image")
+    said = push(*words, name, target).failed(125, "cannot push the image", name, target)
     assert "authentication required" in said or "unauthorized" in said.lower(), said
     said = pull(*words, target).failed(125, target)
     assert "authentication required" in said or "unauthorized" in said.lower(), said

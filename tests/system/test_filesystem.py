@@ -211,8 +211,7 @@ def test_a_relative_volume(run, source):
      "/tmp:/x:ro:rw", "", "/tmp:/x:nocopy", "/tmp:/x:tmpcopyup"],
 )  # fmt: skip
 def test_bad_volumes(run, value):
-    error = run("-v", value, "true").failed(125)
-    assert "volume" in error
+    run("-v", value, "true").failed(125, ": -v")
 
 
 MOUNT_FLAGS = [
@@ -239,7 +238,7 @@ def test_mount_flags(run, source, value, kind, options):
 @pytest.mark.parametrize("value", [
     "", "type=bind", "type=bind,dst=/v", "type=bind,src=/no/such,dst=/v", "type=sideways,dst=/v",
     "type=tmpfs,dst=/v,src=/tmp", "type=tmpfs,dst=/v,size=x", "type=tmpfs,dst=/v,nonsense=1",
-    "type=volume,src=a/b,dst=/v", "type=image,dst=/v", "dst=/v", "type=tmpfs,dst=v", "type=bind,src=/tmp,dst=/v,tmpcopyup", "type=tmpfs,dst=/v,idmap",
+    "type=volume,src=a/b,dst=/v", "type=image,dst=/v", "type=tmpfs,dst=v", "type=bind,src=/tmp,dst=/v,tmpcopyup", "type=tmpfs,dst=/v,idmap",
 ])  # fmt: skip
 def test_bad_mount_flags(run, value):
     run("--mount", value, "true").failed(125)

@@ -140,7 +140,7 @@ def test_all(tmp_path):
     parts = out.split("--\n")
     assert parts[1].startswith("made from it is the stored container"), out
     assert len(parts[2].splitlines()) == 2, out
-    assert parts[3].splitlines()[1:] == ["1"], out
+    assert parts[3].splitlines()[1:] == ["2"], out  # both names of the one image
 
 
 @pytest.mark.parametrize("verb", NOT_THERE)

@@ -143,7 +143,7 @@ def test_the_workdir(run, own_rootfs):
 
 @pytest.mark.parametrize(
     "workdir, words",
-    [("relative", ["--workdir", "not absolute"]), ("/etc/passwd", ["/etc/passwd", "directory"])],
+    [("relative", ["-w: not absolute"]), ("/etc/passwd", ["/etc/passwd", "directory"])],
 )
 def test_bad_workdir(run, workdir, words):
     run("-w", workdir, "true").failed(125, *words)

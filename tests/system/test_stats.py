@@ -44,7 +44,7 @@ def test_names_that_are_wrong(verb):
 
 def test_words_that_are_wrong():
     sctr("stats", "--format", "xml").failed(125, "--format", "openmetrics")
-    sctr("stats", "-i", "0").failed(125, "--interval")
+    sctr("stats", "-i", "0").failed(125, "-i: out of range")
     sctr("top").failed(125, "no container named")
 
 
