@@ -112,8 +112,8 @@ def terminal(rootfs):
 
     def open_terminal(*words, root=rootfs, flags=("-it",), **options):
         names.append(harness.unique_name("tty"))
-        words = ["--name", names[-1], "--rootfs", root, *words]
-        screen = Terminal("sctr", "run", *flags, *words, **options)
+        words = ["run", *flags, "--name", names[-1], "--rootfs", root, *words]
+        screen = Terminal("sctr", *harness.with_network(words), **options)
         screen.name = names[-1]
         return screen
 

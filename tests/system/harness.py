@@ -69,13 +69,30 @@ class Result:
         return self.stderr
 
 
+# --network of the containers of tests that say nothing of networks; None: sctr's own default. Set by conftest.py.
+network = None
+_ABOUT_NETWORKS = ("--net", "-p", "-P", "--publish", "--expose", "--ip", "--mac", "--dns", "--add-host", "--no-host")
+
+
+def with_network(words):
+    """The words of `sctr VERB...`, with the network that tests have unless they say more of it."""
+    words = [*map(_text, words)]
+    if network and words[:1] in (["run"], ["create"]) and not any(_is_about_networks(word) for word in words):
+        words[1:1] = ["--network", network]
+    return words
+
+
+def _is_about_networks(word):
+    return isinstance(word, str) and word.startswith(_ABOUT_NETWORKS)
+
+
 def sctr(*args, input=None, timeout=DEADLINE, **options):
     """Runs sctr to its end. Without input, stdin is /dev/null."""
     if input is None and "stdin" not in options:
         options["stdin"] = subprocess.DEVNULL
     if isinstance(input, str):
         input = input.encode()
-    command = ["sctr", *map(_text, args)]
+    command = ["sctr", *with_network(args)]
     done = subprocess.run(command, input=input, capture_output=True, timeout=timeout, **options)
     return Result(command, done.returncode, done.stdout, done.stderr)
 
@@ -216,8 +233,8 @@ def started(rootfs, *flags, command=("sh", "-c", WAIT), name=None, ready="ready\
     name = name or unique_name()
     options.setdefault("stdin", subprocess.DEVNULL)
     options.setdefault("stderr", subprocess.PIPE)
-    words = ["sctr", "run", "--name", name, "--rootfs", rootfs, *flags, "--", *command]
-    process = subprocess.Popen(list(map(_text, words)), stdout=subprocess.PIPE, **options)
+    words = ["run", "--name", name, "--rootfs", rootfs, *flags, "--", *command]
+    process = subprocess.Popen(["sctr", *with_network(words)], stdout=subprocess.PIPE, **options)
     container = Started(name, process)
     try:
         if ready:

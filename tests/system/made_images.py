@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Images made by hand: layers as lists of members, as OCI archives."""
 
+import functools
 import gzip
 import hashlib
 import io
@@ -66,9 +67,10 @@ def base_layer():
     return layer
 
 
+@functools.lru_cache(maxsize=64)
 def gzipped(layer):
     """The same blob whenever it is made."""
-    return gzip.compress(layer, mtime=0)
+    return gzip.compress(layer, compresslevel=1, mtime=0)
 
 
 class Image:

@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "system"))
 
 import fixtures  # noqa: E402
+import harness  # noqa: E402
 from fixtures import *  # noqa: E402,F401,F403
 
 
@@ -23,3 +24,8 @@ def real_controllers(request, need_controller):
 def pytest_configure(config):
     fixtures.pytest_configure(config)
     config.addinivalue_line("markers", "controllers(NAME...): cgroup v2 controllers that are needed")
+
+
+def pytest_runtest_setup():
+    # No test here is about it, and it takes an emulated CPU long.
+    harness.network = "none"
