@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#ifdef __SANITIZE_ADDRESS__
+#if __has_feature(address_sanitizer)
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -82,7 +82,7 @@ void enter_private_tree() {
 
 /// What the sanitizer does at the end of main(), to which a child never comes.
 bool leaks() {
-#ifdef __SANITIZE_ADDRESS__
+#if __has_feature(address_sanitizer)
     return __lsan_do_recoverable_leak_check() != 0;
 #else
     return false;
