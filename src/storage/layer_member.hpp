@@ -12,6 +12,9 @@
 
 namespace sctr::storage {
 
+/// What failed, in the errors of all that unpacks.
+inline constexpr const char* cannot_unpack = "cannot unpack the layer";
+
 /// One member of an archive. `path` is as clean_member_path() gives it.
 struct LayerMember {
     std::string path;

@@ -18,8 +18,6 @@ namespace sctr::storage {
 
 namespace {
 
-constexpr const char* cannot_unpack = "cannot unpack the layer";
-
 /// What a layer must not say: overlayfs would obey, labels are the host's own, and what is trusted
 /// only CAP_SYS_ADMIN can read.
 bool is_foreign_xattr(std::string_view name) {

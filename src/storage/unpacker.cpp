@@ -16,8 +16,6 @@ namespace sctr::storage {
 
 namespace {
 
-constexpr const char* cannot_unpack = "cannot unpack the layer";
-
 Error failure(const std::string& where, const std::string& why) {
     Error error(cannot_unpack);
     error.at("/" + escape_controls(where)).because(why);
