@@ -15,18 +15,19 @@ builder() {
     )
 }
 
-# build_configure LOWER NAME [MESON_OPTION...]: makes build directory /build/NAME unless it is there.
+# build_configure LOWER NAME [MESON_OPTION...]: makes build directory /build/NAME unless it is there with these options.
 build_configure() {
-    local lower=$1 name=$2
+    local lower=$1 name=$2 options=$build_dir/$2.options
     shift 2
     [ -f "$checkout/meson.build" ] || die "$checkout has no meson.build: nothing to build"
     mkdir -p "$build_dir"
     # build.ninja is what meson writes last: without it a set-up was cut short.
-    [ ! -f "$build_dir/$name/build.ninja" ] || return 0
+    if [ -f "$build_dir/$name/build.ninja" ] && [ "$(cat "$options" 2>&1)" = "$*" ]; then return 0; fi
     rm -rf "${build_dir:?}/$name"
     say "configuring build directory $name"
     quietly "$build_dir/$name.log" builder "$lower" \
-        meson setup "/build/$name" /src --prefix=/usr --wrap-mode=nodownload "$@"
+        meson setup "/build/$name" /src --prefix=/usr --wrap-mode=nodownload "$@" || return
+    echo "$*" >"$options"
 }
 
 # What is installed: as users get it, but for debug information, which takes a third of the compile time.
