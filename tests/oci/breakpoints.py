@@ -15,14 +15,14 @@ def fire():
     """True also where it is not known, on CPUs of another kind."""
     if platform.machine() != "x86_64":
         return True
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = ctypes.CDLL(None)
     libc.ptrace.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
     place = ctypes.cast(libc.getppid, ctypes.c_void_p).value  # called by nobody else in between
     child = os.fork()
     if child == 0:
-        libc.ptrace(TRACEME, 0, None, None)
-        os.kill(os.getpid(), signal.SIGSTOP)
-        libc.getppid()
+        if libc.ptrace(TRACEME, 0, None, None) == 0:  # else nobody would wake it
+            os.kill(os.getpid(), signal.SIGSTOP)
+            libc.getppid()
         os._exit(0)
     os.waitpid(child, 0)
     libc.ptrace(POKEUSER, child, DEBUG_REGISTERS, place)

@@ -27,5 +27,5 @@ def pytest_configure(config):
 
 
 def pytest_runtest_setup():
-    # No test here is about it, and it takes an emulated CPU long.
+    # Tests of networks name theirs, and the default one takes an emulated CPU long.
     harness.network = "none"
